@@ -1,0 +1,55 @@
+package weir
+
+import (
+	"encoding/json"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/handlers"
+)
+
+// Every directive, its place in the order and the global option are registered
+// here and nowhere else: orders depend on the sequence of their registration.
+// Directives of one request path are registered in the order in which a request
+// passes them; each goes before reverse_proxy and so behind the one before.
+func init() {
+	httpcaddyfile.RegisterGlobalOption("ai", parseGlobal)
+
+	httpcaddyfile.RegisterHandlerDirective("ai_health", handlers.ParseHealth)
+	httpcaddyfile.RegisterHandlerDirective("ai_proxy", handlers.ParseProxy)
+	httpcaddyfile.RegisterDirective("ai_gateway", parseGateway)
+
+	for _, directive := range []string{"ai_health", "ai_proxy", "ai_gateway"} {
+		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
+	}
+}
+
+// parseGateway reads the sugar `ai_gateway`, which stands for the handlers of
+// the request path in one subroute. It takes the options of ai_proxy. Syntax:
+//
+//	ai_gateway [<matcher>] {
+//		...
+//	}
+func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := handlers.ParseProxy(h)
+	if err != nil {
+		return nil, err
+	}
+	subroute := &caddyhttp.Subroute{
+		Routes: caddyhttp.RouteList{{
+			HandlersRaw: []json.RawMessage{
+				caddyconfig.JSONModuleObject(proxy, "handler", "ai_proxy", nil),
+			},
+		}},
+	}
+	return h.NewRoute(matcher, subroute), nil
+}

@@ -1,0 +1,220 @@
+package weir
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/internal/words"
+)
+
+// parseGlobal reads the global option `ai`. Repeated options add up. Syntax:
+//
+//	ai [<providers...>] {
+//		provider <name> [<module>] {
+//			...
+//		}
+//		model <alias> [<targets...>] {
+//			...
+//		}
+//		usage <sink>
+//		drain_timeout <duration>
+//	}
+func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
+	p := &appParser{app: new(App)}
+	if existing, ok := existing.(httpcaddyfile.App); ok {
+		if err := json.Unmarshal(existing.Value, p.app); err != nil {
+			return nil, d.Errf("reading the ai option before this one: %v", err)
+		}
+	}
+	if err := p.parse(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "ai", Value: caddyconfig.JSON(p.app, nil)}, nil
+}
+
+// appParser builds an App from tokens.
+type appParser struct {
+	app *App
+}
+
+func (p *appParser) parse(d *caddyfile.Dispenser) error {
+	d.Next()
+	for d.NextArg() {
+		if err := p.provider(d, d.Val()); err != nil {
+			return err
+		}
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := p.option(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *appParser) option(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "provider":
+		if !d.NextArg() {
+			return d.ArgErr()
+		}
+		name := d.Val()
+		d.NextArg() // the module's name, where it differs
+		return p.provider(d, name)
+	case "model":
+		return p.model(d)
+	case "usage":
+		if !d.NextArg() {
+			return d.ArgErr()
+		}
+		sink := d.Val()
+		mod, err := unmarshalGuest(d, "ai.usage.", sink, "usage sink")
+		if err != nil {
+			return err
+		}
+		p.app.UsageRaw = append(p.app.UsageRaw, caddyconfig.JSONModuleObject(mod, "sink", sink, nil))
+	case "drain_timeout":
+		if p.app.DrainTimeout != 0 {
+			return d.Err("drain_timeout is given twice")
+		}
+		return words.Duration(d, &p.app.DrainTimeout)
+	default:
+		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "usage", "drain_timeout"))
+	}
+	return nil
+}
+
+// provider reads a provider's block; d stands on the module's name.
+func (p *appParser) provider(d *caddyfile.Dispenser, name string) error {
+	if strings.Contains(name, "/") {
+		return d.Errf("provider '%s': a name must not contain a slash, which ends it in the name of a target", name)
+	}
+	if _, ok := p.app.ProvidersRaw[name]; ok {
+		return d.Errf("provider '%s' is given twice", name)
+	}
+	module := d.Val()
+	mod, err := unmarshalGuest(d, "ai.providers.", module, "provider")
+	if err != nil {
+		return err
+	}
+	if p.app.ProvidersRaw == nil {
+		p.app.ProvidersRaw = make(map[string]json.RawMessage)
+	}
+	p.app.ProvidersRaw[name] = caddyconfig.JSONModuleObject(mod, "provider", module, nil)
+	return nil
+}
+
+// unmarshalGuest reads a guest module's tokens; d stands on its name.
+func unmarshalGuest(d *caddyfile.Dispenser, namespace, name, what string) (caddyfile.Unmarshaler, error) {
+	if _, err := caddy.GetModule(namespace + name); err != nil {
+		var known []string
+		for _, info := range caddy.GetModules(strings.TrimSuffix(namespace, ".")) {
+			known = append(known, info.ID.Name())
+		}
+		return nil, d.Errf("unknown %s '%s'%s", what, name, typo.Suggest(name, known...))
+	}
+	return caddyfile.UnmarshalModule(d, namespace+name)
+}
+
+// model reads a model's line and block. Syntax:
+//
+//	model <alias> [<targets...>] {
+//		to <targets...>
+//		max_output_tokens <number>
+//		max_input_tokens <number>
+//		context_window <number>
+//		temperature <min> <max>
+//		allow_params <names...>
+//		deny_params <names...>
+//		response_header_timeout <duration>
+//		first_token_timeout <duration>
+//		idle_timeout <duration>
+//		total_timeout <duration>
+//	}
+func (p *appParser) model(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	name := d.Val()
+	if _, ok := p.app.Models[name]; ok {
+		return d.Errf("model '%s' is given twice", name)
+	}
+	if star := indexStar(name); star >= 0 && star != len(name)-1 {
+		return d.Errf("model '%s': `*` may only stand at the end of a name", name)
+	}
+	m := new(Model)
+	if err := m.targets(d); err != nil {
+		return err
+	}
+	given := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if given[option] && option != "to" {
+			return d.Errf("%s is given twice", option)
+		}
+		given[option] = true
+		if err := m.option(d, option); err != nil {
+			return err
+		}
+	}
+	if len(m.Targets) == 0 {
+		return d.Errf("model '%s' has no target", name)
+	}
+	if p.app.Models == nil {
+		p.app.Models = make(map[string]*Model)
+	}
+	p.app.Models[name] = m
+	return nil
+}
+
+// targets reads the rest of a line as targets.
+func (m *Model) targets(d *caddyfile.Dispenser) error {
+	for d.NextArg() {
+		provider, model, ok := strings.Cut(d.Val(), "/")
+		if !ok || provider == "" || model == "" {
+			return d.Errf("target '%s' must be written provider/model", d.Val())
+		}
+		m.Targets = append(m.Targets, Target{Provider: provider, Model: model})
+	}
+	return nil
+}
+
+func (m *Model) option(d *caddyfile.Dispenser, option string) error {
+	switch option {
+	case "to":
+		if d.CountRemainingArgs() == 0 {
+			return d.ArgErr()
+		}
+		return m.targets(d)
+	case "max_output_tokens":
+		return words.Count(d, &m.MaxOutputTokens)
+	case "max_input_tokens":
+		return words.Count(d, &m.MaxInputTokens)
+	case "context_window":
+		return words.Count(d, &m.ContextWindow)
+	case "temperature":
+		return words.Range(d, &m.MinTemperature, &m.MaxTemperature)
+	case "allow_params":
+		return words.List(d, &m.AllowParams)
+	case "deny_params":
+		return words.List(d, &m.DenyParams)
+	case "response_header_timeout":
+		return words.Duration(d, &m.ResponseHeaderTimeout)
+	case "first_token_timeout":
+		return words.Duration(d, &m.FirstTokenTimeout)
+	case "idle_timeout":
+		return words.Duration(d, &m.IdleTimeout)
+	case "total_timeout":
+		return words.Duration(d, &m.TotalTimeout)
+	default:
+		return d.Errf("unrecognized model option '%s'%s", option, typo.Suggest(option,
+			"to", "max_output_tokens", "max_input_tokens", "context_window", "temperature", "allow_params", "deny_params",
+			"response_header_timeout", "first_token_timeout", "idle_timeout", "total_timeout"))
+	}
+}

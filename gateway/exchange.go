@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+
+	"github.com/weirproxy/weir/wire"
+)
+
+// Exchange is all that a request learns about itself, in the order in which
+// it learns it. It belongs to the handler's goroutine; what the end of an
+// exchange is made of is guarded by its mutex, because a process that must
+// exit settles exchanges whose handlers are stuck.
+type Exchange struct {
+	// ID is the request id that the client sees.
+	ID    string
+	Start time.Time
+
+	// Principal is who asks.
+	Principal Principal
+
+	// Operation, Model and Stream are what is asked for; Model is the name
+	// that the client wrote.
+	Operation *wire.Operation
+	Dialect   wire.Dialect
+	Model     string
+	Stream    bool
+	Envelope  wire.Envelope
+
+	// Target is the upstream that the exchange goes to, and Attempts the
+	// number of calls made.
+	Target   Target
+	Attempts int
+
+	// Timings are measured as the exchange goes.
+	Timings Timings
+
+	gateway *Gateway
+
+	mu       sync.Mutex
+	outcome  Outcome
+	seen     wire.Seen
+	output   OutputCounter
+	accepted bool
+	settled  bool
+}
+
+// Principal is who a request is made for.
+type Principal struct {
+	Key  string
+	User string
+	Team string
+}
+
+// Name is the principal's name in records: the key's, else the user's.
+func (p Principal) Name() string {
+	if p.Key != "" {
+		return p.Key
+	}
+	return p.User
+}
+
+// Target is one model of one provider.
+type Target struct {
+	Provider string
+	Model    string
+}
+
+// String is the target as configurations write it.
+func (t Target) String() string { return t.Provider + "/" + t.Model }
+
+// Timings are the durations of an exchange's phases; 0 when it had none.
+type Timings struct {
+	Auth, Queue, Limit, Cache, Route time.Duration
+
+	// Upstream is the time from the call to the last byte of its answer,
+	// FirstToken that from the start of the exchange to its first content.
+	Upstream, FirstToken, Total time.Duration
+}
+
+// Outcome is how an exchange ended for the client.
+type Outcome struct {
+	// Status is the HTTP status sent, 499 when the client left before one.
+	Status int
+
+	// Err is why the exchange failed; nil when it did not.
+	Err *Error
+
+	// ClientGone says that the client left before the end.
+	ClientGone bool
+
+	// BytesOut counts the body's bytes sent to the client.
+	BytesOut int64
+
+	// UpstreamID is the provider's own id of the request.
+	UpstreamID string
+}
+
+// Update changes what the exchange knows of itself; after its start, every
+// write to its fields goes through here.
+func (x *Exchange) Update(change func()) {
+	x.mu.Lock()
+	change()
+	x.mu.Unlock()
+}
+
+// Accepted notes that an upstream has taken the call, so that its prompt is
+// charged even if no usage is ever reported.
+func (x *Exchange) Accepted() {
+	x.mu.Lock()
+	x.accepted = true
+	x.mu.Unlock()
+}
+
+// Refused notes that the upstream did not take the call after all: it could
+// not be reached, or it answered with an error, for which vendors charge
+// nothing.
+func (x *Exchange) Refused() {
+	x.mu.Lock()
+	x.accepted = false
+	x.mu.Unlock()
+}
+
+// Observe runs read, which looks at a piece of the answer, while no one else
+// may look at what the exchange has seen.
+func (x *Exchange) Observe(read func(*wire.Seen) (wire.Class, error)) (wire.Class, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.seen.Text == nil {
+		x.seen.Sequence = -1
+		x.seen.Text = x.countText
+	}
+	return read(&x.seen)
+}
+
+// countText counts generated text as it arrives, for streams that end before
+// their usage report.
+func (x *Exchange) countText(text []byte) {
+	if x.output == nil {
+		x.output = x.gateway.tokens.Output(x.countedModel())
+	}
+	x.output.Add(text)
+}
+
+// Seen returns a copy of what the answer has told so far.
+func (x *Exchange) Seen() wire.Seen {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.seen
+}
+
+// End sets how the exchange ended. The first call that names an error wins:
+// later ones are its consequences.
+func (x *Exchange) End(set func(*Outcome)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	was := x.outcome.Err
+	set(&x.outcome)
+	if was != nil {
+		x.outcome.Err = was
+	}
+}
+
+// Outcome returns how the exchange has ended so far.
+func (x *Exchange) Outcome() Outcome {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.outcome
+}
+
+// countedModel is the name that decides how tokens are counted.
+func (x *Exchange) countedModel() string {
+	if p := x.gateway.Provider(x.Target.Provider); p != nil {
+		if as := p.Traits().CountsAs; as != "" {
+			return as
+		}
+	}
+	if x.Target.Model != "" {
+		return x.Target.Model
+	}
+	return x.Model
+}

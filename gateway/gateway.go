@@ -1,0 +1,128 @@
+// Package gateway is Weir's domain: exchanges, models, providers, policies,
+// usage and errors. It knows neither Caddy nor any vendor.
+package gateway
+
+import (
+	"fmt"
+	"sort"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirproxy/weir/internal/typo"
+)
+
+// Clock tells the time; tests replace it.
+type Clock interface {
+	Now() time.Time
+}
+
+// SystemClock is the machine's clock.
+type SystemClock struct{}
+
+// Now returns the current time.
+func (SystemClock) Now() time.Time { return time.Now() }
+
+// Config is what a Gateway is made of.
+type Config struct {
+	Providers map[string]Provider
+	Models    []*Model
+	Sinks     []UsageSink
+	Tokens    Tokens
+	Health    *Health
+	Clock     Clock
+	NewID     func() string
+}
+
+// Gateway resolves names and settles exchanges for one configuration. It is
+// immutable but for its counters, and stays usable after the configuration
+// is gone, for as long as exchanges hold it.
+type Gateway struct {
+	// Health is shared with earlier and later configurations.
+	Health *Health
+
+	providers map[string]Provider
+	models    *models
+	sinks     []UsageSink
+	tokens    Tokens
+	clock     Clock
+	newID     func() string
+	inFlight  atomic.Int64
+}
+
+// New checks cfg and returns a Gateway of it.
+func New(cfg Config) (*Gateway, error) {
+	for _, model := range cfg.Models {
+		if len(model.Targets) == 0 {
+			return nil, fmt.Errorf("model '%s' has no target", model.Name)
+		}
+		for _, target := range model.Targets {
+			if _, ok := cfg.Providers[target.Provider]; !ok {
+				return nil, fmt.Errorf("model '%s' names the provider '%s', which is not configured%s", model.Name, target.Provider, typo.Suggest(target.Provider, sortedNames(cfg.Providers)...))
+			}
+			if target.Model == "" {
+				return nil, fmt.Errorf("model '%s': target '%s' names no model", model.Name, target)
+			}
+		}
+	}
+	return &Gateway{
+		Health:    cfg.Health,
+		providers: cfg.Providers,
+		models:    newModels(cfg.Models),
+		sinks:     cfg.Sinks,
+		tokens:    cfg.Tokens,
+		clock:     cfg.Clock,
+		newID:     cfg.NewID,
+	}, nil
+}
+
+func sortedNames(providers map[string]Provider) []string {
+	names := make([]string, 0, len(providers))
+	for name := range providers {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Provider returns the provider of that name, nil when there is none.
+func (g *Gateway) Provider(name string) Provider { return g.providers[name] }
+
+// ProviderNames returns the names of the providers, sorted.
+func (g *Gateway) ProviderNames() []string { return sortedNames(g.providers) }
+
+// Models returns the configured models, sorted by name.
+func (g *Gateway) Models() []*Model {
+	list := make([]*Model, 0, len(g.models.exact)+len(g.models.prefixes))
+	for _, m := range g.models.exact {
+		list = append(list, m)
+	}
+	list = append(list, g.models.prefixes...)
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
+}
+
+// Now is the gateway's time.
+func (g *Gateway) Now() time.Time { return g.clock.Now() }
+
+// NewID mints a request id.
+func (g *Gateway) NewID() string { return g.newID() }
+
+// NewExchange starts an exchange. Whoever starts one must settle it. id is
+// the request id to use; empty mints one.
+func (g *Gateway) NewExchange(id string) *Exchange {
+	if id == "" {
+		id = g.newID()
+	}
+	g.inFlight.Add(1)
+	return &Exchange{ID: id, Start: g.clock.Now(), gateway: g}
+}
+
+// InFlight is the number of exchanges that are not settled.
+func (g *Gateway) InFlight() int64 { return g.inFlight.Load() }
+
+func (g *Gateway) deliver(record *Record) {
+	g.inFlight.Add(-1)
+	for _, sink := range g.sinks {
+		sink.Record(record)
+	}
+}

@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Model is an alias that clients may name. Its name may end in `*`.
+type Model struct {
+	Name string
+
+	// Targets are tried in order; the model part may contain the `*` of the
+	// name, or be `*` alone for the client's whole name.
+	Targets []Target
+
+	Policy   Policy
+	Timeouts Timeouts
+
+	// ContextWindow is the most tokens a prompt may have; 0: what the
+	// catalogue knows of the target, if anything.
+	ContextWindow int64
+}
+
+// Route is where a request goes.
+type Route struct {
+	// Alias is the configured name that matched; empty when the client named
+	// the target itself.
+	Alias         string
+	Target        Target
+	Provider      Provider
+	Policy        Policy
+	Timeouts      Timeouts
+	ContextWindow int64
+}
+
+// models is the immutable table of a configuration's names.
+type models struct {
+	exact    map[string]*Model
+	prefixes []*Model // longest prefix first
+}
+
+func newModels(list []*Model) *models {
+	m := &models{exact: make(map[string]*Model, len(list))}
+	for _, model := range list {
+		if strings.HasSuffix(model.Name, "*") {
+			m.prefixes = append(m.prefixes, model)
+		} else {
+			m.exact[model.Name] = model
+		}
+	}
+	sort.Slice(m.prefixes, func(i, j int) bool {
+		a, b := m.prefixes[i].Name, m.prefixes[j].Name
+		if len(a) != len(b) {
+			return len(a) > len(b)
+		}
+		return a < b
+	})
+	return m
+}
+
+// find returns the model that name stands for and what its `*` matched.
+func (m *models) find(name string) (model *Model, rest string) {
+	if model, ok := m.exact[name]; ok {
+		return model, ""
+	}
+	for _, model := range m.prefixes {
+		prefix := strings.TrimSuffix(model.Name, "*")
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			return model, rest
+		}
+	}
+	return nil, ""
+}
+
+// expand fills the `*` of a target: `anthropic/*` keeps the client's whole
+// name, `x/gpt-*` takes what the alias's own `*` matched.
+func expand(target Target, name, rest string) Target {
+	switch {
+	case target.Model == "*":
+		target.Model = name
+	case strings.Contains(target.Model, "*"):
+		target.Model = strings.Replace(target.Model, "*", rest, 1)
+	}
+	return target
+}
+
+// Resolve finds where a request for model goes. A configured name comes
+// first, then `provider/model`, then names that are some vendor's own.
+func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
+	if model, rest := g.models.find(name); model != nil {
+		return g.route(op, model, name, rest)
+	}
+	if provider, model, ok := strings.Cut(name, "/"); ok && model != "" {
+		if _, known := g.providers[provider]; known {
+			return g.direct(op, Target{Provider: provider, Model: model})
+		}
+	}
+	if provider := g.owner(name); provider != "" {
+		return g.direct(op, Target{Provider: provider, Model: name})
+	}
+	return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
+}
+
+// route picks a target of a configured model: the first that speaks the
+// operation's dialect and is not known to be down.
+func (g *Gateway) route(op *wire.Operation, model *Model, name, rest string) (*Route, error) {
+	var picked *Route
+	for _, target := range model.Targets {
+		target = expand(target, name, rest)
+		provider := g.providers[target.Provider]
+		if !provider.Speaks(op) {
+			continue
+		}
+		if picked == nil || g.Health.Up(target) {
+			picked = &Route{
+				Alias: model.Name, Target: target, Provider: provider,
+				Policy: model.Policy, Timeouts: model.Timeouts, ContextWindow: model.ContextWindow,
+			}
+			if g.Health.Up(target) {
+				break
+			}
+		}
+	}
+	if picked == nil {
+		return nil, g.cannotSpeak(op, name)
+	}
+	if picked.ContextWindow == 0 {
+		picked.ContextWindow = contextWindow(picked.Target.Model)
+	}
+	return picked, nil
+}
+
+func (g *Gateway) direct(op *wire.Operation, target Target) (*Route, error) {
+	provider := g.providers[target.Provider]
+	if !provider.Speaks(op) {
+		return nil, g.cannotSpeak(op, target.String())
+	}
+	return &Route{Target: target, Provider: provider, ContextWindow: contextWindow(target.Model)}, nil
+}
+
+func (g *Gateway) cannotSpeak(op *wire.Operation, name string) error {
+	return Invalid("model", "the upstream of model '%s' does not speak %s (%s dialect); name a model whose provider does", name, op.Path, op.Dialect)
+}
+
+// owner returns the name of a provider whose vendor the model name belongs
+// to; the one named after its module wins, then the first by name.
+func (g *Gateway) owner(model string) string {
+	best := ""
+	for name, p := range g.providers {
+		owner, ok := p.(Owner)
+		if !ok || !owner.Owns(model) {
+			continue
+		}
+		if best == "" || name < best {
+			best = name
+		}
+	}
+	return best
+}
+
+// unknown words the refusal of a name, with the names that are nearest to it.
+func (g *Gateway) unknown(name string) string {
+	message := fmt.Sprintf("the model '%s' does not exist or is not configured here", name)
+	if near := typo.Nearest(name, 3, g.Names()...); len(near) > 0 {
+		message += "; did you mean '" + strings.Join(near, "', '") + "'?"
+	}
+	return message
+}
+
+// Names returns the configured names, and those of providers as `name/*`,
+// sorted.
+func (g *Gateway) Names() []string {
+	names := make([]string, 0, len(g.models.exact)+len(g.providers))
+	for name := range g.models.exact {
+		names = append(names, name)
+	}
+	for _, model := range g.models.prefixes {
+		names = append(names, model.Name)
+	}
+	sort.Strings(names)
+	providers := make([]string, 0, len(g.providers))
+	for name := range g.providers {
+		providers = append(providers, name+"/*")
+	}
+	sort.Strings(providers)
+	return append(names, providers...)
+}
+

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/weirproxy/weir/wire"
+)
+
+// Provider is one upstream account: the interface of the guest modules
+// `ai.providers.*`. It is used by many goroutines at once, also after the
+// configuration that made it is gone, for as long as its streams last.
+//
+// EXPERIMENTAL: it may change until version 1.
+type Provider interface {
+	// Speaks reports whether the upstream has op in op's own dialect.
+	Speaks(op *wire.Operation) bool
+
+	// Traits says what is particular about the upstream.
+	Traits() Traits
+
+	// Do sends call and returns the upstream's answer as it came, whatever
+	// its status. The error says why there was none: an *Error, or a
+	// transport's own. Do never sends a call twice.
+	Do(ctx context.Context, call *Call) (*http.Response, error)
+}
+
+// Traits are the known particularities of an upstream.
+type Traits struct {
+	// CapParam is the member in which chat takes its cap on generated tokens:
+	// "max_completion_tokens" where "max_tokens" is refused by some models.
+	CapParam string
+
+	// NoStreamOptions: the upstream refuses `stream_options`, or reports
+	// usage without being asked.
+	NoStreamOptions bool
+
+	// LooseEnd: a chat stream that ends cleanly after its finish reason is
+	// complete even without `[DONE]`.
+	LooseEnd bool
+
+	// CountsAs is the model whose tokenizer counts for all models of this
+	// upstream; empty: each model's own name decides.
+	CountsAs string
+}
+
+// Call is one request to an upstream.
+type Call struct {
+	Operation *wire.Operation
+
+	// Path is appended to the upstream's base URL.
+	Path string
+
+	// Method is POST but for model lists.
+	Method string
+
+	// Header is the client's; a provider takes from it what its vendor's
+	// allow-list names and nothing else.
+	Header http.Header
+
+	// Body has Length bytes, -1 when that is not known; nil for none. GetBody,
+	// if not nil, returns it anew, for connections that turn out to be dead
+	// before a byte of it was sent.
+	Body        io.Reader
+	GetBody     func() (io.ReadCloser, error)
+	Length      int64
+	ContentType string
+
+	Stream    bool
+	RequestID string
+}
+
+// Owner is implemented by providers that know which model names are their
+// vendor's own, so that `gpt-4.1` needs no `openai/`.
+type Owner interface {
+	Owns(model string) bool
+}
+
+// Prober is implemented by providers that can say whether they could be
+// called, without calling them: the host's name resolves.
+type Prober interface {
+	Probe(ctx context.Context) error
+}
+
+// UsageSink receives one record per exchange, after its last byte: the
+// interface of the guest modules `ai.usage.*`. It must not block.
+type UsageSink interface {
+	Record(*Record)
+}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/weirproxy/weir/wire"
+)
+
+// The sources of a record's token counts.
+const (
+	SourceProvider  = "provider"
+	SourceEstimated = "estimated"
+	SourceNone      = "none"
+)
+
+// Record is what remains of an exchange: one line of the ledger.
+type Record struct {
+	RequestID     string
+	Time          time.Time
+	Key           string
+	Principal     string
+	Dialect       wire.Dialect
+	Operation     string
+	Model         string
+	Provider      string
+	UpstreamModel string
+	UpstreamID    string
+	Stream        bool
+	Status        int
+	Error         string
+	Phase         string
+	FinishReason  string
+	ClientGone    bool
+	Usage         wire.Usage
+	UsageSource   string
+	Cache         string
+	Attempts      int
+	BytesOut      int64
+	Timings       Timings
+}
+
+// Settle ends the exchange: it makes its one record and hands it to every
+// sink. Every way out of an exchange leads here, and only the first call does
+// anything; the others return nil.
+func (x *Exchange) Settle() *Record {
+	x.mu.Lock()
+	if x.settled {
+		x.mu.Unlock()
+		return nil
+	}
+	x.settled = true
+	x.Timings.Total = x.gateway.clock.Now().Sub(x.Start)
+	record := x.recordLocked()
+	x.mu.Unlock()
+
+	x.gateway.deliver(record)
+	return record
+}
+
+func (x *Exchange) recordLocked() *Record {
+	usage, source := x.usageLocked()
+	record := &Record{
+		RequestID:     x.ID,
+		Time:          x.Start,
+		Key:           x.Principal.Key,
+		Principal:     x.Principal.Name(),
+		Dialect:       x.Dialect,
+		Operation:     x.Operation.Name,
+		Model:         x.Model,
+		Provider:      x.Target.Provider,
+		UpstreamModel: x.Target.Model,
+		UpstreamID:    x.outcome.UpstreamID,
+		Stream:        x.Stream,
+		Status:        x.outcome.Status,
+		FinishReason:  x.seen.Finish,
+		ClientGone:    x.outcome.ClientGone,
+		Usage:         usage,
+		UsageSource:   source,
+		Attempts:      x.Attempts,
+		BytesOut:      x.outcome.BytesOut,
+		Timings:       x.Timings,
+	}
+	switch {
+	case x.outcome.Err != nil:
+		record.Error, record.Phase = x.outcome.Err.Kind.String(), x.outcome.Err.Phase
+	case x.outcome.ClientGone:
+		record.Error = "client_gone"
+	}
+	return record
+}
+
+// usageLocked decides what the exchange is charged. The provider's last
+// report wins; without one, the prompt is counted if an upstream took it, and
+// of the answer what was received, whether or not it reached the client.
+func (x *Exchange) usageLocked() (wire.Usage, string) {
+	complete := x.outcome.Err == nil && !x.outcome.ClientGone
+	switch {
+	case x.seen.Reported && (complete || x.output == nil):
+		return x.seen.Usage, SourceProvider
+	case x.seen.Reported:
+		// A report from before the cut (Anthropic's message_start names the
+		// prompt's tokens and one or two of the answer's) may be behind what
+		// has arrived since.
+		usage := x.seen.Usage
+		if n := int64(x.output.Count()); n > usage.Output && !finished(x.seen.Finish) {
+			usage.Output = n
+			return usage, SourceEstimated
+		}
+		return usage, SourceProvider
+	case !x.accepted || x.Operation.Free:
+		return wire.Usage{}, SourceNone
+	}
+	usage := wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.countedModel(), x.Operation, &x.Envelope))}
+	if x.output != nil {
+		usage.Output = int64(x.output.Count())
+	}
+	return usage, SourceEstimated
+}
+
+// finished reports whether the vendor gave its finish reason: its usage, if
+// any, came with it or after it. A Responses stream says "in_progress" until
+// it is over.
+func finished(reason string) bool { return reason != "" && reason != "in_progress" && reason != "queued" }

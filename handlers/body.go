@@ -1,0 +1,153 @@
+package handlers
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
+)
+
+// payload is a request body in memory, in a pooled buffer. The transport may
+// go on reading it after the upstream has answered, so whoever uses it holds
+// a reference, and the buffer returns to the pool with the last one.
+type payload struct {
+	bytes []byte
+	refs  atomic.Int32
+}
+
+// maxPooled is the largest buffer that is kept for the next request.
+const maxPooled = 1 << 20
+
+// buffers holds *payload with empty bytes.
+var buffers = sync.Pool{New: func() any { return new(payload) }}
+
+func newPayload() *payload {
+	p := buffers.Get().(*payload)
+	p.bytes = p.bytes[:0]
+	p.refs.Store(1)
+	return p
+}
+
+// release gives up one reference. A nil payload has none.
+func (p *payload) release() {
+	if p != nil && p.refs.Add(-1) == 0 && cap(p.bytes) <= maxPooled {
+		buffers.Put(p)
+	}
+}
+
+// reader returns a reader of the payload that holds a reference until it is
+// closed, as the transport promises to do.
+func (p *payload) reader() io.ReadCloser {
+	p.refs.Add(1)
+	return &payloadReader{Reader: bytes.NewReader(p.bytes), payload: p}
+}
+
+type payloadReader struct {
+	*bytes.Reader
+	payload *payload
+	closed  atomic.Bool
+}
+
+func (r *payloadReader) Close() error {
+	if r.closed.CompareAndSwap(false, true) {
+		r.payload.release()
+	}
+	return nil
+}
+
+// read takes the body in, once and to its end: net/http only watches for
+// clients that leave when there is nothing left to read. Then it learns from
+// it what has to be known.
+func (c *call) read() error {
+	mediaType, params, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if c.route.Operation.Form && strings.HasPrefix(mediaType, "multipart/") {
+		return c.readForm(params["boundary"])
+	}
+	c.body = newPayload()
+	if err := c.readBody(c.body); err != nil {
+		return err
+	}
+	env := &c.x.Envelope
+	if err := env.Decode(c.route.Operation, c.body.bytes); err != nil {
+		return gateway.AsError(err)
+	}
+	c.x.Update(func() { c.x.Model, c.x.Stream = env.Model, env.Stream })
+	return c.proxy.policy.Check("the site", env)
+}
+
+// readBody reads the whole body into p, unpacked and bounded.
+func (c *call) readBody(p *payload) error {
+	limit := c.proxy.MaxBody
+	if c.r.ContentLength > limit {
+		return tooLarge(limit)
+	}
+	var src io.Reader = c.r.Body
+	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+		if n := c.r.ContentLength; n > 0 {
+			p.bytes = grow(p.bytes, int(n)+bytes.MinRead)
+		}
+	case "gzip":
+		packed, err := gzip.NewReader(io.LimitReader(src, limit+1))
+		if err != nil {
+			return gateway.Invalid("", "the body is not valid gzip")
+		}
+		src = packed
+	default:
+		return gateway.Invalid("", "the body's content encoding '%s' is not supported; send it plain or with gzip", encoding)
+	}
+	buf := bytes.NewBuffer(p.bytes)
+	n, err := buf.ReadFrom(io.LimitReader(src, limit+1))
+	p.bytes = buf.Bytes()
+	c.r.Body = http.NoBody
+	switch {
+	case err != nil:
+		return c.readFailed(err)
+	case n > limit:
+		return tooLarge(limit)
+	case n == 0:
+		return gateway.Invalid("", "the body is empty; send a JSON object")
+	}
+	return nil
+}
+
+func grow(b []byte, n int) []byte {
+	if cap(b) >= n {
+		return b
+	}
+	return make([]byte, 0, n)
+}
+
+// readFailed words why a body could not be read. A handler before this one
+// may have a limit of its own, which it reports as an HTTP error.
+func (c *call) readFailed(err error) error {
+	var status caddyhttp.HandlerError
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return tooLarge(tooBig.Limit)
+	case errors.As(err, &status) && status.StatusCode == http.StatusRequestEntityTooLarge:
+		return &gateway.Error{Kind: wire.KindTooLarge, Message: "the body is larger than this site allows", Cause: err}
+	case c.r.Context().Err() != nil:
+		return gateway.ErrClientGone
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+		return gateway.Invalid("", "the body is not valid gzip")
+	default:
+		return &gateway.Error{Kind: wire.KindInvalid, Message: "the body could not be read to its end", Cause: err}
+	}
+}
+
+func tooLarge(limit int64) error {
+	return &gateway.Error{Kind: wire.KindTooLarge, Message: fmt.Sprintf("the body is larger than the %d bytes that this site allows (max_body)", limit)}
+}

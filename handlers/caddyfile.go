@@ -1,0 +1,132 @@
+package handlers
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/internal/words"
+)
+
+// ParseProxy reads the directive ai_proxy. Syntax:
+//
+//	ai_proxy [<matcher>] {
+//		max_body <size>
+//		max_upload <size>
+//		heartbeat <duration>|off
+//		write_timeout <duration>|off
+//		response_header_timeout <duration>|off
+//		first_token_timeout <duration>|off
+//		idle_timeout <duration>|off
+//		total_timeout <duration>|off
+//		max_output_tokens <number>
+//		max_input_tokens <number>
+//		temperature <min> <max>
+//		allow_params <names...>
+//		deny_params <names...>
+//		stream_metadata [on|off]
+//		errors dialect|caddy
+//	}
+//
+// Each option may be given once.
+func ParseProxy(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	p := new(Proxy)
+	return p, p.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
+func (p *Proxy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return eachOption(d, p.unmarshalOption)
+}
+
+// eachOption calls use with each option of a directive's block.
+func eachOption(d *caddyfile.Dispenser, use func(*caddyfile.Dispenser, string) error) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	given := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if given[option] {
+			return d.Errf("%s is given twice", option)
+		}
+		given[option] = true
+		if err := use(d, option); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+	switch option {
+	case "max_body":
+		return words.Size(d, &p.MaxBody)
+	case "max_upload":
+		return words.Size(d, &p.MaxUpload)
+	case "heartbeat":
+		return words.Duration(d, &p.Heartbeat)
+	case "write_timeout":
+		return words.Duration(d, &p.WriteTimeout)
+	case "response_header_timeout":
+		return words.Duration(d, &p.ResponseHeaderTimeout)
+	case "first_token_timeout":
+		return words.Duration(d, &p.FirstTokenTimeout)
+	case "idle_timeout":
+		return words.Duration(d, &p.IdleTimeout)
+	case "total_timeout":
+		return words.Duration(d, &p.TotalTimeout)
+	case "max_output_tokens":
+		return words.Count(d, &p.MaxOutputTokens)
+	case "max_input_tokens":
+		return words.Count(d, &p.MaxInputTokens)
+	case "temperature":
+		return words.Range(d, &p.MinTemperature, &p.MaxTemperature)
+	case "allow_params":
+		return words.List(d, &p.AllowParams)
+	case "deny_params":
+		return words.List(d, &p.DenyParams)
+	case "stream_metadata":
+		return words.Switch(d, &p.StreamMetadata)
+	case "errors":
+		return words.Choice(d, &p.Errors, "dialect", "caddy")
+	default:
+		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option,
+			"max_body", "max_upload", "heartbeat", "write_timeout", "response_header_timeout", "first_token_timeout",
+			"idle_timeout", "total_timeout", "max_output_tokens", "max_input_tokens", "temperature", "allow_params",
+			"deny_params", "stream_metadata", "errors"))
+	}
+}
+
+// ParseHealth reads the directive ai_health. Syntax:
+//
+//	ai_health [<matcher>] {
+//		deep [on|off]
+//		require all|any
+//	}
+func ParseHealth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	health := new(Health)
+	return health, health.UnmarshalCaddyfile(h.Dispenser)
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
+func (h *Health) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return eachOption(d, func(d *caddyfile.Dispenser, option string) error {
+		switch option {
+		case "deep":
+			return words.Switch(d, &h.Deep)
+		case "require":
+			return words.Choice(d, &h.Require, "all", "any")
+		default:
+			return d.Errf("unrecognized ai_health option '%s'%s", option, typo.Suggest(option, "deep", "require"))
+		}
+	})
+}
+
+// Interface guards.
+var (
+	_ caddyfile.Unmarshaler = (*Proxy)(nil)
+	_ caddyfile.Unmarshaler = (*Health)(nil)
+)

@@ -1,0 +1,173 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/inflight"
+	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/wire/doors"
+)
+
+// call is one request on its way through the proxy. It belongs to the
+// handler's goroutine, but for out, which the pulse writes to as well.
+type call struct {
+	proxy *Proxy
+	r     *http.Request
+	path  string
+	route wire.Route
+	id    string
+
+	// x is nil for requests that cost nothing: unknown paths, model lists.
+	x      *gateway.Exchange
+	door   wire.Door
+	flight *inflight.Call
+	target *gateway.Route
+	span   trace.Span
+
+	// ctx is the upstream call's; it ends with the client's request, or with
+	// one of gateway's causes.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// body is a JSON body, form a multipart one; one of them is nil.
+	body *payload
+	form *form
+
+	upstreamStart time.Time
+
+	// shown says that the upstream's own error event went to the client.
+	shown bool
+
+	out   output
+	pulse pulse
+}
+
+func (p *Proxy) newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{proxy: p, r: r, path: decodedPath(r.URL)}
+	c.route = wire.Match(r.Method, c.path, r.Header.Get("Anthropic-Version") != "")
+	c.out = output{w: w, rc: http.NewResponseController(w), timeout: time.Duration(p.WriteTimeout)}
+	c.id = requestID(r)
+	return c
+}
+
+// decodedPath decodes the path once: model ids in it may come with %2F or
+// %3A.
+func decodedPath(u *url.URL) string {
+	if u.RawPath == "" {
+		return u.Path
+	}
+	if path, err := url.PathUnescape(u.RawPath); err == nil {
+		return path
+	}
+	return u.Path
+}
+
+// begin starts the exchange. From here on the request makes a record,
+// whatever becomes of it.
+func (c *call) begin() {
+	p := c.proxy
+	c.x = p.gateway.NewExchange(c.id)
+	c.id = c.x.ID
+	c.x.Operation, c.x.Dialect = c.route.Operation, c.route.Dialect
+	c.door = doors.Of(c.route.Operation)
+	c.ctx, c.cancel = context.WithCancelCause(c.r.Context())
+	c.flight = inflight.Process.Add(c.cancel, c.abandon)
+	p.metrics.Begin()
+	c.setPlaceholders()
+	c.identify()
+}
+
+// abandon settles an exchange whose handler is stuck while the process exits.
+func (c *call) abandon() {
+	c.x.End(func(o *gateway.Outcome) {
+		o.Err = gateway.ErrShutdown
+	})
+	c.finish(c.x.Settle())
+}
+
+// settle ends the exchange, whichever way it went; a panic passes through.
+func (c *call) settle() {
+	c.pulse.stop()
+	if r := recover(); r != nil {
+		if r != http.ErrAbortHandler {
+			c.x.End(func(o *gateway.Outcome) {
+				o.Err = &gateway.Error{Kind: wire.KindInternal, Message: "internal error"}
+			})
+		}
+		defer panic(r)
+	}
+	c.cancel(nil)
+	sent, status := c.out.finish()
+	c.x.End(func(o *gateway.Outcome) {
+		o.BytesOut = sent
+		if status != 0 {
+			o.Status = status
+		}
+	})
+	record := c.x.Settle()
+	c.logRecord(record)
+	c.finish(record)
+	c.body.release()
+	if c.form != nil {
+		c.form.spool.close()
+	}
+	c.flight.Done()
+}
+
+// timed writes the time since start into one of the exchange's timings.
+func (c *call) timed(start time.Time, into *time.Duration) {
+	d := c.proxy.gateway.Now().Sub(start)
+	c.x.Update(func() { *into = d })
+}
+
+// finish tells metrics and traces of the record; nil when another has.
+func (c *call) finish(record *gateway.Record) {
+	if record == nil {
+		return
+	}
+	c.proxy.metrics.End(record, c.modelLabel())
+	telemetry.EndSpan(c.span, record)
+}
+
+// modelLabel is the model as metrics name it: only configured names, so that
+// clients cannot make series.
+func (c *call) modelLabel() string {
+	if c.target != nil && c.target.Alias != "" {
+		return c.target.Alias
+	}
+	return telemetry.Other
+}
+
+// logRecord puts the record into the request's access log line, and failures
+// that are ours or the upstream's into the error log: no one else would.
+func (c *call) logRecord(record *gateway.Record) {
+	if record == nil {
+		return
+	}
+	if extra, ok := c.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+		extra.Set(zap.Object("ai", telemetry.Object{Record: record}))
+	}
+	if err := c.x.Outcome().Err; err != nil && err.Kind.Status(wire.OpenAI) >= http.StatusInternalServerError {
+		if ce := c.proxy.logger.Check(zap.WarnLevel, "request failed"); ce != nil {
+			ce.Write(zap.String("request_id", c.id), zap.String("provider", record.Provider), zap.String("phase", err.Phase), zap.Error(err))
+		}
+	}
+}
+
+// setPlaceholders makes {http.ai.*} answer lazily: most sites use none.
+func (c *call) setPlaceholders() {
+	if repl, ok := c.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(c.placeholder)
+	}
+}
+

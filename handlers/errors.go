@@ -1,0 +1,87 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
+)
+
+// statusClientGone is what logs show for a request that nobody waited for.
+const statusClientGone = 499
+
+func notFound(r *http.Request) *gateway.Error {
+	return &gateway.Error{Kind: wire.KindNotFound, Message: fmt.Sprintf("unknown request URL: %s %s; see the list of endpoints in the gateway's documentation", r.Method, r.URL.Path)}
+}
+
+func methodNotAllowed(r *http.Request, allow string) *gateway.Error {
+	return &gateway.Error{Kind: wire.KindMethod, Message: fmt.Sprintf("%s is not allowed here; use %s", r.Method, allow)}
+}
+
+// refuse answers a request that is no exchange.
+func (c *call) refuse(e *gateway.Error) error {
+	c.identify()
+	return c.render(e)
+}
+
+// fail ends an exchange with err: unseen, as an answer of its own, or, when
+// the client has seen the beginning of another, inside that. It is the one
+// place that decides what a client learns of a failure.
+func (c *call) fail(err error) error {
+	c.pulse.stop()
+	if errors.Is(err, gateway.ErrClientGone) || c.r.Context().Err() != nil {
+		c.x.End(func(o *gateway.Outcome) {
+			o.ClientGone = true
+			if o.Status == 0 {
+				o.Status = statusClientGone
+			}
+		})
+		panic(http.ErrAbortHandler)
+	}
+	e := gateway.AsError(err)
+	c.x.End(func(o *gateway.Outcome) { o.Err = e })
+	if !c.out.claim() {
+		c.setTiming()
+		return c.render(e)
+	}
+	c.breakOff(e)
+	return nil
+}
+
+// breakOff ends a stream that the client has seen the beginning of: an error
+// event in the dialect, no terminator, and a body that ends abnormally, so
+// that it never looks complete.
+func (c *call) breakOff(e *gateway.Error) {
+	seen := c.x.Seen()
+	// The upstream's own error event went out as it came.
+	if seen.Failure == nil || !c.shown {
+		event := c.door.AppendErrorEvent(nil, e.Failure(c.id), &seen)
+		_ = c.out.write(event, true)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// render writes e as an answer in the caller's dialect, or hands it to
+// Caddy's error routes when the site asks for that. A HandlerError must be
+// the outermost error: a wrapped one is answered with 200.
+func (c *call) render(e *gateway.Error) error {
+	status := e.Kind.Status(c.route.Dialect)
+	h := c.out.w.Header()
+	setRetry(h, e)
+	if c.proxy.Errors == "caddy" {
+		if c.x != nil {
+			c.x.End(func(o *gateway.Outcome) { o.Status = status })
+		}
+		return caddyhttp.Error(status, errors.New(e.Message))
+	}
+	body := wire.ErrorBody(c.route.Dialect, e.Failure(c.id))
+	setHeader(h, "Content-Type", "application/json")
+	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
+	_ = c.out.whole(status, body)
+	return nil
+}

@@ -1,0 +1,208 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
+)
+
+// form is a multipart body that had to be read before it can be sent on: the
+// field that names the model may stand behind the file. The first MiB stays
+// in memory, the rest goes to a temporary file.
+type form struct {
+	spool    *spool
+	boundary string
+	model    string
+	stream   bool
+}
+
+// formMemory is how much of a form is kept in memory.
+const formMemory = 1 << 20
+
+// maxField bounds a field that is read for its value.
+const maxField = 4 << 10
+
+// maxParts bounds the parts of a form.
+const maxParts = 1000
+
+// readForm takes in a multipart body and finds its model.
+func (c *call) readForm(boundary string) error {
+	if boundary == "" || len(boundary) > 70 {
+		return gateway.Invalid("", "the multipart body has no valid boundary (RFC 2046, 5.1.1)")
+	}
+	limit := c.proxy.MaxUpload
+	if c.r.ContentLength > limit {
+		return uploadTooLarge(limit)
+	}
+	f := &form{spool: &spool{}, boundary: boundary}
+	c.form = f
+	n, err := io.Copy(f.spool, io.LimitReader(c.r.Body, limit+1))
+	c.r.Body = http.NoBody
+	switch {
+	case err != nil:
+		return c.readFailed(err)
+	case n > limit:
+		return uploadTooLarge(limit)
+	}
+	if err := f.scan(c.route.Operation); err != nil {
+		return err
+	}
+	c.x.Update(func() {
+		c.x.Model, c.x.Stream = f.model, f.stream
+		c.x.Envelope = wire.Envelope{Operation: c.route.Operation, Model: f.model, Stream: f.stream}
+	})
+	return nil
+}
+
+func uploadTooLarge(limit int64) error {
+	return &gateway.Error{Kind: wire.KindTooLarge, Message: fmt.Sprintf("the form is larger than the %d bytes that this site allows (max_upload)", limit)}
+}
+
+// scan reads the fields that decide, each of which may stand once.
+func (f *form) scan(op *wire.Operation) error {
+	f.model = op.DefaultModel
+	seen := make(map[string]bool)
+	err := f.parts(func(part *multipart.Part) error {
+		name := strings.ToLower(part.FormName())
+		if name != "model" && name != "stream" {
+			return nil
+		}
+		if seen[name] || name != part.FormName() {
+			return gateway.Invalid(name, "the form names '%s' more than once or in another spelling", name)
+		}
+		seen[name] = true
+		value, err := io.ReadAll(io.LimitReader(part, maxField+1))
+		if err != nil {
+			return fmt.Errorf("reading field: %w", err)
+		}
+		if len(value) > maxField {
+			return gateway.Invalid(name, "'%s' is too long", name)
+		}
+		switch name {
+		case "model":
+			f.model = string(value)
+		case "stream":
+			f.stream, _ = strconv.ParseBool(string(value))
+		}
+		return nil
+	})
+	var known *gateway.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case err != nil:
+		return &gateway.Error{Kind: wire.KindInvalid, Message: "the multipart body is not valid or not complete", Cause: err}
+	case f.model == "":
+		return gateway.Invalid("model", "missing required parameter: 'model'")
+	}
+	return nil
+}
+
+// parts calls use with each part of the form.
+func (f *form) parts(use func(*multipart.Part) error) error {
+	r, err := f.spool.reader()
+	if err != nil {
+		return err
+	}
+	mr := multipart.NewReader(r, f.boundary)
+	for i := 0; ; i++ {
+		part, err := mr.NextRawPart()
+		switch {
+		case err == io.EOF && i > 0:
+			return nil
+		case err != nil:
+			return fmt.Errorf("reading part: %w", err)
+		case i >= maxParts:
+			return gateway.Invalid("", "the form has more than %d parts", maxParts)
+		}
+		if err := use(part); err != nil {
+			return err
+		}
+	}
+}
+
+// send returns the form as it goes upstream: as it came, or, when the model
+// has another name there, written anew with the same boundary.
+func (f *form) send(model string) (body io.ReadCloser, length int64, err error) {
+	if model == f.model {
+		r, err := f.spool.reader()
+		return io.NopCloser(r), f.spool.size, err
+	}
+	pr, pw := io.Pipe()
+	go func() { pw.CloseWithError(f.rewrite(pw, model)) }()
+	return pr, -1, nil
+}
+
+func (f *form) rewrite(w io.Writer, model string) error {
+	mw := multipart.NewWriter(w)
+	if err := mw.SetBoundary(f.boundary); err != nil {
+		return fmt.Errorf("setting boundary: %w", err)
+	}
+	err := f.parts(func(part *multipart.Part) error {
+		out, err := mw.CreatePart(part.Header)
+		if err != nil {
+			return fmt.Errorf("writing part: %w", err)
+		}
+		if part.FormName() == "model" {
+			_, err = io.WriteString(out, model)
+		} else {
+			_, err = io.Copy(out, part)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return mw.Close()
+}
+
+// spool is a byte sequence of any length in bounded memory.
+type spool struct {
+	memory bytes.Buffer
+	file   *os.File
+	size   int64
+}
+
+// Write implements io.Writer.
+func (s *spool) Write(p []byte) (int, error) {
+	s.size += int64(len(p))
+	if s.file == nil && s.memory.Len()+len(p) <= formMemory {
+		return s.memory.Write(p)
+	}
+	if s.file == nil {
+		file, err := os.CreateTemp("", "weir-form-*")
+		if err != nil {
+			return 0, fmt.Errorf("creating temporary file: %w", err)
+		}
+		// Without a name, the file vanishes with the process, however it ends.
+		_ = os.Remove(file.Name())
+		s.file = file
+	}
+	return s.file.Write(p)
+}
+
+// reader returns a reader from the beginning; readers do not disturb each
+// other.
+func (s *spool) reader() (io.Reader, error) {
+	memory := bytes.NewReader(s.memory.Bytes())
+	if s.file == nil {
+		return memory, nil
+	}
+	return io.MultiReader(memory, io.NewSectionReader(s.file, 0, s.size-int64(s.memory.Len()))), nil
+}
+
+// close gives the temporary file back.
+func (s *spool) close() {
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+}

@@ -1,0 +1,218 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/inflight"
+	"github.com/weirproxy/weir/wire"
+)
+
+func init() {
+	caddy.RegisterModule(&Health{})
+}
+
+// Health answers health checks and passes every other request on:
+//
+//   - `/health/live` (also `/healthz`): the process serves requests;
+//   - `/health/ready` (also `/readyz`): the configuration is loaded, the
+//     providers' names resolve, each model has a healthy target, and the
+//     process is not shutting down;
+//   - `/health/deep`: every target answers a prompt of one token. It costs
+//     money, so it is off unless enabled, and asks once per minute at most,
+//     however often it is asked itself.
+type Health struct {
+	// Whether `/health/deep` makes real calls. Default: `false`.
+	Deep bool `json:"deep,omitempty"`
+
+	// What makes the gateway ready: `all` models with a healthy target, or
+	// `any`. Default: `all`.
+	Require string `json:"require,omitempty"`
+
+	gateway *gateway.Gateway
+
+	mu    sync.Mutex
+	asked time.Time
+	last  deepReport
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Health) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.ai_health",
+		New: func() caddy.Module { return new(Health) },
+	}
+}
+
+// Provision implements caddy.Provisioner.
+func (h *Health) Provision(ctx caddy.Context) error {
+	host, err := hostOf(ctx)
+	if err != nil {
+		return err
+	}
+	h.gateway = host.Gateway()
+	return nil
+}
+
+// Validate implements caddy.Validator.
+func (h *Health) Validate() error {
+	if h.Require != "" && h.Require != "all" && h.Require != "any" {
+		return fmt.Errorf("require must be 'all' or 'any', not '%s'", h.Require)
+	}
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return next.ServeHTTP(w, r)
+	}
+	path := r.URL.Path
+	switch {
+	case strings.HasSuffix(path, "/health/live"), strings.HasSuffix(path, "/healthz"):
+		return writeHealth(w, http.StatusOK, map[string]any{"status": "ok"})
+	case strings.HasSuffix(path, "/health/ready"), strings.HasSuffix(path, "/readyz"):
+		return h.ready(w, r)
+	case strings.HasSuffix(path, "/health/deep"):
+		return h.deep(w, r)
+	default:
+		return next.ServeHTTP(w, r)
+	}
+}
+
+func (h *Health) ready(w http.ResponseWriter, r *http.Request) error {
+	reasons := h.gateway.Ready(r.Context(), h.Require == "any")
+	if inflight.Process.Exiting() {
+		reasons = append(reasons, "the process is shutting down")
+	}
+	if len(reasons) > 0 {
+		return writeHealth(w, http.StatusServiceUnavailable, map[string]any{"status": "unavailable", "reasons": reasons})
+	}
+	return writeHealth(w, http.StatusOK, map[string]any{"status": "ok"})
+}
+
+// deepEvery is how long a report stands.
+const deepEvery = time.Minute
+
+// deepTimeout bounds one call.
+const deepTimeout = 30 * time.Second
+
+type deepReport struct {
+	Status  string            `json:"status"`
+	Checked time.Time         `json:"checked"`
+	Targets map[string]string `json:"targets"`
+}
+
+func (h *Health) deep(w http.ResponseWriter, r *http.Request) error {
+	if !h.Deep {
+		return writeHealth(w, http.StatusNotFound, map[string]any{"status": "disabled", "reasons": []string{"deep checks are off; ai_health { deep } turns them on"}})
+	}
+	// The lock is held during the calls, so that concurrent checks share one.
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := h.gateway.Now(); h.asked.IsZero() || now.Sub(h.asked) >= deepEvery {
+		// The next check must not find a report cut short by this client.
+		h.last = h.checkTargets(context.WithoutCancel(r.Context()), now)
+		h.asked = now
+	}
+	status := http.StatusOK
+	if h.last.Status != "ok" {
+		status = http.StatusServiceUnavailable
+	}
+	return writeHealth(w, status, h.last)
+}
+
+// checkTargets asks each configured target for one token.
+func (h *Health) checkTargets(ctx context.Context, now time.Time) deepReport {
+	targets := make(map[gateway.Target]bool)
+	for _, model := range h.gateway.Models() {
+		for _, t := range model.Targets {
+			if !strings.Contains(t.Model, "*") {
+				targets[t] = true
+			}
+		}
+	}
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	report := deepReport{Status: "ok", Checked: now.UTC(), Targets: make(map[string]string)}
+	for t := range targets {
+		wg.Go(func() {
+			result := h.checkTarget(ctx, t)
+			mu.Lock()
+			defer mu.Unlock()
+			report.Targets[t.String()] = result
+			if result != "ok" {
+				report.Status = "unavailable"
+			}
+		})
+	}
+	wg.Wait()
+	return report
+}
+
+func (h *Health) checkTarget(ctx context.Context, t gateway.Target) string {
+	ctx, cancel := context.WithTimeout(ctx, deepTimeout)
+	defer cancel()
+	provider := h.gateway.Provider(t.Provider)
+	op, param := wire.Chat, provider.Traits().CapParam
+	if !provider.Speaks(op) {
+		op, param = wire.Messages, "max_tokens"
+	}
+	if param == "" {
+		param = "max_tokens"
+	}
+	body, err := json.Marshal(map[string]any{
+		"model": t.Model, param: 1,
+		"messages": []map[string]string{{"role": "user", "content": "ping"}},
+	})
+	if err != nil {
+		return "error"
+	}
+	res, err := provider.Do(ctx, &gateway.Call{
+		Operation: op, Path: op.Path, Method: http.MethodPost, Header: http.Header{},
+		Body: strings.NewReader(string(body)), Length: int64(len(body)), ContentType: "application/json",
+	})
+	if err != nil {
+		h.gateway.Health.Report(t, false)
+		return gateway.AsError(err).Message
+	}
+	defer discard(res.Body)
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxError))
+	h.gateway.Health.Report(t, res.StatusCode < http.StatusInternalServerError)
+	if res.StatusCode != http.StatusOK {
+		return fmt.Sprintf("status %d", res.StatusCode)
+	}
+	return "ok"
+}
+
+func writeHealth(w http.ResponseWriter, status int, report any) error {
+	body, err := json.Marshal(report)
+	if err != nil {
+		return caddyhttp.Error(http.StatusInternalServerError, fmt.Errorf("encoding health report: %w", err))
+	}
+	h := w.Header()
+	setHeader(h, "Content-Type", "application/json")
+	setHeader(h, "Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+	return nil
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner           = (*Health)(nil)
+	_ caddy.Validator             = (*Health)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Health)(nil)
+)

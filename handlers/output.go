@@ -1,0 +1,166 @@
+package handlers
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/weirproxy/weir/wire"
+)
+
+// output is the way to the client. Two goroutines write to it, the handler's
+// and the pulse's, one at a time.
+type output struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+	door    wire.Door
+
+	// stream says that the client waits for events, so that a heartbeat may
+	// be sent to it.
+	stream bool
+
+	mu      sync.Mutex
+	status  int // 0 until headers are out
+	sent    int64
+	written time.Time // of the last write
+	renewed time.Time // of the write deadline
+	closed  bool
+	scratch []byte
+}
+
+// renewAfter is how old a write deadline may be before it is set anew: once
+// per event would cost a timer update each.
+const renewAfter = 5 * time.Second
+
+// claim ends heartbeats, so that an answer that is no stream can be sent, and
+// reports whether one has opened a stream already.
+func (o *output) claim() (started bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stream = false
+	return o.status != 0
+}
+
+// openStream sends the headers of a stream, if they are not out yet.
+func (o *output) openStream() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.openStreamLocked(time.Now())
+}
+
+func (o *output) openStreamLocked(now time.Time) {
+	if o.status != 0 {
+		return
+	}
+	h := o.w.Header()
+	setHeader(h, "Content-Type", "text/event-stream")
+	setHeader(h, "Cache-Control", "no-cache, no-transform")
+	setHeader(h, "X-Accel-Buffering", "no")
+	h.Del("Content-Length")
+	o.renewLocked(now)
+	o.status = http.StatusOK
+	o.w.WriteHeader(http.StatusOK)
+	o.written = now
+}
+
+// write sends p, part of a stream that is open; flush pushes it out.
+func (o *output) write(p []byte, flush bool) error {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.writeLocked(now, p, flush)
+}
+
+func (o *output) writeLocked(now time.Time, p []byte, flush bool) error {
+	o.renewLocked(now)
+	n, err := o.w.Write(p)
+	o.sent += int64(n)
+	o.written = now
+	if err != nil {
+		return err
+	}
+	if flush {
+		return o.rc.Flush()
+	}
+	return nil
+}
+
+// whole sends an answer of known length in one go, so that headers and body
+// share a packet.
+func (o *output) whole(status int, body []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	o.renewLocked(now)
+	o.status = status
+	o.w.WriteHeader(status)
+	n, err := o.w.Write(body)
+	o.sent += int64(n)
+	return err
+}
+
+// open sends the headers of an answer that is copied as it comes.
+func (o *output) open(status int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.renewLocked(time.Now())
+	o.status = status
+	o.w.WriteHeader(status)
+}
+
+// heartbeat sends a sign of life if nothing was sent for interval, and keeps
+// the write deadline ahead of a stream that is silent: on HTTP/2 it is a timer
+// that resets the stream even when nothing is being written. It returns when
+// the next one is due.
+func (o *output) heartbeat(now time.Time, interval time.Duration) (next time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return time.Time{}
+	}
+	o.renewLocked(now)
+	if !o.stream || interval <= 0 {
+		return now.Add(renewAfter)
+	}
+	if o.written.IsZero() {
+		o.written = now
+	}
+	if due := o.written.Add(interval); now.Before(due) {
+		return earlier(due, now.Add(renewAfter))
+	}
+	o.openStreamLocked(now)
+	o.scratch = o.door.AppendHeartbeat(o.scratch[:0])
+	// An error shows again at the next event, and in the request's context.
+	_ = o.writeLocked(now, o.scratch, true)
+	return earlier(now.Add(interval), now.Add(renewAfter))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// renewLocked moves the write deadline on: it bounds how long a client may
+// refuse to read.
+func (o *output) renewLocked(now time.Time) {
+	if o.timeout > 0 && now.Sub(o.renewed) >= renewAfter {
+		// Not every ResponseWriter has deadlines; those do without.
+		_ = o.rc.SetWriteDeadline(now.Add(o.timeout))
+		o.renewed = now
+	}
+}
+
+// finish ends all writing and returns what was sent. The connection may serve
+// another request, which must not inherit the deadline.
+func (o *output) finish() (sent int64, status int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	if !o.renewed.IsZero() {
+		_ = o.rc.SetWriteDeadline(time.Time{})
+	}
+	return o.sent, o.status
+}

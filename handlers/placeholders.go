@@ -1,0 +1,38 @@
+package handlers
+
+import (
+	"strconv"
+	"strings"
+)
+
+// placeholder answers {http.ai.*}.
+func (c *call) placeholder(key string) (any, bool) {
+	name, ok := strings.CutPrefix(key, "http.ai.")
+	if !ok {
+		return nil, false
+	}
+	switch name {
+	case "request_id":
+		return c.id, true
+	case "model":
+		return c.x.Model, true
+	case "target.provider":
+		return c.x.Target.Provider, true
+	case "target.model":
+		return c.x.Target.Model, true
+	case "stream":
+		return strconv.FormatBool(c.x.Stream), true
+	case "attempts":
+		return strconv.Itoa(c.x.Attempts), true
+	case "key.name":
+		return c.x.Principal.Key, true
+	case "usage.input_tokens":
+		return strconv.FormatInt(c.x.Seen().Usage.Input, 10), true
+	case "usage.output_tokens":
+		return strconv.FormatInt(c.x.Seen().Usage.Output, 10), true
+	case "time_to_first_token_ms":
+		return strconv.FormatInt(c.x.Timings.FirstToken.Milliseconds(), 10), true
+	default:
+		return nil, false
+	}
+}

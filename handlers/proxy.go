@@ -1,0 +1,249 @@
+// Package handlers is the HTTP boundary: the only code that knows both HTTP
+// and Caddy. Read it from [Proxy.ServeHTTP] downwards.
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/wire"
+)
+
+func init() {
+	caddy.RegisterModule(Proxy{})
+}
+
+// Host is the `ai` app as the handlers see it.
+type Host interface {
+	Gateway() *gateway.Gateway
+	Metrics() *telemetry.Metrics
+
+	// LimitDrain tells the app how long Caddy will wait for open requests
+	// when the process exits.
+	LimitDrain(time.Duration)
+}
+
+// Proxy answers AI requests: it finds the provider of the model asked for,
+// passes the request on with as few changes as can be, and relays the answer.
+// It is terminal: a path that is no AI endpoint is answered 404 in the shape
+// that the path's SDK expects.
+//
+// Placeholders, filled as far as the request has come:
+//
+// Placeholder | Description
+// ------------|-------------
+// `{http.ai.request_id}` | the request id that the client sees
+// `{http.ai.model}` | the model name that the client sent
+// `{http.ai.target.provider}` | the provider that the request goes to
+// `{http.ai.target.model}` | the model at that provider
+// `{http.ai.stream}` | `true` when a stream was asked for
+// `{http.ai.attempts}` | calls made to upstreams
+// `{http.ai.usage.input_tokens}` | tokens of the prompt, once known
+// `{http.ai.usage.output_tokens}` | tokens of the answer, once known
+// `{http.ai.time_to_first_token_ms}` | time to the first content of a stream
+type Proxy struct {
+	// The most bytes that a JSON body may have. Default: `33554432` (32 MiB).
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// The most bytes that a form with a file may have; beyond the first MiB it
+	// is kept in a temporary file. Default: `209715200` (200 MiB).
+	MaxUpload int64 `json:"max_upload,omitempty"`
+
+	// How long a stream may be silent before a heartbeat is sent to the
+	// client; negative: never. Default: `15s`.
+	Heartbeat caddy.Duration `json:"heartbeat,omitempty"`
+
+	// How long a write to the client may take before the client counts as
+	// gone. Default: `30s`.
+	WriteTimeout caddy.Duration `json:"write_timeout,omitempty"`
+
+	// How long the upstream may take to answer with headers.
+	// Default: `10m`, since answers that are no streams come when complete.
+	ResponseHeaderTimeout caddy.Duration `json:"response_header_timeout,omitempty"`
+
+	// How long a stream may take to its first content. Default: `1m`.
+	FirstTokenTimeout caddy.Duration `json:"first_token_timeout,omitempty"`
+
+	// How long a stream may be without content; the upstream's pings do not
+	// count. Default: `2m`.
+	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
+
+	// How long the whole request may take. Default: `1h`.
+	TotalTimeout caddy.Duration `json:"total_timeout,omitempty"`
+
+	// The most tokens that a request may ask for. A request that names no cap
+	// gets this one. Default: none.
+	MaxOutputTokens int64 `json:"max_output_tokens,omitempty"`
+
+	// The most tokens that a prompt may have. Default: none.
+	MaxInputTokens int64 `json:"max_input_tokens,omitempty"`
+
+	// The lowest and the highest temperature that a request may ask for.
+	// Default: none.
+	MinTemperature *float64 `json:"min_temperature,omitempty"`
+	MaxTemperature *float64 `json:"max_temperature,omitempty"`
+
+	// The only parameters that a body may have, besides `model`, `messages`
+	// and the like. Default: all.
+	AllowParams []string `json:"allow_params,omitempty"`
+
+	// Parameters that a body must not have. Default: none.
+	DenyParams []string `json:"deny_params,omitempty"`
+
+	// Whether every stream ends with a metadata event; clients can ask for it
+	// with `X-AI-Metadata: on`. Default: `false`.
+	StreamMetadata bool `json:"stream_metadata,omitempty"`
+
+	// Who renders refusals that no client has seen a byte of: `dialect`
+	// answers in the caller's dialect, `caddy` hands them to Caddy's error
+	// routes (`handle_errors`). Default: `dialect`.
+	Errors string `json:"errors,omitempty"`
+
+	gateway  *gateway.Gateway
+	metrics  *telemetry.Metrics
+	logger   *zap.Logger
+	policy   gateway.Policy
+	timeouts gateway.Timeouts
+}
+
+// CaddyModule returns the Caddy module information.
+func (Proxy) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.ai_proxy",
+		New: func() caddy.Module { return new(Proxy) },
+	}
+}
+
+// Defaults of Proxy's settings.
+const (
+	defaultMaxBody      = 32 << 20
+	defaultMaxUpload    = 200 << 20
+	defaultHeartbeat    = 15 * time.Second
+	defaultWriteTimeout = 30 * time.Second
+)
+
+// Provision implements caddy.Provisioner.
+func (p *Proxy) Provision(ctx caddy.Context) error {
+	p.logger = ctx.Logger()
+	host, err := hostOf(ctx)
+	if err != nil {
+		return err
+	}
+	p.gateway, p.metrics = host.Gateway(), host.Metrics()
+	setDefault(&p.MaxBody, defaultMaxBody)
+	setDefault(&p.MaxUpload, defaultMaxUpload)
+	setDefault(&p.Heartbeat, caddy.Duration(defaultHeartbeat))
+	setDefault(&p.WriteTimeout, caddy.Duration(defaultWriteTimeout))
+	p.policy = gateway.Policy{
+		MaxOutputTokens: p.MaxOutputTokens,
+		MaxInputTokens:  p.MaxInputTokens,
+		MinTemperature:  p.MinTemperature,
+		MaxTemperature:  p.MaxTemperature,
+		AllowParams:     p.AllowParams,
+		DenyParams:      p.DenyParams,
+	}
+	p.timeouts = gateway.Timeouts{
+		ResponseHeader: time.Duration(p.ResponseHeaderTimeout),
+		FirstToken:     time.Duration(p.FirstTokenTimeout),
+		Idle:           time.Duration(p.IdleTimeout),
+		Total:          time.Duration(p.TotalTimeout),
+	}
+	// The http app is only half built here, but its own settings are there.
+	if app, err := ctx.AppIfConfigured("http"); err == nil {
+		if grace := time.Duration(app.(*caddyhttp.App).GracePeriod); grace > 0 {
+			host.LimitDrain(grace)
+		}
+	}
+	return nil
+}
+
+func setDefault[T int64 | caddy.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Validate implements caddy.Validator.
+func (p *Proxy) Validate() error {
+	switch {
+	case p.Errors != "" && p.Errors != "dialect" && p.Errors != "caddy":
+		return fmt.Errorf("errors must be 'dialect' or 'caddy', not '%s'", p.Errors)
+	case p.MaxBody < 0 || p.MaxUpload < 0 || p.MaxOutputTokens < 0 || p.MaxInputTokens < 0:
+		return fmt.Errorf("limits must not be negative")
+	case p.MinTemperature != nil && p.MaxTemperature != nil && *p.MinTemperature > *p.MaxTemperature:
+		return fmt.Errorf("temperature: the lower bound is above the upper one")
+	}
+	return nil
+}
+
+// hostOf returns the `ai` app of the configuration that ctx belongs to.
+func hostOf(ctx caddy.Context) (Host, error) {
+	app, err := ctx.App("ai")
+	if err != nil {
+		return nil, fmt.Errorf("loading the ai app: %w", err)
+	}
+	return app.(Host), nil
+}
+
+// ServeHTTP serves one request. Everything that happens to it happens below,
+// in this order.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	c := p.newCall(w, r)
+	switch {
+	case r.Method == http.MethodHead && c.path == "/":
+		// Agents probe their base URL with it.
+		w.WriteHeader(http.StatusOK)
+		return nil
+	case c.route.Operation == nil:
+		return c.refuse(notFound(r))
+	case c.route.Allow != "":
+		w.Header().Set("Allow", c.route.Allow)
+		return c.refuse(methodNotAllowed(r, c.route.Allow))
+	case c.route.Operation == wire.ListModels:
+		return c.serveModels()
+	}
+	return c.exchange()
+}
+
+// exchange runs a request that costs something from its start to its record.
+func (c *call) exchange() (err error) {
+	c.begin()
+	defer c.settle()
+
+	if err := c.serve(); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// serve takes the steps of a request; the first error ends it.
+func (c *call) serve() error {
+	if err := c.admit(); err != nil {
+		return err
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	if err := c.resolve(); err != nil {
+		return err
+	}
+	res, err := c.dispatch()
+	if err != nil {
+		return err
+	}
+	return c.relay(res)
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner           = (*Proxy)(nil)
+	_ caddy.Validator             = (*Proxy)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Proxy)(nil)
+)

@@ -1,0 +1,85 @@
+package handlers
+
+import (
+	"time"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
+)
+
+// resolve finds the target of the model asked for and refuses what breaks
+// its rules or the site's, before any provider is paid.
+func (c *call) resolve() error {
+	start := c.proxy.gateway.Now()
+	defer c.timed(start, &c.x.Timings.Route)
+
+	route, err := c.proxy.gateway.Resolve(c.route.Operation, c.x.Model)
+	if err != nil {
+		return err
+	}
+	c.target = route
+	c.x.Update(func() { c.x.Target = route.Target })
+	if c.form != nil {
+		return nil
+	}
+	if err := route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope); err != nil {
+		return err
+	}
+	return c.proxy.gateway.CheckInput(c.x, route, &c.proxy.policy)
+}
+
+// rewrite says what has to change in the body for the upstream.
+func (c *call) rewrite() wire.Rewrite {
+	traits := c.target.Provider.Traits()
+	rw := wire.Rewrite{Model: c.target.Target.Model}
+	op := c.route.Operation
+	if op == wire.Chat || op == wire.Completions {
+		rw.AskUsage = !traits.NoStreamOptions
+	}
+	limit := lowest(c.proxy.policy.MaxOutputTokens, c.target.Policy.MaxOutputTokens)
+	if limit > 0 {
+		rw.CapParam, rw.Cap = capParam(op, traits), limit
+	}
+	return rw
+}
+
+// capParam is the member in which an operation takes its cap on generated
+// tokens; empty when it takes none.
+func capParam(op *wire.Operation, traits gateway.Traits) string {
+	switch op {
+	case wire.Chat:
+		return traits.CapParam
+	case wire.Completions, wire.Messages:
+		return "max_tokens"
+	case wire.Responses:
+		return "max_output_tokens"
+	default:
+		return ""
+	}
+}
+
+// lowest returns the lower of two limits, of which 0 is none.
+func lowest(a, b int64) int64 {
+	switch {
+	case a == 0:
+		return b
+	case b == 0:
+		return a
+	default:
+		return min(a, b)
+	}
+}
+
+// limits are the timeouts of this call: the model's where it has some, else
+// the site's.
+func (c *call) limits() gateway.Timeouts {
+	return c.target.Timeouts.Over(c.proxy.timeouts).WithDefaults()
+}
+
+// positive makes a switched-off timeout practically endless.
+func positive(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 1<<63 - 1
+	}
+	return d
+}

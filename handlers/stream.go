@@ -1,0 +1,247 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/sse"
+	"github.com/weirproxy/weir/wire"
+)
+
+// readers holds *sse.Reader, each with its buffer.
+var readers = sync.Pool{New: func() any { return sse.NewReader(nil, sse.MaxEvent) }}
+
+// stream is the relay of one event stream.
+type stream struct {
+	call     *call
+	reader   *sse.Reader
+	observer wire.Observer
+	event    sse.Event
+
+	// held are the events before the first content, which are kept back: an
+	// upstream that fails now can still be answered for with a real status.
+	held      []byte
+	committed bool
+	finishing bool
+	bytes     int64
+	scratch   []byte
+}
+
+// maxHeld bounds what is kept back; more is content in any sense.
+const maxHeld = 64 << 10
+
+// relayStream passes a stream on, event by event, and watches it go. It
+// closes the answer's body.
+func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
+	reader := readers.Get().(*sse.Reader)
+	reader.Reset(body)
+	s := &stream{call: c, reader: reader, observer: c.door.Observer()}
+	complete := false
+	defer func() {
+		reader.Reset(nil)
+		readers.Put(reader)
+		c.timed(c.upstreamStart, &c.x.Timings.Upstream)
+		finishBody(res.Body, complete)
+	}()
+
+	c.x.Update(func() { c.x.Stream = true })
+	c.copyHeader(res.Header)
+	c.setTiming()
+	c.out.stream = true
+	c.pulse.enter(phaseFirstToken)
+	for {
+		done, err := s.next()
+		if err != nil || done {
+			complete = done
+			return err
+		}
+	}
+}
+
+// next relays one event; done says that it was the last.
+func (s *stream) next() (done bool, err error) {
+	c := s.call
+	switch err := s.reader.Next(&s.event); {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		return true, s.ended()
+	case errors.Is(err, io.ErrUnexpectedEOF) && len(s.event.Raw) > 0:
+		// Many servers leave out the last blank line. What makes the end
+		// proper is the terminator, not the blank line.
+	default:
+		return false, s.readError(err)
+	}
+	if s.bytes += int64(len(s.event.Raw)); s.bytes > maxStream {
+		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream's stream is too long"}
+	}
+	if s.event.Unknown && !s.event.HasData {
+		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent something that is no event stream"}
+	}
+	class, err := c.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
+	if err != nil {
+		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
+	}
+	s.finishing = s.finishing || class.Has(wire.Finishing)
+	if class.Has(wire.Content) {
+		c.pulse.seen(time.Now())
+	}
+	if class.Has(wire.Failed) {
+		return false, s.failed()
+	}
+	if class.Has(wire.UsageOnly) && !c.x.Envelope.IncludeUsage {
+		return false, nil
+	}
+	return class.Has(wire.Terminal), s.forward(class)
+}
+
+// forward sends the event on, or keeps it back before the commit point.
+func (s *stream) forward(class wire.Class) error {
+	raw := s.raw()
+	terminal := class.Has(wire.Terminal)
+	if !s.committed {
+		if class&(wire.Content|wire.Terminal) == 0 && len(s.held)+len(raw) <= maxHeld {
+			s.held = append(s.held, raw...)
+			return nil
+		}
+		if err := s.commit(class); err != nil {
+			return err
+		}
+	}
+	if terminal && s.call.wantsMetadata() {
+		if err := s.write(s.metadata(), false); err != nil {
+			return err
+		}
+	}
+	if len(raw) == 0 {
+		return nil
+	}
+	return s.write(raw, terminal || !s.reader.Ready())
+}
+
+// commit is the point of no return: the client sees its first content.
+func (s *stream) commit(class wire.Class) error {
+	c := s.call
+	s.committed = true
+	if class.Has(wire.Content) {
+		c.timed(c.x.Start, &c.x.Timings.FirstToken)
+	}
+	c.pulse.enter(phaseStream)
+	c.out.openStream()
+	if len(s.held) == 0 {
+		return nil
+	}
+	held := s.held
+	s.held = nil
+	return s.write(held, false)
+}
+
+func (s *stream) write(p []byte, flush bool) error {
+	if err := s.call.out.write(p, flush); err != nil {
+		return gateway.ErrClientGone
+	}
+	return nil
+}
+
+// raw is the event as the client gets it: its own bytes, unless they hold
+// something that official SDKs break on, such as an event without data.
+func (s *stream) raw() []byte {
+	ev := &s.event
+	switch {
+	case ev.Clean:
+		return ev.Raw
+	case len(ev.Data) == 0:
+		return nil
+	default:
+		s.scratch = sse.AppendEvent(s.scratch[:0], string(ev.Name), cleanData(ev.Data))
+		return s.scratch
+	}
+}
+
+// failed handles the upstream's own error event. Before the commit point it
+// becomes an answer with a status; after it, it goes out as it came.
+func (s *stream) failed() error {
+	c := s.call
+	seen := c.x.Seen()
+	e := upstreamFailure(seen.Failure)
+	if !s.committed {
+		return e
+	}
+	c.shown = true
+	if err := s.write(s.raw(), true); err != nil {
+		return err
+	}
+	s.rest()
+	return e
+}
+
+// rest passes on what an upstream says after its error event: usage, or its
+// own terminator. None of it is made up here.
+func (s *stream) rest() {
+	for range 16 {
+		if !s.reader.Ready() || s.reader.Next(&s.event) != nil {
+			return
+		}
+		_, err := s.call.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
+		if err != nil || s.write(s.raw(), true) != nil {
+			return
+		}
+	}
+}
+
+// ended decides what a body means that ended cleanly without a terminator.
+func (s *stream) ended() error {
+	c := s.call
+	if cause := c.cause(); cause != nil {
+		return cause
+	}
+	if s.finishing && c.target.Provider.Traits().LooseEnd && c.route.Dialect == wire.OpenAI {
+		return s.flushEnd()
+	}
+	return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream ended the stream before it was complete"}
+}
+
+func (s *stream) flushEnd() error {
+	if !s.committed {
+		if err := s.commit(0); err != nil {
+			return err
+		}
+	}
+	if s.call.wantsMetadata() {
+		return s.write(s.metadata(), true)
+	}
+	return s.write(nil, true)
+}
+
+// readError words why the stream could not be read on.
+func (s *stream) readError(err error) error {
+	var long *sse.TooLongError
+	if errors.As(err, &long) {
+		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent an event of more than " + strconv.Itoa(long.Limit) + " bytes", Cause: err}
+	}
+	return s.call.readError(err, "stream")
+}
+
+// finishBody closes an upstream's body. After a complete stream the few bytes
+// that end it on the connection are read first, or the connection could not
+// be used again; the client does not wait for that.
+func finishBody(body io.ReadCloser, complete bool) {
+	if !complete {
+		discard(body)
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		stop := context.AfterFunc(ctx, func() { discard(body) })
+		_, _ = io.Copy(io.Discard, io.LimitReader(body, 64<<10))
+		if stop() {
+			discard(body)
+		}
+	}()
+}

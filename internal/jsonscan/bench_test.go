@@ -1,0 +1,124 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+var chatKeys = NewKeys("model", "stream", "stream_options", "max_tokens", "max_completion_tokens",
+	"n", "user", "temperature", "tools", "messages")
+
+const paragraph = "The weir measures the stream while it lets it pass; \\\"nothing\\\" is dammed for longer " +
+	"than it must be.\\nEach line of the ledger is written once, whoever closes the connection first: " +
+	"the client, the provider, or a reload in the middle of a sentence. Gr\u00fc\u00dfe aus M\u00fcnchen.\\n\\n"
+
+// chatBody builds a chat request of about size bytes: messages of some hundred
+// bytes to some kilobytes, tools, and the policy keys before and after them.
+func chatBody(size int) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"model":"gpt-4.1-mini","temperature":0.7,"stream":true,"messages":[` +
+		`{"role":"system","content":"You are a careful assistant."}`)
+	for i := 0; b.Len() < size-500; i++ {
+		role := [2]string{"user", "assistant"}[i%2]
+		n := min(1+i%9, (size-500-b.Len())/len(paragraph)+1)
+		fmt.Fprintf(&b, `,{"role":%q,"content":"%s"}`, role, strings.Repeat(paragraph, n))
+	}
+	b.WriteString(`],"tools":[{"type":"function","function":{"name":"lookup","description":"Find a thing.",` +
+		`"parameters":{"type":"object","properties":{"q":{"type":"string"},"k":{"type":"integer","minimum":1}},` +
+		`"required":["q"]}}}],"max_tokens":512,"stream_options":{"include_usage":true},"user":"u-17"}`)
+	return b.Bytes()
+}
+
+var sizes = []struct {
+	name string
+	size int
+}{{"2KB", 2 << 10}, {"64KB", 64 << 10}, {"512KB", 512 << 10}}
+
+func eachBody(b *testing.B, run func(body []byte)) {
+	for _, s := range sizes {
+		body := chatBody(s.size)
+		b.Run(s.name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				run(body)
+			}
+		})
+	}
+}
+
+func BenchmarkScan(b *testing.B) {
+	var o Object
+	eachBody(b, func(body []byte) {
+		if err := Scan(body, chatKeys, DefaultLimits, &o); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	eachBody(b, func(body []byte) {
+		if _, err := Parse(body); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// BenchmarkReadWords is the floor for a scan that looks at every byte.
+func BenchmarkReadWords(b *testing.B) {
+	eachBody(b, func(body []byte) {
+		var sum uint64
+		for w := body; len(w) >= 8; w = w[8:] {
+			sum += binary.LittleEndian.Uint64(w)
+		}
+		sink = sum
+	})
+}
+
+func BenchmarkReadBytes(b *testing.B) {
+	eachBody(b, func(body []byte) {
+		var sum uint64
+		for _, c := range body {
+			sum += uint64(c)
+		}
+		sink = sum
+	})
+}
+
+func BenchmarkIndexByte(b *testing.B) {
+	eachBody(b, func(body []byte) { sink = uint64(bytes.IndexByte(body, 0)) })
+}
+
+func BenchmarkEncodingJSONValid(b *testing.B) {
+	eachBody(b, func(body []byte) {
+		if !json.Valid(body) {
+			b.Fatal("invalid")
+		}
+	})
+}
+
+func BenchmarkSplice(b *testing.B) {
+	var o Object
+	for _, s := range sizes {
+		body := chatBody(s.size)
+		if err := Scan(body, chatKeys, DefaultLimits, &o); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(s.name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			var dst []byte
+			edits := make([]Edit, 1)
+			for b.Loop() {
+				edits[0] = o.SetEdit(body, 0, "model", []byte(`"gpt-4.1"`))
+				dst = Splice(dst[:0], body, edits)
+			}
+		})
+	}
+}
+
+var sink uint64

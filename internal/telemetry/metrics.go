@@ -1,0 +1,163 @@
+package telemetry
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Other stands for every name that no configuration has: labels made from
+// what clients send would be series without end.
+const Other = "_other"
+
+// Metrics are Weir's collectors. There is one set for the life of the
+// process, registered into the registry of each configuration: a stream that
+// outlives a reload still counts, and so does everything after a reload that
+// was rejected.
+type Metrics struct {
+	requests     *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	firstToken   *prometheus.HistogramVec
+	interToken   *prometheus.HistogramVec
+	overhead     *prometheus.HistogramVec
+	tokens       *prometheus.CounterVec
+	inFlight     prometheus.Gauge
+	attempts     *prometheus.CounterVec
+	requestCache sync.Map // seriesKey → *series
+}
+
+// seriesKey are the labels of one kind of request.
+type seriesKey struct {
+	dialect, model, provider string
+	status                   int
+	stream                   bool
+}
+
+// series are the resolved children of one seriesKey: looking labels up costs
+// more than counting.
+type series struct {
+	requests                                   prometheus.Counter
+	duration, firstToken, interToken, overhead prometheus.Observer
+}
+
+var (
+	latencyBuckets  = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+	overheadBuckets = []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .1}
+	tokenBuckets    = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
+)
+
+// NewMetrics returns a set of collectors that are not registered yet.
+func NewMetrics() *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "caddy", Subsystem: "ai", Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "caddy", Subsystem: "ai", Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	return &Metrics{
+		requests:   counter("requests_total", "Requests that ended.", "dialect", "model", "provider", "status", "stream"),
+		duration:   histogram("request_duration_seconds", "Time from a request's start to its last byte.", latencyBuckets, "dialect", "model", "provider"),
+		firstToken: histogram("time_to_first_token_seconds", "Time from a request's start to the first content of its stream.", latencyBuckets, "dialect", "model", "provider"),
+		interToken: histogram("inter_token_seconds", "Mean time between two tokens of a stream.", tokenBuckets, "dialect", "model", "provider"),
+		overhead:   histogram("overhead_seconds", "Time that a request spent in the gateway itself.", overheadBuckets, "dialect"),
+		tokens:     counter("tokens_total", "Tokens, by direction and by who counted them.", "direction", "source"),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "ai", Name: "in_flight", Help: "Requests being served.",
+		}),
+		attempts: counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
+	}
+}
+
+// Register enters the collectors into a configuration's registry.
+func (m *Metrics) Register(registry prometheus.Registerer) error {
+	for _, c := range []prometheus.Collector{
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts,
+	} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// Begin counts a request in.
+func (m *Metrics) Begin() { m.inFlight.Inc() }
+
+// End counts a request out, from its record. model is the name by which it is
+// counted.
+func (m *Metrics) End(r *gateway.Record, model string) {
+	m.inFlight.Dec()
+	provider := r.Provider
+	if provider == "" {
+		provider = Other
+	}
+	s := m.series(seriesKey{string(r.Dialect), model, provider, r.Status, r.Stream})
+	s.requests.Inc()
+	s.duration.Observe(r.Timings.Total.Seconds())
+	if r.Timings.FirstToken > 0 {
+		s.firstToken.Observe(r.Timings.FirstToken.Seconds())
+		if n := r.Usage.Output; n > 1 {
+			s.interToken.Observe((r.Timings.Total - r.Timings.FirstToken).Seconds() / float64(n-1))
+		}
+	}
+	if own := r.Timings.Total - r.Timings.Upstream; r.Attempts > 0 && own >= 0 {
+		s.overhead.Observe(own.Seconds())
+	}
+	for _, t := range [...]struct {
+		direction string
+		n         int64
+	}{
+		{"input", r.Usage.Input},
+		{"output", r.Usage.Output},
+		{"cached", r.Usage.CacheRead},
+		{"reasoning", r.Usage.Reasoning},
+	} {
+		if t.n > 0 {
+			m.tokens.WithLabelValues(t.direction, r.UsageSource).Add(float64(t.n))
+		}
+	}
+}
+
+func (m *Metrics) series(key seriesKey) *series {
+	if s, ok := m.requestCache.Load(key); ok {
+		return s.(*series)
+	}
+	s := &series{
+		requests:   m.requests.WithLabelValues(key.dialect, key.model, key.provider, strconv.Itoa(key.status), strconv.FormatBool(key.stream)),
+		duration:   m.duration.WithLabelValues(key.dialect, key.model, key.provider),
+		firstToken: m.firstToken.WithLabelValues(key.dialect, key.model, key.provider),
+		interToken: m.interToken.WithLabelValues(key.dialect, key.model, key.provider),
+		overhead:   m.overhead.WithLabelValues(key.dialect),
+	}
+	m.requestCache.Store(key, s)
+	return s
+}
+
+// Attempt counts one call to an upstream.
+func (m *Metrics) Attempt(provider string, res *http.Response, err error) {
+	outcome := "ok"
+	switch {
+	case err != nil:
+		outcome = "error"
+		var e *gateway.Error
+		if errors.As(err, &e) && e.Kind == wire.KindTimeout {
+			outcome = "timeout"
+		}
+	case res.StatusCode == http.StatusTooManyRequests:
+		outcome = "rate_limited"
+	case res.StatusCode >= http.StatusInternalServerError:
+		outcome = "server_error"
+	case res.StatusCode >= http.StatusBadRequest:
+		outcome = "client_error"
+	}
+	m.attempts.WithLabelValues(provider, outcome).Inc()
+}
+

@@ -1,0 +1,71 @@
+// Package telemetry is what Weir tells of itself: metrics on Caddy's
+// registry, spans through Caddy's tracer, and the shape of its records.
+package telemetry
+
+import (
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/weirproxy/weir/gateway"
+)
+
+// Object is a record as a log object, the same in the usage log and in the
+// access log's `ai` member. Its members are a public shape.
+type Object struct {
+	Record *gateway.Record
+}
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	r := o.Record
+	enc.AddString("request_id", r.RequestID)
+	enc.AddString("time", r.Time.UTC().Format(time.RFC3339Nano))
+	enc.AddString("key", r.Key)
+	enc.AddString("principal", r.Principal)
+	enc.AddString("dialect", string(r.Dialect))
+	enc.AddString("operation", r.Operation)
+	enc.AddString("model", r.Model)
+	enc.AddString("provider", r.Provider)
+	enc.AddString("upstream_model", r.UpstreamModel)
+	enc.AddBool("stream", r.Stream)
+	enc.AddInt("status", r.Status)
+	enc.AddString("error", r.Error)
+	if r.Phase != "" {
+		enc.AddString("error_phase", r.Phase)
+	}
+	enc.AddString("finish_reason", r.FinishReason)
+	enc.AddInt64("input_tokens", r.Usage.Input)
+	enc.AddInt64("output_tokens", r.Usage.Output)
+	enc.AddInt64("cached_tokens", r.Usage.CacheRead)
+	enc.AddInt64("cache_write_tokens", r.Usage.CacheWrite)
+	enc.AddInt64("reasoning_tokens", r.Usage.Reasoning)
+	enc.AddString("usage_source", r.UsageSource)
+	enc.AddString("cache", r.Cache)
+	enc.AddInt("attempts", r.Attempts)
+	enc.AddInt64("bytes_out", r.BytesOut)
+	enc.AddBool("client_gone", r.ClientGone)
+	if r.UpstreamID != "" {
+		enc.AddString("upstream_request_id", r.UpstreamID)
+	}
+	t := r.Timings
+	for _, phase := range [...]struct {
+		name string
+		d    time.Duration
+	}{
+		{"auth_ms", t.Auth},
+		{"queue_ms", t.Queue},
+		{"limit_ms", t.Limit},
+		{"cache_ms", t.Cache},
+		{"route_ms", t.Route},
+		{"upstream_ms", t.Upstream},
+		{"ttft_ms", t.FirstToken},
+		{"total_ms", t.Total},
+	} {
+		enc.AddFloat64(phase.name, float64(phase.d.Microseconds())/1000)
+	}
+	return nil
+}
+
+// Interface guard.
+var _ zapcore.ObjectMarshaler = Object{}

@@ -1,0 +1,207 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/secret"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Client calls one upstream account. It is safe for concurrent use and holds
+// nothing that the end of a configuration would take from it.
+type Client struct {
+	vendor    Vendor
+	base      *url.URL
+	key       secret.Secret
+	headers   map[string]string
+	transport http.RoundTripper
+
+	probe probe
+}
+
+// NewClient returns a client that sends through transport; for providers
+// whose upstream is not on the network.
+func NewClient(vendor Vendor, base string, transport http.RoundTripper) (*Client, error) {
+	u, err := parseBase(base, vendor.Suffix)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{vendor: vendor, base: u, transport: transport, probe: probe{skip: true}}, nil
+}
+
+func parseBase(base, suffix string) (*url.URL, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("base_url must be an http or https URL, got '%s'", base)
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("base_url must have no user, query or fragment")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	if suffix != "" && !strings.HasSuffix(u.Path, suffix) {
+		u.Path += suffix
+	}
+	return u, nil
+}
+
+// Speaks implements gateway.Provider.
+func (c *Client) Speaks(op *wire.Operation) bool { return c.vendor.speaks(op) }
+
+// Traits implements gateway.Provider.
+func (c *Client) Traits() gateway.Traits { return c.vendor.Traits }
+
+// Owns implements gateway.Owner.
+func (c *Client) Owns(model string) bool { return c.vendor.owns(model) }
+
+// Do implements gateway.Provider.
+func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, error) {
+	u := *c.base
+	u.Path += call.Path
+	// Caddy's transport writes into the request's vars while the dial may
+	// outlive the call, so every call gets a map of its own.
+	ctx = context.WithValue(ctx, caddyhttp.VarsCtxKey, map[string]any{})
+	req, err := http.NewRequestWithContext(ctx, call.Method, u.String(), call.Body)
+	if err != nil {
+		return nil, fmt.Errorf("building upstream request: %w", err)
+	}
+	if call.Body != nil {
+		req.ContentLength = call.Length
+		req.GetBody = call.GetBody
+	}
+	req.Header = c.header(call)
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	return res, nil
+}
+
+// header builds the upstream's header from nothing: what a client sends goes
+// on only if the vendor's protocol names it. Credentials, cookies, forwarded
+// addresses and idempotency keys therefore never do; the last would make
+// net/http send a POST twice by itself.
+func (c *Client) header(call *gateway.Call) http.Header {
+	h := make(http.Header, 8)
+	for name, values := range call.Header {
+		for _, prefix := range c.vendor.Forward {
+			if strings.HasPrefix(name, prefix) {
+				h[name] = values
+				break
+			}
+		}
+	}
+	for name, value := range c.vendor.Defaults {
+		if _, ok := h[name]; !ok {
+			h[name] = []string{value}
+		}
+	}
+	if call.ContentType != "" {
+		h["Content-Type"] = []string{call.ContentType}
+	}
+	if call.Stream {
+		h["Accept"] = []string{"text/event-stream"}
+	} else {
+		h["Accept"] = []string{"*/*"}
+	}
+	// An answer that is compressed would have to be unpacked to be read, and
+	// a stream would be held back by the compressor.
+	h["Accept-Encoding"] = []string{"identity"}
+	h["User-Agent"] = []string{userAgent}
+	for name, value := range c.headers {
+		h[name] = []string{value}
+	}
+	if !c.key.IsZero() && c.vendor.Authorize != nil {
+		c.vendor.Authorize(h, c.key)
+	}
+	return h
+}
+
+const userAgent = "Weir (+https://github.com/weirproxy/weir)"
+
+// Redact replaces the account's key in text that leaves the gateway: some
+// servers quote the key that they refuse.
+func (c *Client) Redact(text []byte) []byte {
+	if c.key.IsZero() {
+		return text
+	}
+	return []byte(strings.ReplaceAll(string(text), c.key.Reveal(), "***"))
+}
+
+// explain words a transport's error. The client must not learn addresses, so
+// they stay in the cause.
+func (c *Client) explain(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	e := &gateway.Error{Kind: wire.KindUpstream, Phase: "round_trip", Cause: err, Message: "the upstream closed the connection before it answered"}
+	var dial reverseproxy.DialError
+	var network net.Error
+	switch {
+	case errors.As(err, &dial):
+		e.Phase, e.Message = "connect", "connecting to the upstream failed"
+		if errors.As(err, &network) && network.Timeout() {
+			e.Kind, e.Message = wire.KindTimeout, "connecting to the upstream timed out"
+		}
+	case strings.Contains(err.Error(), "tls:"), strings.Contains(err.Error(), "TLS handshake"), strings.Contains(err.Error(), "x509:"):
+		e.Phase, e.Message = "tls", "the TLS handshake with the upstream failed"
+	case errors.As(err, &network) && network.Timeout():
+		e.Kind, e.Message = wire.KindTimeout, "the upstream did not answer in time"
+	case !errors.Is(err, io.EOF) && strings.Contains(err.Error(), "malformed"):
+		e.Message = "the upstream's answer is not valid HTTP"
+	}
+	return e
+}
+
+// Probe implements gateway.Prober: it resolves the upstream's name, and
+// remembers the result for a while.
+func (c *Client) Probe(ctx context.Context) error { return c.probe.do(ctx, c.base.Hostname()) }
+
+// probe caches a name's resolution, so that a readiness check that is asked
+// often costs nothing.
+type probe struct {
+	skip bool
+	mu   sync.Mutex
+	at   time.Time
+	err  error
+}
+
+const (
+	probeTTL     = 10 * time.Second
+	probeTimeout = 2 * time.Second
+)
+
+func (p *probe) do(ctx context.Context, host string) error {
+	if p.skip || net.ParseIP(host) != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.at) < probeTTL {
+		return p.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	_, p.err = net.DefaultResolver.LookupHost(ctx, host)
+	p.at = time.Now()
+	return p.err
+}
+
+// Interface guards.
+var (
+	_ gateway.Provider = (*Client)(nil)
+	_ gateway.Owner    = (*Client)(nil)
+	_ gateway.Prober   = (*Client)(nil)
+)

@@ -1,0 +1,289 @@
+// Package weir is an AI gateway for Caddy: the `ai` app and everything that
+// belongs to it. Importing it registers the modules.
+package weir
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/handlers"
+	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/internal/tokens"
+
+	// The built-in guests.
+	_ "github.com/weirproxy/weir/providers/anthropic"
+	_ "github.com/weirproxy/weir/providers/openai"
+	_ "github.com/weirproxy/weir/providers/openai_compatible"
+	_ "github.com/weirproxy/weir/providers/simulator"
+	_ "github.com/weirproxy/weir/records/usagelog"
+)
+
+func init() {
+	caddy.RegisterModule(&App{})
+}
+
+// App is the AI gateway. It owns what more than one site shares: providers,
+// models and usage records.
+type App struct {
+	// Upstream accounts, keyed by a name of your choosing, which the names of
+	// targets (`provider/model`) refer to.
+	ProvidersRaw map[string]json.RawMessage `json:"providers,omitempty" caddy:"namespace=ai.providers inline_key=provider"`
+
+	// Model aliases, keyed by the name that clients send. A name may end in
+	// `*`; the longest literal prefix wins.
+	Models map[string]*Model `json:"models,omitempty"`
+
+	// Where usage records go, each to all of them. Default: `log`.
+	UsageRaw []json.RawMessage `json:"usage,omitempty" caddy:"namespace=ai.usage inline_key=sink"`
+
+	// How long streams may run on when the process is told to exit, before
+	// they are ended with an error event. It is cut to fit into Caddy's
+	// `grace_period`. Default: `10s`.
+	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
+
+	gateway *gateway.Gateway
+	shared  *shared
+	logger  *zap.Logger
+	drain   atomic.Int64
+}
+
+// Model is an alias that clients may name.
+type Model struct {
+	// The targets, in order. Their models may contain the `*` of the name, or
+	// be `*` alone for the whole name that the client sent.
+	Targets []Target `json:"targets,omitempty"`
+
+	// The most tokens that a request may ask for. A request that names no cap
+	// gets this one. Default: none.
+	MaxOutputTokens int64 `json:"max_output_tokens,omitempty"`
+
+	// The most tokens that a prompt may have. Default: none.
+	MaxInputTokens int64 `json:"max_input_tokens,omitempty"`
+
+	// The most tokens that the model can take; a longer prompt is refused
+	// before it is paid for. Default: what Weir knows of the model.
+	ContextWindow int64 `json:"context_window,omitempty"`
+
+	// The bounds of `temperature`. Default: none.
+	MinTemperature *float64 `json:"min_temperature,omitempty"`
+	MaxTemperature *float64 `json:"max_temperature,omitempty"`
+
+	// The only parameters that a body may have. Default: all.
+	AllowParams []string `json:"allow_params,omitempty"`
+
+	// Parameters that a body must not have. Default: none.
+	DenyParams []string `json:"deny_params,omitempty"`
+
+	// Timeouts of this model, which go before the site's. Default: the site's.
+	ResponseHeaderTimeout caddy.Duration `json:"response_header_timeout,omitempty"`
+	FirstTokenTimeout     caddy.Duration `json:"first_token_timeout,omitempty"`
+	IdleTimeout           caddy.Duration `json:"idle_timeout,omitempty"`
+	TotalTimeout          caddy.Duration `json:"total_timeout,omitempty"`
+}
+
+// Target is one model of one provider.
+type Target struct {
+	// The provider's name.
+	Provider string `json:"provider"`
+
+	// The model, as the provider names it.
+	Model string `json:"model"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "ai",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// defaultDrain is how long streams may run on after SIGTERM.
+const defaultDrain = 10 * time.Second
+
+// Provision implements caddy.Provisioner. The app is usable from here on:
+// apps start in random order, so requests may come before Start.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	if a.DrainTimeout == 0 {
+		a.DrainTimeout = caddy.Duration(defaultDrain)
+	}
+	a.drain.Store(int64(a.DrainTimeout))
+
+	providers, err := a.loadProviders(ctx)
+	if err != nil {
+		return err
+	}
+	sinks, err := a.loadSinks(ctx)
+	if err != nil {
+		return err
+	}
+	if a.shared, err = acquireShared(); err != nil {
+		return err
+	}
+	if err := a.shared.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	a.gateway, err = gateway.New(gateway.Config{
+		Providers: providers,
+		Models:    a.models(),
+		Sinks:     sinks,
+		Tokens:    tokens.Counter{},
+		Health:    a.shared.health,
+		Clock:     gateway.SystemClock{},
+		NewID:     newRequestID,
+	})
+	if err != nil {
+		return err
+	}
+	return a.subscribe(ctx)
+}
+
+// newRequestID mints an id that sorts by time.
+func newRequestID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		id = uuid.New()
+	}
+	return "req_" + id.String()
+}
+
+func (a *App) loadProviders(ctx caddy.Context) (map[string]gateway.Provider, error) {
+	providers := make(map[string]gateway.Provider, len(a.ProvidersRaw))
+	mods, err := ctx.LoadModule(a, "ProvidersRaw")
+	if err != nil {
+		return nil, fmt.Errorf("loading providers: %w", err)
+	}
+	for name, mod := range mods.(map[string]any) {
+		p, ok := mod.(gateway.Provider)
+		if !ok {
+			return nil, fmt.Errorf("provider '%s': module %T is no provider", name, mod)
+		}
+		providers[name] = p
+	}
+	return providers, nil
+}
+
+func (a *App) loadSinks(ctx caddy.Context) ([]gateway.UsageSink, error) {
+	if a.UsageRaw == nil {
+		a.UsageRaw = []json.RawMessage{json.RawMessage(`{"sink":"log"}`)}
+	}
+	mods, err := ctx.LoadModule(a, "UsageRaw")
+	if err != nil {
+		return nil, fmt.Errorf("loading usage sinks: %w", err)
+	}
+	var sinks []gateway.UsageSink
+	for _, mod := range mods.([]any) {
+		sink, ok := mod.(gateway.UsageSink)
+		if !ok {
+			return nil, fmt.Errorf("module %T is no usage sink", mod)
+		}
+		sinks = append(sinks, sink)
+	}
+	return sinks, nil
+}
+
+func (a *App) models() []*gateway.Model {
+	names := make([]string, 0, len(a.Models))
+	for name := range a.Models {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	list := make([]*gateway.Model, 0, len(names))
+	for _, name := range names {
+		list = append(list, a.Models[name].domain(name))
+	}
+	return list
+}
+
+// domain is the model as the domain knows it.
+func (m *Model) domain(name string) *gateway.Model {
+	model := &gateway.Model{
+		Name:          name,
+		ContextWindow: m.ContextWindow,
+		Policy: gateway.Policy{
+			MaxOutputTokens: m.MaxOutputTokens,
+			MaxInputTokens:  m.MaxInputTokens,
+			MinTemperature:  m.MinTemperature,
+			MaxTemperature:  m.MaxTemperature,
+			AllowParams:     m.AllowParams,
+			DenyParams:      m.DenyParams,
+		},
+		Timeouts: gateway.Timeouts{
+			ResponseHeader: time.Duration(m.ResponseHeaderTimeout),
+			FirstToken:     time.Duration(m.FirstTokenTimeout),
+			Idle:           time.Duration(m.IdleTimeout),
+			Total:          time.Duration(m.TotalTimeout),
+		},
+	}
+	for _, t := range m.Targets {
+		model.Targets = append(model.Targets, gateway.Target{Provider: t.Provider, Model: t.Model})
+	}
+	return model
+}
+
+// Validate implements caddy.Validator.
+func (a *App) Validate() error {
+	for name, m := range a.Models {
+		if i := indexStar(name); i >= 0 && i != len(name)-1 {
+			return fmt.Errorf("model '%s': `*` may only stand at the end of a name", name)
+		}
+		if m.MaxOutputTokens < 0 || m.MaxInputTokens < 0 || m.ContextWindow < 0 {
+			return fmt.Errorf("model '%s': limits must not be negative", name)
+		}
+	}
+	return nil
+}
+
+func indexStar(name string) int {
+	for i := range len(name) {
+		if name[i] == '*' {
+			return i
+		}
+	}
+	return -1
+}
+
+// Start implements caddy.App. It only begins background work, since requests
+// may have come before.
+func (a *App) Start() error {
+	tokens.Preload()
+	a.logger.Warn("no API key is configured: only loopback and private clients are served")
+	return nil
+}
+
+// Stop implements caddy.App. Requests may still come, and streams go on.
+func (*App) Stop() error { return nil }
+
+// Cleanup implements caddy.CleanerUpper. It runs while streams of this
+// configuration still do; they need nothing of what it lets go.
+func (a *App) Cleanup() error {
+	if a.shared == nil {
+		return nil // Provision failed before it took anything
+	}
+	a.shared = nil
+	return releaseShared()
+}
+
+// Gateway implements handlers.Host.
+func (a *App) Gateway() *gateway.Gateway { return a.gateway }
+
+// Metrics implements handlers.Host.
+func (a *App) Metrics() *telemetry.Metrics { return a.shared.metrics }
+
+// Interface guards.
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.Validator    = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+	_ handlers.Host      = (*App)(nil)
+)

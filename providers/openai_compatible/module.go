@@ -1,0 +1,60 @@
+// Package openaicompatible is the provider `openai_compatible` for any server
+// that speaks OpenAI's API, and the presets for well-known ones.
+package openaicompatible
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/upstream"
+)
+
+func init() {
+	for name := range presets {
+		caddy.RegisterModule(&Provider{name: name})
+	}
+}
+
+// Provider calls a server that is compatible with OpenAI: `openai_compatible`,
+// which needs a `base_url`, or one of the presets `groq`, `deepseek`,
+// `mistral`, `xai`, `openrouter`, `together`, `fireworks`, `ollama`, `vllm` and
+// `llamacpp`, which know their address, their key's usual variable and their
+// particularities.
+type Provider struct {
+	upstream.Config
+
+	*upstream.Client `json:"-"`
+
+	name string
+}
+
+// CaddyModule returns the Caddy module information.
+func (p *Provider) CaddyModule() caddy.ModuleInfo {
+	name := p.name
+	if name == "" {
+		name = generic
+	}
+	return caddy.ModuleInfo{
+		ID:  caddy.ModuleID("ai.providers." + name),
+		New: func() caddy.Module { return &Provider{name: name} },
+	}
+}
+
+// Provision implements caddy.Provisioner.
+func (p *Provider) Provision(ctx caddy.Context) (err error) {
+	p.Client, err = p.Config.Provision(ctx, presets[p.name])
+	return err
+}
+
+// UnmarshalCaddyfile reads the provider's block; see upstream.Config.
+func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return p.Config.UnmarshalCaddyfile(d)
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*Provider)(nil)
+	_ caddyfile.Unmarshaler = (*Provider)(nil)
+	_ gateway.Provider      = (*Provider)(nil)
+)

@@ -1,0 +1,103 @@
+package openaicompatible
+
+import (
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/upstream"
+	"github.com/weirproxy/weir/wire"
+)
+
+// generic is the name of the provider without a preset.
+const generic = "openai_compatible"
+
+// compatible are the traits that the servers share: they know `max_tokens`,
+// and some of them end a complete stream without `[DONE]`.
+var compatible = gateway.Traits{CapParam: "max_tokens", LooseEnd: true}
+
+// silent is for servers that refuse `stream_options` and report usage in the
+// finish chunk by themselves.
+var silent = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, NoStreamOptions: true}
+
+// messages adds Anthropic's API to what a server speaks.
+var messages = append(append([]*wire.Operation(nil), upstream.OpenAIOperations...), upstream.AnthropicOperations...)
+
+// presets are the servers by module name. Facts are from the vendors' public
+// documentation and from recordings of their answers.
+var presets = map[string]upstream.Vendor{
+	generic: {
+		Operations: upstream.OpenAIOperations,
+		Authorize:  upstream.Bearer,
+		Traits:     compatible,
+	},
+	"groq": {
+		BaseURL:        "https://api.groq.com/openai/v1",
+		KeyPlaceholder: "{env.GROQ_API_KEY}",
+		Operations:     upstream.OpenAIOperations,
+		Authorize:      upstream.Bearer,
+		Traits:         gateway.Traits{CapParam: "max_completion_tokens", LooseEnd: true},
+	},
+	"deepseek": {
+		BaseURL:        "https://api.deepseek.com",
+		KeyPlaceholder: "{env.DEEPSEEK_API_KEY}",
+		Operations:     upstream.OpenAIOperations,
+		Prefixes:       []string{"deepseek-"},
+		Authorize:      upstream.Bearer,
+		Traits:         compatible,
+	},
+	"mistral": {
+		BaseURL:        "https://api.mistral.ai/v1",
+		KeyPlaceholder: "{env.MISTRAL_API_KEY}",
+		Operations:     upstream.OpenAIOperations,
+		Prefixes:       []string{"mistral-", "ministral-", "magistral-", "codestral-", "devstral-", "pixtral-", "open-mistral-", "open-mixtral-"},
+		Authorize:      upstream.Bearer,
+		Traits:         silent,
+	},
+	"xai": {
+		BaseURL:        "https://api.x.ai/v1",
+		KeyPlaceholder: "{env.XAI_API_KEY}",
+		Operations:     messages,
+		Prefixes:       []string{"grok-"},
+		Authorize:      upstream.Bearer,
+		Traits:         compatible,
+	},
+	"openrouter": {
+		BaseURL:        "https://openrouter.ai/api/v1",
+		KeyPlaceholder: "{env.OPENROUTER_API_KEY}",
+		Operations:     messages,
+		Authorize:      upstream.Bearer,
+		Forward:        []string{"Http-Referer", "X-Title"},
+		Traits:         compatible,
+	},
+	"together": {
+		BaseURL:        "https://api.together.xyz/v1",
+		KeyPlaceholder: "{env.TOGETHER_API_KEY}",
+		Operations:     upstream.OpenAIOperations,
+		Authorize:      upstream.Bearer,
+		Traits:         compatible,
+	},
+	"fireworks": {
+		BaseURL:        "https://api.fireworks.ai/inference/v1",
+		KeyPlaceholder: "{env.FIREWORKS_API_KEY}",
+		Operations:     messages,
+		Prefixes:       []string{"accounts/fireworks/"},
+		Authorize:      upstream.Bearer,
+		Traits:         compatible,
+	},
+	"ollama": {
+		BaseURL:    "http://127.0.0.1:11434/v1",
+		Operations: messages,
+		Authorize:  upstream.Bearer,
+		Traits:     compatible,
+	},
+	"vllm": {
+		BaseURL:    "http://127.0.0.1:8000/v1",
+		Operations: messages,
+		Authorize:  upstream.Bearer,
+		Traits:     compatible,
+	},
+	"llamacpp": {
+		BaseURL:    "http://127.0.0.1:8080/v1",
+		Operations: messages,
+		Authorize:  upstream.Bearer,
+		Traits:     compatible,
+	},
+}

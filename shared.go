@@ -1,0 +1,46 @@
+package weir
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/telemetry"
+)
+
+// shared is what outlives a reload: the counts of the process and what is
+// known of the providers' health.
+type shared struct {
+	metrics *telemetry.Metrics
+	health  *gateway.Health
+}
+
+// pool holds the one shared value, for as long as a configuration uses it. A
+// reload provisions the new configuration before it cleans up the old one, so
+// it never falls to none in between.
+var pool = caddy.NewUsagePool()
+
+const poolKey = "ai"
+
+// metrics are the process's collectors. They stay even when no configuration
+// has an `ai` app for a while, since counters must not go back.
+var metrics = telemetry.NewMetrics()
+
+func acquireShared() (*shared, error) {
+	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
+		return &shared{metrics: metrics, health: gateway.NewHealth(gateway.SystemClock{})}, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sharing state: %w", err)
+	}
+	return value.(*shared), nil
+}
+
+func releaseShared() error {
+	_, err := pool.Delete(poolKey)
+	return err
+}
+
+// Destruct implements caddy.Destructor.
+func (*shared) Destruct() error { return nil }

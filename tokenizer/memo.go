@@ -1,0 +1,113 @@
+package tokenizer
+
+import (
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	memoShards = 64
+	memoSets   = 128 // sets in a shard
+	memoWays   = 8   // entries in a set
+	// memoMin is the size from which remembering beats counting.
+	memoMin = 64
+)
+
+// memoKey is the first half of a SHA-256 over a random key of the process and
+// the JSON of a message or tool: nobody can prepare two messages that collide.
+type memoKey [16]byte
+
+// cost is what a part of a prompt costs.
+type cost struct {
+	text  uint32 // tokens of the family's encoding
+	fixed uint32 // tokens of the model
+	flags uint8
+}
+
+const (
+	costEstimated = 1 << iota
+	costSystem    // a system message is among the messages
+)
+
+type memoEntry struct {
+	key   memoKey
+	cost  cost
+	stamp uint32 // shard's clock at the last use; 0: empty
+}
+
+type memoShard struct {
+	mu    sync.Mutex
+	clock uint32
+	sets  [memoSets][memoWays]memoEntry
+}
+
+// Memo remembers what messages and tool definitions cost, because a chat
+// client sends the whole history again with every turn. It holds the most
+// recently used 65,536 of them (2.6 MB) and is safe for concurrent use.
+type Memo struct {
+	secret       [32]byte
+	shards       [memoShards]memoShard
+	hits, misses atomic.Uint64
+}
+
+// NewMemo returns an empty Memo with a random key.
+func NewMemo() *Memo {
+	m := new(Memo)
+	rand.Read(m.secret[:]) //nolint:errcheck // never fails since Go 1.24
+	return m
+}
+
+// sharedMemo is the memo of all prompts of the process. It is a cache of a pure
+// function, so sharing it between configurations is invisible but for speed.
+var sharedMemo = sync.OnceValue(NewMemo)
+
+// MemoStats returns how many messages and tools were found in the memo since
+// the process started, and how many had to be counted.
+func MemoStats() (hits, misses uint64) {
+	m := sharedMemo()
+	return m.hits.Load(), m.misses.Load()
+}
+
+func (m *Memo) set(k memoKey) (*memoShard, *[memoWays]memoEntry) {
+	shard := &m.shards[k[0]%memoShards]
+	return shard, &shard.sets[k[1]%memoSets]
+}
+
+func (m *Memo) get(k memoKey) (c cost, ok bool) {
+	shard, set := m.set(k)
+	shard.mu.Lock()
+	for i := range set {
+		if e := &set[i]; e.stamp != 0 && e.key == k {
+			shard.clock++
+			e.stamp = max(shard.clock, 1)
+			c, ok = e.cost, true
+			break
+		}
+	}
+	shard.mu.Unlock()
+	if ok {
+		m.hits.Add(1)
+	} else {
+		m.misses.Add(1)
+	}
+	return c, ok
+}
+
+// put remembers c in the place of the least recently used entry of its set.
+func (m *Memo) put(k memoKey, c cost) {
+	shard, set := m.set(k)
+	shard.mu.Lock()
+	oldest := &set[0]
+	for i := range set {
+		if set[i].key == k || set[i].stamp < oldest.stamp {
+			oldest = &set[i]
+			if oldest.key == k {
+				break
+			}
+		}
+	}
+	shard.clock++
+	*oldest = memoEntry{key: k, cost: c, stamp: max(shard.clock, 1)}
+	shard.mu.Unlock()
+}

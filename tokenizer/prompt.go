@@ -1,0 +1,240 @@
+package tokenizer
+
+import (
+	"crypto/sha256"
+	"hash"
+	"sync"
+)
+
+// Prompt adds up what a chat prompt costs. It satisfies wire.PromptSink: a
+// dialect's WalkPrompt feeds it. It is not safe for concurrent use.
+type Prompt struct {
+	family *Family
+	memo   *Memo
+	sum    cost // of the parts so far
+	tools  uint32
+
+	messages   int
+	toolCount  int
+	open       cost // sum when the open message began
+	key        memoKey
+	remembered bool // the open message came from the memo
+	storable   bool // the open message belongs into the memo
+
+	hash    hash.Hash
+	sum32   [sha256.Size]byte
+	prefix  [1 + sha256.Size]byte
+	scratch []byte
+}
+
+// prompts keeps finished Prompts with their scratch.
+var prompts = sync.Pool{New: func() any { return &Prompt{hash: sha256.New()} }}
+
+// NewPrompt returns an empty Prompt; give it back with Release.
+func (f *Family) NewPrompt() *Prompt {
+	p := prompts.Get().(*Prompt)
+	p.family, p.memo = f, sharedMemo()
+	p.Reset()
+	return p
+}
+
+// Release returns p to the pool; p must not be used afterwards.
+func (p *Prompt) Release() {
+	if cap(p.scratch) > scratchMax {
+		p.scratch = nil
+	}
+	prompts.Put(p)
+}
+
+// Reset empties p.
+func (p *Prompt) Reset() {
+	p.sum, p.tools, p.messages, p.toolCount = cost{}, 0, 0, 0
+	p.remembered, p.storable = false, false
+}
+
+// Tokens returns the cost of the parts so far, and whether it is an estimate:
+// because the family is one, or for tools, response formats, images and files,
+// whose cost vendors do not publish exactly.
+func (p *Prompt) Tokens() (n int, estimated bool) {
+	r := p.family.rules
+	n = p.family.Scale(int(p.sum.text)) + int(p.sum.fixed)
+	if p.messages > 0 {
+		n += r.once
+	}
+	if p.toolCount > 0 {
+		n += r.toolsOnce
+		if r.toolStyle == toolJSON {
+			n += scale(int(p.tools), r.toolRatio)
+		} else {
+			n += int(p.tools) + namespaceOnce
+			if p.sum.flags&costSystem != 0 {
+				n -= namespaceSystem
+			}
+		}
+	}
+	return n, p.family.Estimated || p.toolCount > 0 || p.sum.flags&costEstimated != 0
+}
+
+// BeginMessage opens a message and reports whether its cost is remembered.
+func (p *Prompt) BeginMessage(raw []byte) (known bool) {
+	p.messages++
+	p.open, p.remembered, p.storable = p.sum, false, false
+	if len(raw) < memoMin {
+		p.sum.fixed += uint32(p.family.rules.perMessage)
+		return false
+	}
+	p.key = p.keyOf('m', raw)
+	if c, ok := p.memo.get(p.key); ok {
+		p.add(c)
+		p.remembered = true
+		return true
+	}
+	p.sum.flags &^= costEstimated | costSystem // only the message's own
+	p.sum.fixed += uint32(p.family.rules.perMessage)
+	p.storable = true
+	return false
+}
+
+// EndMessage closes the message and remembers what it cost.
+func (p *Prompt) EndMessage() {
+	if p.storable && !p.remembered {
+		p.memo.put(p.key, cost{p.sum.text - p.open.text, p.sum.fixed - p.open.fixed, p.sum.flags})
+	}
+	p.sum.flags |= p.open.flags
+	p.storable = false
+}
+
+func (p *Prompt) add(c cost) {
+	p.sum.text += c.text
+	p.sum.fixed += c.fixed
+	p.sum.flags |= c.flags
+}
+
+func (p *Prompt) keyOf(kind byte, parts ...[]byte) (k memoKey) {
+	p.hash.Reset()
+	p.prefix[0] = p.family.id
+	copy(p.prefix[1:], p.memo.secret[:])
+	p.hash.Write(p.prefix[:])
+	p.prefix[0] = kind
+	for _, part := range parts {
+		p.hash.Write(p.prefix[:1])
+		p.hash.Write(part)
+	}
+	copy(k[:], p.hash.Sum(p.sum32[:0]))
+	return k
+}
+
+// Role counts the role of the open message.
+func (p *Prompt) Role(role []byte) {
+	if r := string(role); r == "system" || r == "developer" {
+		p.sum.flags |= costSystem
+	}
+	p.Text(role)
+}
+
+// Name counts the name of a participant.
+func (p *Prompt) Name(name []byte) {
+	p.sum.fixed += uint32(p.family.rules.perName)
+	p.Text(name)
+}
+
+// Text counts text of the open message, or bare text outside of any.
+func (p *Prompt) Text(text []byte) { p.sum.text += uint32(p.family.Encoding.Count(text)) }
+
+// ToolCall counts a call that the model made earlier.
+func (p *Prompt) ToolCall(name, arguments []byte) {
+	p.sum.fixed += uint32(p.family.rules.perCall)
+	p.sum.flags |= costEstimated
+	p.Text(name)
+	p.Text(arguments)
+}
+
+// Image counts an image by the size in its header. It is never fetched: an
+// image known by its address counts as 1024 by 1024.
+func (p *Prompt) Image(detail, data []byte) {
+	if cap(p.scratch) < headBytes {
+		p.scratch = make([]byte, headBytes)
+	}
+	width, height := imageSize(data, p.scratch[:headBytes])
+	p.sum.fixed += uint32(p.family.rules.image.cost(string(detail), width, height))
+	p.sum.flags |= costEstimated
+}
+
+// Costs of attachments that nobody documents per byte: a page of PDF is about
+// 50 KB and 1,500 tokens with its image; audio is 32 tokens a second at about
+// 16 KB (compressed); video adds 258 for the frame of each second of 250 KB.
+const (
+	fileBytesPerToken  = 40
+	audioBytesPerToken = 500
+	videoBytesPerToken = 900
+	unknownMedia       = 1500
+)
+
+// Media counts an attachment by its size in bytes; kind "tokens" stands for
+// size tokens that the caller sent as ids.
+func (p *Prompt) Media(kind string, size int) {
+	if kind == "tokens" {
+		p.sum.fixed += uint32(size)
+		return
+	}
+	p.sum.flags |= costEstimated
+	per := fileBytesPerToken
+	switch {
+	case size <= 0:
+		p.sum.fixed += unknownMedia
+		return
+	case kind == "audio":
+		per = audioBytesPerToken
+	case kind == "video":
+		per = videoBytesPerToken
+	}
+	p.sum.fixed += uint32(size/per + 1)
+}
+
+// Tool counts one tool definition.
+func (p *Prompt) Tool(name, description, schema []byte) {
+	p.toolCount++
+	key := p.keyOf('t', name, description, schema)
+	c, ok := p.memo.get(key)
+	if !ok {
+		style := p.family.rules.toolStyle
+		p.scratch = appendTool(p.scratch[:0], style, name, description, schema)
+		c.text = uint32(p.family.Encoding.Count(p.scratch))
+		if style == toolJSON {
+			c.text += toolFrame
+		}
+		p.memo.put(key, c)
+	}
+	p.tools += c.text
+}
+
+// formatFrame is what a response format costs beyond its JSON.
+const formatFrame = 3
+
+// Format counts the JSON schema of a response format.
+func (p *Prompt) Format(schema []byte) {
+	p.sum.flags |= costEstimated
+	p.sum.fixed += formatFrame
+	p.scratch = appendCompact(p.scratch[:0], schema)
+	p.Text(p.scratch)
+}
+
+// appendCompact appends JSON without the white space between its tokens.
+func appendCompact(dst, raw []byte) []byte {
+	inString := false
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case inString && c == '\\' && i+1 < len(raw):
+			dst = append(dst, c)
+			i++
+			c = raw[i]
+		case c == '"':
+			inString = !inString
+		case !inString && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
+			continue
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

@@ -1,0 +1,67 @@
+package anthropic
+
+import (
+	"github.com/weirproxy/weir/internal/jsonscan"
+	"github.com/weirproxy/weir/wire"
+)
+
+// usage keeps the vendor's own counters, since message_delta overrides only
+// those that it names. Anthropic's input_tokens leaves out what was read from
+// and written to the cache; Weir's Input has everything.
+type usage struct {
+	input, output, cacheRead, cacheWrite, thinking int64
+}
+
+func (u *usage) read(data []byte, v jsonscan.Value, seen *wire.Seen) {
+	if v.Kind != jsonscan.ObjectKind {
+		return
+	}
+	for key, n := range jsonscan.Members(data, v) {
+		var field *int64
+		switch string(data[key.Start:key.End]) {
+		case `"input_tokens"`:
+			field = &u.input
+		case `"output_tokens"`:
+			field = &u.output
+		case `"cache_read_input_tokens"`:
+			field = &u.cacheRead
+		case `"cache_creation_input_tokens"`:
+			field = &u.cacheWrite
+		case `"output_tokens_details"`:
+			n = jsonscan.Lookup(data, n, "thinking_tokens")
+			field = &u.thinking
+		default:
+			continue
+		}
+		if count, ok := n.Int(data); ok {
+			*field = count
+			seen.Reported = true
+		}
+	}
+	seen.Usage = wire.Usage{
+		Input:      u.input + u.cacheRead + u.cacheWrite,
+		Output:     u.output,
+		CacheRead:  u.cacheRead,
+		CacheWrite: u.cacheWrite,
+		Reasoning:  u.thinking,
+	}
+}
+
+func readError(data []byte, v jsonscan.Value) *wire.Failure {
+	f := &wire.Failure{Kind: wire.KindUpstream}
+	if m := jsonscan.Lookup(data, v, "message"); m.Kind == jsonscan.String {
+		text, _ := m.Text(data, nil)
+		f.Message = string(text)
+	}
+	switch string(jsonscan.Lookup(data, v, "type").Raw(data)) {
+	case `"overloaded_error"`:
+		f.Kind = wire.KindOverloaded
+	case `"rate_limit_error"`:
+		f.Kind = wire.KindRateLimit
+	case `"invalid_request_error"`:
+		f.Kind = wire.KindInvalid
+	case `"timeout_error"`:
+		f.Kind = wire.KindTimeout
+	}
+	return f
+}

@@ -1,0 +1,89 @@
+package openai
+
+import (
+	"github.com/weirproxy/weir/internal/jsonscan"
+	"github.com/weirproxy/weir/wire"
+)
+
+// readUsage reads a usage object of chat, completions, embeddings, images or
+// audio. The report replaces an earlier one: reports are cumulative.
+func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
+	var u wire.Usage
+	found := false
+	for key, v := range jsonscan.Members(data, usage) {
+		switch string(quoted(data, key)) {
+		case `"prompt_tokens"`, `"input_tokens"`:
+			if n, ok := v.Int(data); ok {
+				u.Input, found = n, true
+			}
+		case `"completion_tokens"`, `"output_tokens"`:
+			if n, ok := v.Int(data); ok {
+				u.Output, found = n, true
+			}
+		case `"total_tokens"`:
+			// Jina and Voyage report nothing else.
+			if n, ok := v.Int(data); ok && !found {
+				u.Input, found = n, true
+			}
+		case `"prompt_tokens_details"`, `"input_tokens_details"`:
+			u.CacheRead = max(u.CacheRead, count(data, v, "cached_tokens"))
+			u.CacheWrite = max(u.CacheWrite, count(data, v, "cache_write_tokens"))
+		case `"completion_tokens_details"`, `"output_tokens_details"`:
+			u.Reasoning = count(data, v, "reasoning_tokens")
+		case `"prompt_cache_hit_tokens"`, `"cached_tokens"`, `"num_cached_tokens"`:
+			// DeepSeek; Moonshot and Together; Mistral.
+			if n, ok := v.Int(data); ok {
+				u.CacheRead = max(u.CacheRead, n)
+			}
+		}
+	}
+	if found {
+		seen.Usage, seen.Reported = u, true
+	}
+}
+
+func count(data []byte, v jsonscan.Value, name string) int64 {
+	n, _ := jsonscan.Lookup(data, v, name).Int(data)
+	return n
+}
+
+// readError reads an error in any of the shapes that compatible servers use:
+// an object with a message, or just text.
+func readError(data []byte, v jsonscan.Value) *wire.Failure {
+	f := &wire.Failure{Kind: wire.KindUpstream}
+	if v.Kind == jsonscan.String {
+		text, _ := v.Text(data, nil)
+		f.Message = string(text)
+		return f
+	}
+	if m := jsonscan.Lookup(data, v, "message"); m.Kind == jsonscan.String {
+		text, _ := m.Text(data, nil)
+		f.Message = string(text)
+	}
+	for _, member := range []string{"code", "type", "status_code"} {
+		c := jsonscan.Lookup(data, v, member)
+		if n, ok := c.Int(data); ok && n >= 400 && n < 600 {
+			f.Kind = wire.KindOfStatus(int(n))
+			return f
+		}
+		if c.Kind == jsonscan.String {
+			if kind, ok := kinds[string(c.Raw(data))]; ok {
+				f.Kind = kind
+				return f
+			}
+		}
+	}
+	return f
+}
+
+// kinds are the words for errors that change how Weir files them.
+var kinds = map[string]wire.Kind{
+	`"context_length_exceeded"`: wire.KindContextLength,
+	`"rate_limit_exceeded"`:     wire.KindRateLimit,
+	`"rate_limit_error"`:        wire.KindRateLimit,
+	`"insufficient_quota"`:      wire.KindBudget,
+	`"invalid_request_error"`:   wire.KindInvalid,
+	`"overloaded_error"`:        wire.KindOverloaded,
+	`"content_filter"`:          wire.KindPolicy,
+	`"server_error"`:            wire.KindUpstream,
+}

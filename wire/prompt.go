@@ -1,0 +1,32 @@
+package wire
+
+// PromptSink receives the parts of a prompt that a vendor turns into tokens,
+// in the order of the request. The dialects' WalkPrompt functions feed it;
+// tokenizer.Prompt implements it. Only builtin types appear, so that neither
+// package imports the other. Every slice is valid during the call only.
+type PromptSink interface {
+	// BeginMessage opens one message; raw is its JSON. When known is true the
+	// sink remembers what the message costs: the walker skips the content and
+	// calls EndMessage at once.
+	BeginMessage(raw []byte) (known bool)
+	// Role, Name and Text give the decoded strings of the open message.
+	Role(role []byte)
+	Name(name []byte)
+	Text(text []byte)
+	// ToolCall is a call that the model made earlier in the conversation;
+	// arguments is JSON text.
+	ToolCall(name, arguments []byte)
+	// Image is an image part: detail is the vendor's word for the resolution
+	// or nil, data the data URL (or its head) or nil when only an address or
+	// an id is known.
+	Image(detail []byte, data []byte)
+	// Media is any other attachment: kind is "audio", "file" or "video", size
+	// the number of bytes after decoding, 0 when unknown.
+	Media(kind string, size int)
+	// EndMessage closes the message opened by BeginMessage.
+	EndMessage()
+	// Tool is one tool definition; schema is the raw JSON of its parameters.
+	Tool(name, description, schema []byte)
+	// Format is the JSON schema that the answer must follow, raw.
+	Format(schema []byte)
+}

@@ -1,0 +1,100 @@
+package wire
+
+import (
+	"bytes"
+
+	"github.com/weirproxy/weir/internal/jsonscan"
+)
+
+// PromptReader is what the dialects' prompt walkers share: a validated body,
+// the sink, and room to unescape strings.
+type PromptReader struct {
+	Body    []byte
+	Sink    PromptSink
+	scratch Scratch
+}
+
+// Root returns the top-level value of the body.
+func (r *PromptReader) Root() jsonscan.Value {
+	start := bytes.IndexByte(r.Body, '{')
+	if start < 0 {
+		return jsonscan.Value{}
+	}
+	return jsonscan.Value{Kind: jsonscan.ObjectKind, Start: start, End: len(r.Body)}
+}
+
+// Bytes returns the text of a string, valid until the next call; nil for any
+// other value.
+func (r *PromptReader) Bytes(v jsonscan.Value) []byte { return r.scratch.Bytes(r.Body, v) }
+
+// Raw returns the JSON of v as spelled.
+func (r *PromptReader) Raw(v jsonscan.Value) []byte { return v.Raw(r.Body) }
+
+// Get returns the member of v at path.
+func (r *PromptReader) Get(v jsonscan.Value, path ...string) jsonscan.Value {
+	return jsonscan.Lookup(r.Body, v, path...)
+}
+
+// Text shows a string to the sink and ignores any other value.
+func (r *PromptReader) Text(v jsonscan.Value) {
+	if v.Kind == jsonscan.String {
+		r.Sink.Text(r.Bytes(v))
+	}
+}
+
+// Message shows a message that consists of one string, such as the system
+// prompt of the dialects that keep it apart.
+func (r *PromptReader) Message(role string, v jsonscan.Value) {
+	if !r.Sink.BeginMessage(r.Raw(v)) {
+		r.Sink.Role([]byte(role))
+		r.Text(v)
+	}
+	r.Sink.EndMessage()
+}
+
+// Tool shows a tool definition from its three values. The name and the
+// description are unescaped one after the other, so the name is copied.
+func (r *PromptReader) Tool(name, description, schema jsonscan.Value) {
+	var room [64]byte // names are limited to 64 characters by every vendor
+	n := append(room[:0], r.Bytes(name)...)
+	r.Sink.Tool(n, r.Bytes(description), r.Raw(schema))
+}
+
+// ToolCall shows a call whose arguments are a string of JSON (OpenAI) or a
+// value (Anthropic, Gemini).
+func (r *PromptReader) ToolCall(name, arguments jsonscan.Value) {
+	var room [64]byte
+	n := append(room[:0], r.Bytes(name)...)
+	if arguments.Kind == jsonscan.String {
+		r.Sink.ToolCall(n, r.Bytes(arguments))
+		return
+	}
+	r.Sink.ToolCall(n, r.Raw(arguments))
+}
+
+// Is reports whether v is the string s.
+func (r *PromptReader) Is(v jsonscan.Value, s string) bool { return v.Is(r.Body, s) }
+
+// Inline returns the bytes of a string that is or may be a data URL or base64
+// data, as spelled: base64 needs no escapes but "\/", which does not change
+// what its head tells about an image. Nil when v is another address.
+func (r *PromptReader) Inline(v jsonscan.Value) []byte {
+	if v.Kind != jsonscan.String {
+		return nil
+	}
+	raw := r.Body[v.Start+1 : v.End-1]
+	if bytes.HasPrefix(raw, []byte("http://")) || bytes.HasPrefix(raw, []byte("https:")) {
+		return nil
+	}
+	return raw
+}
+
+// DecodedSize returns how many bytes a string of base64, with or without the
+// head of a data URL, stands for; 0 when v is no string.
+func (r *PromptReader) DecodedSize(v jsonscan.Value) int {
+	raw := r.Inline(v)
+	if comma := bytes.IndexByte(raw[:min(len(raw), 128)], ','); comma >= 0 {
+		raw = raw[comma+1:]
+	}
+	return len(raw) / 4 * 3
+}

@@ -1,0 +1,208 @@
+// Package responses is the door of OpenAI's Responses API.
+package responses
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/weirproxy/weir/internal/jsonscan"
+	"github.com/weirproxy/weir/internal/sse"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Door is the Responses dialect.
+type Door struct{}
+
+// Observer returns an observer for one answer.
+func (Door) Observer() wire.Observer { return &observer{} }
+
+// AppendErrorEvent appends response.failed, the one terminal event by which
+// SDKs know a failed response. It needs a whole response object.
+func (Door) AppendErrorEvent(dst []byte, f *wire.Failure, seen *wire.Seen) []byte {
+	id := seen.ID
+	if id == "" {
+		id = "resp_" + f.RequestID
+	}
+	data := append([]byte(nil), `{"type":"response.failed","sequence_number":`...)
+	data = strconv.AppendInt(data, seen.Sequence+1, 10)
+	data = append(data, `,"response":{"id":`...)
+	data = jsonscan.AppendString(data, id)
+	data = append(data, `,"object":"response","status":"failed","model":`...)
+	data = jsonscan.AppendString(data, seen.Model)
+	data = append(data, `,"output":[],"usage":null,"incomplete_details":null,"error":{"code":"`...)
+	data = append(data, f.Kind.OpenAICode()...)
+	data = append(data, `","message":`...)
+	data = jsonscan.AppendString(data, f.Message)
+	data = append(data, `}}}`...)
+	return sse.AppendEvent(dst, "response.failed", data)
+}
+
+// AppendHeartbeat appends a comment.
+func (Door) AppendHeartbeat(dst []byte) []byte { return sse.AppendComment(dst, "keep-alive") }
+
+// AppendMetadata appends an event of a type of Weir's own; SDKs pass unknown
+// types to the caller. It has no sequence_number, since the numbers are the
+// upstream's and have no gap.
+func (Door) AppendMetadata(dst, meta []byte, _ *wire.Seen) []byte {
+	data := append([]byte(nil), `{"type":"response.ai_metadata","ai_metadata":`...)
+	data = append(data, meta...)
+	data = append(data, '}')
+	return sse.AppendEvent(dst, "response.ai_metadata", data)
+}
+
+// WalkPrompt shows the prompt in body to sink.
+func (Door) WalkPrompt(body []byte, sink wire.PromptSink) { WalkPrompt(body, sink) }
+
+// observer watches one answer.
+type observer struct {
+	scratch wire.Scratch
+}
+
+// Event reads a stream event.
+func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
+	if !ev.HasData {
+		return 0, nil
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(ev.Data), []byte("[DONE]")) {
+		return 0, nil // some compatible servers add it; the end was the event before
+	}
+	root, err := jsonscan.Parse(ev.Data)
+	if err != nil || root.Kind != jsonscan.ObjectKind {
+		return 0, fmt.Errorf("reading stream event: %w", wire.ErrMalformed)
+	}
+	var kind, text, response, failure jsonscan.Value
+	for key, v := range jsonscan.Members(ev.Data, root) {
+		switch string(ev.Data[key.Start:key.End]) {
+		case `"type"`:
+			kind = v
+		case `"sequence_number"`:
+			seen.Sequence, _ = v.Int(ev.Data)
+		case `"delta"`:
+			text = v
+		case `"response"`:
+			response = v
+		case `"error"`:
+			failure = v
+		}
+	}
+	name := kind.Raw(ev.Data)
+	if kind.Kind != jsonscan.String {
+		name = nil
+	}
+	switch string(name) {
+	case `"response.created"`, `"response.in_progress"`, `"response.queued"`:
+		o.response(ev.Data, response, seen)
+		return 0, nil
+	case `"response.output_item.added"`, `"response.content_part.added"`, `"response.reasoning_summary_part.added"`:
+		return 0, nil
+	case `"response.completed"`, `"response.incomplete"`:
+		o.response(ev.Data, response, seen)
+		return wire.Terminal, nil
+	case `"response.failed"`:
+		o.response(ev.Data, response, seen)
+		if seen.Failure == nil {
+			seen.Failure = readError(ev.Data, jsonscan.Lookup(ev.Data, response, "error"))
+		}
+		return wire.Failed | wire.Terminal, nil
+	case `"error"`:
+		if failure.Kind != jsonscan.ObjectKind {
+			failure = root // the older, flat form
+		}
+		seen.Failure = readError(ev.Data, failure)
+		return wire.Failed, nil
+	}
+	if text.Kind == jsonscan.String {
+		seen.AddText(o.scratch.Bytes(ev.Data, text))
+	}
+	return wire.Content, nil
+}
+
+// Answer reads a response object, or what input_tokens and compact answer.
+func (o *observer) Answer(body []byte, seen *wire.Seen) error {
+	root, err := jsonscan.Parse(body)
+	if err != nil || root.Kind != jsonscan.ObjectKind {
+		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
+	}
+	o.response(body, root, seen)
+	if n, ok := jsonscan.Lookup(body, root, "input_tokens").Int(body); ok {
+		seen.Usage, seen.Reported = wire.Usage{Input: n}, true
+	}
+	return nil
+}
+
+// response reads a response object.
+func (o *observer) response(data []byte, response jsonscan.Value, seen *wire.Seen) {
+	for key, v := range jsonscan.Members(data, response) {
+		switch string(data[key.Start:key.End]) {
+		case `"id"`:
+			if seen.ID == "" {
+				seen.ID = o.scratch.String(data, v)
+			}
+		case `"model"`:
+			if v.Kind == jsonscan.String {
+				seen.Model = o.scratch.String(data, v)
+			}
+		case `"status"`:
+			if v.Kind == jsonscan.String {
+				seen.Finish = o.scratch.String(data, v)
+			}
+		case `"incomplete_details"`:
+			if r := jsonscan.Lookup(data, v, "reason"); r.Kind == jsonscan.String {
+				seen.Finish = o.scratch.String(data, r)
+			}
+		case `"error"`:
+			if v.Kind == jsonscan.ObjectKind {
+				seen.Failure = readError(data, v)
+			}
+		case `"usage"`:
+			if v.Kind == jsonscan.ObjectKind {
+				readUsage(data, v, seen)
+			}
+		}
+	}
+}
+
+func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
+	count := func(path ...string) int64 {
+		n, _ := jsonscan.Lookup(data, usage, path...).Int(data)
+		return n
+	}
+	if !jsonscan.Lookup(data, usage, "input_tokens").Exists() && !jsonscan.Lookup(data, usage, "output_tokens").Exists() {
+		return
+	}
+	seen.Reported = true
+	seen.Usage = wire.Usage{
+		Input:      count("input_tokens"),
+		Output:     count("output_tokens"),
+		CacheRead:  count("input_tokens_details", "cached_tokens"),
+		CacheWrite: count("input_tokens_details", "cache_write_tokens"),
+		Reasoning:  count("output_tokens_details", "reasoning_tokens"),
+	}
+}
+
+func readError(data []byte, v jsonscan.Value) *wire.Failure {
+	f := &wire.Failure{Kind: wire.KindUpstream}
+	if m := jsonscan.Lookup(data, v, "message"); m.Kind == jsonscan.String {
+		text, _ := m.Text(data, nil)
+		f.Message = string(text)
+	}
+	switch string(jsonscan.Lookup(data, v, "code").Raw(data)) {
+	case `"rate_limit_exceeded"`:
+		f.Kind = wire.KindRateLimit
+	case `"insufficient_quota"`:
+		f.Kind = wire.KindBudget
+	case `"context_length_exceeded"`:
+		f.Kind = wire.KindContextLength
+	case `"invalid_prompt"`:
+		f.Kind = wire.KindInvalid
+	}
+	return f
+}
+
+// Interface guards.
+var (
+	_ wire.Door     = Door{}
+	_ wire.Walker   = Door{}
+	_ wire.Observer = (*observer)(nil)
+)

@@ -1,0 +1,78 @@
+// Package wire holds what Weir knows of the vendors' protocols: which path
+// means which operation, what a request says about itself before it is sent,
+// what an answer or a stream event reports, and how each dialect words an
+// error. It is the only code that reads vendors' JSON.
+//
+// A call whose client and upstream speak the same dialect is never decoded
+// and encoded again: an [Envelope] records where the few members are that
+// Weir needs, [Envelope.Rewrite] edits exactly those bytes, and an [Observer]
+// watches the answer pass.
+package wire
+
+// Dialect is a family of APIs that share error shapes, credentials and
+// headers. The Responses API is part of the OpenAI dialect.
+type Dialect string
+
+// The dialects that clients may speak.
+const (
+	OpenAI    Dialect = "openai"
+	Anthropic Dialect = "anthropic"
+	Gemini    Dialect = "gemini"
+)
+
+// Operation is one call of a dialect. Operations are compared by pointer.
+type Operation struct {
+	// Name is the operation's name in records, metrics and spans.
+	Name string
+
+	// Dialect decides the shape of errors and the headers that may pass.
+	Dialect Dialect
+
+	// Path is the part of the URL below the version prefix, such as
+	// "/chat/completions". It is what a provider appends to its base URL.
+	Path string
+
+	// DefaultModel is routed when the vendor lets the member out.
+	DefaultModel string
+
+	// Required names the members without which the vendor refuses.
+	Required []string
+
+	// Form is true when the body may be multipart/form-data.
+	Form bool
+
+	// Free is true when the vendor charges nothing for the call.
+	Free bool
+}
+
+// The operations of this release's front doors.
+var (
+	Chat            = &Operation{Name: "chat", Dialect: OpenAI, Path: "/chat/completions", Required: []string{"model", "messages"}}
+	Completions     = &Operation{Name: "completions", Dialect: OpenAI, Path: "/completions", Required: []string{"model", "prompt"}}
+	Responses       = &Operation{Name: "responses", Dialect: OpenAI, Path: "/responses", DefaultModel: "gpt-prompt-template"}
+	ResponsesTokens = &Operation{Name: "responses_input_tokens", Dialect: OpenAI, Path: "/responses/input_tokens", Required: []string{"model"}, Free: true}
+	ResponsesFold   = &Operation{Name: "responses_compact", Dialect: OpenAI, Path: "/responses/compact", Required: []string{"model"}}
+	Embeddings      = &Operation{Name: "embeddings", Dialect: OpenAI, Path: "/embeddings", Required: []string{"model", "input"}}
+	Moderations     = &Operation{Name: "moderations", Dialect: OpenAI, Path: "/moderations", Required: []string{"input"}, DefaultModel: "omni-moderation-latest", Free: true}
+	Rerank          = &Operation{Name: "rerank", Dialect: OpenAI, Path: "/rerank", Required: []string{"model", "query", "documents"}}
+	ImageGeneration = &Operation{Name: "images", Dialect: OpenAI, Path: "/images/generations", Required: []string{"prompt"}, DefaultModel: "dall-e-2"}
+	ImageEdit       = &Operation{Name: "images", Dialect: OpenAI, Path: "/images/edits", DefaultModel: "dall-e-2", Form: true}
+	ImageVariation  = &Operation{Name: "images", Dialect: OpenAI, Path: "/images/variations", DefaultModel: "dall-e-2", Form: true}
+	Speech          = &Operation{Name: "speech", Dialect: OpenAI, Path: "/audio/speech", Required: []string{"model", "input"}}
+	Transcription   = &Operation{Name: "transcription", Dialect: OpenAI, Path: "/audio/transcriptions", Required: []string{"model"}, Form: true}
+	Translation     = &Operation{Name: "translation", Dialect: OpenAI, Path: "/audio/translations", Required: []string{"model"}, Form: true}
+	Messages        = &Operation{Name: "messages", Dialect: Anthropic, Path: "/messages", Required: []string{"model", "messages", "max_tokens"}}
+	CountTokens     = &Operation{Name: "count_tokens", Dialect: Anthropic, Path: "/messages/count_tokens", Required: []string{"model", "messages"}, Free: true}
+
+	// ListModels serves GET /models of either dialect; its Dialect field is
+	// the OpenAI one and [Route.Dialect] says which was asked for.
+	ListModels = &Operation{Name: "models", Dialect: OpenAI, Path: "/models", Free: true}
+)
+
+// posts are the operations that have a body, the longest path first so that
+// "/messages/count_tokens" is not taken for something else.
+var posts = []*Operation{
+	ResponsesTokens, ResponsesFold, CountTokens, Transcription, Translation,
+	ImageGeneration, ImageVariation, ImageEdit, Speech, Chat, Completions,
+	Responses, Embeddings, Moderations, Rerank, Messages,
+}
