@@ -189,4 +189,3 @@ func (g *Gateway) Names() []string {
 	sort.Strings(providers)
 	return append(names, providers...)
 }
-

@@ -120,4 +120,6 @@ func (x *Exchange) usageLocked() (wire.Usage, string) {
 // finished reports whether the vendor gave its finish reason: its usage, if
 // any, came with it or after it. A Responses stream says "in_progress" until
 // it is over.
-func finished(reason string) bool { return reason != "" && reason != "in_progress" && reason != "queued" }
+func finished(reason string) bool {
+	return reason != "" && reason != "in_progress" && reason != "queued"
+}

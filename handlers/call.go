@@ -170,4 +170,3 @@ func (c *call) setPlaceholders() {
 		repl.Map(c.placeholder)
 	}
 }
-

@@ -160,4 +160,3 @@ func (m *Metrics) Attempt(provider string, res *http.Response, err error) {
 	}
 	m.attempts.WithLabelValues(provider, outcome).Inc()
 }
-

@@ -65,7 +65,7 @@ func (s *Sink) Record(r *gateway.Record) {
 
 // Interface guards.
 var (
-	_ caddy.Provisioner       = (*Sink)(nil)
-	_ caddyfile.Unmarshaler   = (*Sink)(nil)
-	_ gateway.UsageSink       = (*Sink)(nil)
+	_ caddy.Provisioner     = (*Sink)(nil)
+	_ caddyfile.Unmarshaler = (*Sink)(nil)
+	_ gateway.UsageSink     = (*Sink)(nil)
 )

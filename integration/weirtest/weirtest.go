@@ -1,0 +1,144 @@
+// Package weirtest runs Weir inside the test's own process, as Caddy would,
+// and speaks to it through real sockets.
+package weirtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	// Caddy's own modules and Weir's.
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	_ "github.com/weirproxy/weir"
+)
+
+// Gateway is a Caddy that runs Weir. Caddy is one per process, so tests that
+// use it must not run in parallel.
+type Gateway struct {
+	// URL is the site's base URL, without a path.
+	URL string
+
+	// Addr is the site's host and port.
+	Addr string
+
+	// Records receives the usage records of all configurations.
+	Records *Recorder
+
+	storage string
+}
+
+// Start runs a gateway until the test ends. ai is the inside of the global
+// `ai` block and site the inside of the site's block; the records go to
+// Records.
+func Start(t testing.TB, ai, site string) *Gateway {
+	t.Helper()
+	return StartWith(t, "", ai, site)
+}
+
+// StartWith is Start with further global options.
+func StartWith(t testing.TB, global, ai, site string) *Gateway {
+	t.Helper()
+	g := &Gateway{Addr: FreeAddr(t), Records: newRecorder(), storage: t.TempDir()}
+	g.URL = "http://" + g.Addr
+	current.Store(g.Records)
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	if err := g.Load(global, ai, site); err != nil {
+		t.Fatalf("loading: %v", err)
+	}
+	return g
+}
+
+// Load replaces the running configuration.
+func (g *Gateway) Load(global, ai, site string) error {
+	config, err := Adapt(g.Caddyfile(global, ai, site))
+	if err != nil {
+		return err
+	}
+	return caddy.Load(config, true)
+}
+
+// Caddyfile is the whole configuration in which ai and site stand.
+func (g *Gateway) Caddyfile(global, ai, site string) string {
+	return fmt.Sprintf(`{
+	admin off
+	persist_config off
+	auto_https off
+	storage file_system %s
+	%s
+	ai {
+		usage weirtest
+		%s
+	}
+}
+http://:%s {
+	bind 127.0.0.1
+	%s
+}
+`, g.storage, global, ai, port(g.Addr), site)
+}
+
+// Adapt makes JSON of a Caddyfile; warnings are errors.
+func Adapt(caddyfile string) ([]byte, error) {
+	adapter := caddyconfig.GetAdapter("caddyfile")
+	config, warnings, err := adapter.Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return nil, fmt.Errorf("adapting: %w", err)
+	}
+	for _, w := range warnings {
+		// The templates of tests are not indented as `caddy fmt` would.
+		if !strings.Contains(w.Message, "not formatted") {
+			return nil, fmt.Errorf("adapting: %s:%d: %s", w.File, w.Line, w.Message)
+		}
+	}
+	return config, nil
+}
+
+// Validate provisions a Caddyfile without running it, as `caddy validate`
+// does.
+func Validate(caddyfile string) error {
+	config, err := Adapt(caddyfile)
+	if err != nil {
+		return err
+	}
+	var cfg caddy.Config
+	if err := json.Unmarshal(config, &cfg); err != nil {
+		return fmt.Errorf("decoding: %w", err)
+	}
+	return caddy.Validate(&cfg)
+}
+
+// FreeAddr returns a loopback address that nobody listens on.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listening: %v", err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func port(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}
+
+// Quiet sends Caddy's logs nowhere; for TestMain.
+func Quiet() {
+	if os.Getenv("WEIR_TEST_LOGS") == "" {
+		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		if err == nil {
+			os.Stderr = null
+		}
+	}
+}
