@@ -22,10 +22,28 @@ func (c *call) resolve() error {
 	if c.form != nil {
 		return nil
 	}
+	if err := c.requireCap(); err != nil {
+		return err
+	}
 	if err := route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope); err != nil {
 		return err
 	}
 	return c.proxy.gateway.CheckInput(c.x, route, &c.proxy.policy)
+}
+
+// requireCap refuses a request without the cap that its vendor demands, unless
+// a rule of the gateway will put one in.
+func (c *call) requireCap() error {
+	if c.route.Operation == wire.Messages && c.x.Envelope.CapParam == "" && c.outputLimit() == 0 {
+		return gateway.Invalid("max_tokens", "missing required parameter: 'max_tokens'")
+	}
+	return nil
+}
+
+// outputLimit is the cap on generated tokens that the site and the model set
+// together; 0 when there is none.
+func (c *call) outputLimit() int64 {
+	return lowest(c.proxy.policy.MaxOutputTokens, c.target.Policy.MaxOutputTokens)
 }
 
 // rewrite says what has to change in the body for the upstream.
@@ -36,8 +54,7 @@ func (c *call) rewrite() wire.Rewrite {
 	if op == wire.Chat || op == wire.Completions {
 		rw.AskUsage = !traits.NoStreamOptions
 	}
-	limit := lowest(c.proxy.policy.MaxOutputTokens, c.target.Policy.MaxOutputTokens)
-	if limit > 0 {
+	if limit := c.outputLimit(); limit > 0 {
 		rw.CapParam, rw.Cap = capParam(op, traits), limit
 	}
 	return rw

@@ -61,7 +61,7 @@ var (
 	Speech          = &Operation{Name: "speech", Dialect: OpenAI, Path: "/audio/speech", Required: []string{"model", "input"}}
 	Transcription   = &Operation{Name: "transcription", Dialect: OpenAI, Path: "/audio/transcriptions", Required: []string{"model"}, Form: true}
 	Translation     = &Operation{Name: "translation", Dialect: OpenAI, Path: "/audio/translations", Required: []string{"model"}, Form: true}
-	Messages        = &Operation{Name: "messages", Dialect: Anthropic, Path: "/messages", Required: []string{"model", "messages", "max_tokens"}}
+	Messages        = &Operation{Name: "messages", Dialect: Anthropic, Path: "/messages", Required: []string{"model", "messages"}}
 	CountTokens     = &Operation{Name: "count_tokens", Dialect: Anthropic, Path: "/messages/count_tokens", Required: []string{"model", "messages"}, Free: true}
 
 	// ListModels serves GET /models of either dialect; its Dialect field is
