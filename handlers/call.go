@@ -36,14 +36,21 @@ type call struct {
 
 	// ctx is the upstream call's; it ends with the client's request, or with
 	// one of gateway's causes.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	unwatch func() bool
+
+	// handedOver says that something else ends ctx when it is done with it.
+	handedOver bool
 
 	// body is a JSON body, form a multipart one; one of them is nil.
 	body *payload
 	form *form
 
 	upstreamStart time.Time
+
+	// askedUsage says that the usage chunk was Weir's wish, not the client's.
+	askedUsage bool
 
 	// shown says that the upstream's own error event went to the client.
 	shown bool
@@ -80,7 +87,11 @@ func (c *call) begin() {
 	c.id = c.x.ID
 	c.x.Operation, c.x.Dialect = c.route.Operation, c.route.Dialect
 	c.door = doors.Of(c.route.Operation)
-	c.ctx, c.cancel = context.WithCancelCause(c.r.Context())
+	// The upstream call must not end with the request's context alone: that
+	// one is cancelled as soon as the handler returns, when the end of the
+	// upstream's answer may not have been read yet.
+	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.r.Context()))
+	c.unwatch = context.AfterFunc(c.r.Context(), func() { c.cancel(gateway.ErrClientGone) })
 	c.flight = inflight.Process.Add(c.cancel, c.abandon)
 	p.metrics.Begin()
 	c.setPlaceholders()
@@ -106,7 +117,10 @@ func (c *call) settle() {
 		}
 		defer panic(r)
 	}
-	c.cancel(nil)
+	c.unwatch()
+	if !c.handedOver {
+		c.cancel(nil)
+	}
 	sent, status := c.out.finish()
 	c.x.End(func(o *gateway.Outcome) {
 		o.BytesOut = sent

@@ -24,7 +24,9 @@ func (c *call) dispatch() (*http.Response, error) {
 	limits := c.limits()
 	var ctx context.Context
 	ctx, c.span = telemetry.StartSpan(c.ctx, c.x)
-	c.out.stream, c.out.door = c.x.Stream, c.door
+	if c.x.Stream {
+		c.out.expectStream(c.door)
+	}
 	c.pulse.start(c, limits)
 
 	start := c.proxy.gateway.Now()
@@ -83,7 +85,9 @@ func (c *call) prepare() (*gateway.Call, error) {
 	}
 	env := &c.x.Envelope
 	edited := newPayload()
-	edited.bytes = env.Apply(edited.bytes, c.rewrite())
+	rw := c.rewrite()
+	c.askedUsage = rw.AskUsage && !env.IncludeUsage
+	edited.bytes = env.Apply(edited.bytes, rw)
 	c.x.Update(func() { env.Detach(edited.bytes) })
 	c.body.release()
 	c.body = edited

@@ -100,6 +100,7 @@ func setRetry(h http.Header, e *gateway.Error) {
 		setHeader(h, headerRetry, "false")
 		return
 	}
+	setHeader(h, headerRetry, "true")
 	wait := e.RetryAfter
 	if wait <= 0 {
 		wait = time.Second

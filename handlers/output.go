@@ -33,6 +33,14 @@ type output struct {
 // per event would cost a timer update each.
 const renewAfter = 5 * time.Second
 
+// expectStream says that what comes is a stream, to which heartbeats may be
+// sent.
+func (o *output) expectStream(door wire.Door) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stream, o.door = true, door
+}
+
 // claim ends heartbeats, so that an answer that is no stream can be sent, and
 // reports whether one has opened a stream already.
 func (o *output) claim() (started bool) {

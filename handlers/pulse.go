@@ -24,6 +24,9 @@ type pulse struct {
 	phase   atomic.Int32
 	content atomic.Int64
 
+	// stream says that the client waits for a stream.
+	stream atomic.Bool
+
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
@@ -42,6 +45,7 @@ func (p *pulse) start(c *call, limits gateway.Timeouts) {
 	defer p.mu.Unlock()
 	p.call, p.limits = c, limits
 	p.heartbeat = time.Duration(c.proxy.Heartbeat)
+	p.stream.Store(c.x.Stream)
 	p.began = time.Now()
 	p.content.Store(p.began.UnixNano())
 	p.timer = time.AfterFunc(p.first(), p.beat)
@@ -50,7 +54,7 @@ func (p *pulse) start(c *call, limits gateway.Timeouts) {
 // first is when the pulse has something to look at for the first time.
 func (p *pulse) first() time.Duration {
 	d := min(positive(p.limits.ResponseHeader), positive(p.limits.FirstToken), positive(p.limits.Total), renewAfter)
-	if p.call.out.stream && p.heartbeat > 0 {
+	if p.stream.Load() && p.heartbeat > 0 {
 		d = min(d, p.heartbeat)
 	}
 	return d
@@ -99,7 +103,7 @@ func (p *pulse) expired(now time.Time) error {
 	}
 	switch p.phase.Load() {
 	case phaseHeaders:
-		if p.call.out.stream && positive(p.limits.FirstToken) < positive(p.limits.ResponseHeader) {
+		if p.stream.Load() && positive(p.limits.FirstToken) < positive(p.limits.ResponseHeader) {
 			return gateway.ErrFirstToken
 		}
 		return gateway.ErrHeaders
@@ -132,7 +136,7 @@ func (p *pulse) phaseDeadline() time.Time {
 func (p *pulse) limitOf(phase int32) time.Duration {
 	switch phase {
 	case phaseHeaders:
-		if p.call.out.stream {
+		if p.stream.Load() {
 			return min(positive(p.limits.ResponseHeader), positive(p.limits.FirstToken))
 		}
 		return positive(p.limits.ResponseHeader)
@@ -166,11 +170,11 @@ func (p *pulse) stop() {
 
 // cause returns why the call's context ended, nil when it has not.
 func (c *call) cause() error {
-	if c.r.Context().Err() != nil {
-		return gateway.ErrClientGone
-	}
 	if err := context.Cause(c.ctx); err != nil {
 		return err
+	}
+	if c.r.Context().Err() != nil {
+		return gateway.ErrClientGone
 	}
 	return nil
 }

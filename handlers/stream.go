@@ -47,18 +47,20 @@ func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
 		reader.Reset(nil)
 		readers.Put(reader)
 		c.timed(c.upstreamStart, &c.x.Timings.Upstream)
-		finishBody(res.Body, complete)
+		c.handedOver = complete
+		finishBody(res.Body, complete, c.cancel)
 	}()
 
 	c.x.Update(func() { c.x.Stream = true })
 	c.copyHeader(res.Header)
 	c.setTiming()
-	c.out.stream = true
+	c.pulse.stream.Store(true)
+	c.out.expectStream(c.door)
 	c.pulse.enter(phaseFirstToken)
 	for {
 		done, err := s.next()
 		if err != nil || done {
-			complete = done
+			complete = done && err == nil
 			return err
 		}
 	}
@@ -94,7 +96,7 @@ func (s *stream) next() (done bool, err error) {
 	if class.Has(wire.Failed) {
 		return false, s.failed()
 	}
-	if class.Has(wire.UsageOnly) && !c.x.Envelope.IncludeUsage {
+	if class.Has(wire.UsageOnly) && c.askedUsage {
 		return false, nil
 	}
 	return class.Has(wire.Terminal), s.forward(class)
@@ -230,18 +232,16 @@ func (s *stream) readError(err error) error {
 // finishBody closes an upstream's body. After a complete stream the few bytes
 // that end it on the connection are read first, or the connection could not
 // be used again; the client does not wait for that.
-func finishBody(body io.ReadCloser, complete bool) {
+func finishBody(body io.ReadCloser, complete bool, cancel context.CancelCauseFunc) {
 	if !complete {
 		discard(body)
 		return
 	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-		defer cancel()
-		stop := context.AfterFunc(ctx, func() { discard(body) })
+		timer := time.AfterFunc(drainTime, func() { cancel(nil) })
 		_, _ = io.Copy(io.Discard, io.LimitReader(body, 64<<10))
-		if stop() {
-			discard(body)
-		}
+		timer.Stop()
+		discard(body)
+		cancel(nil)
 	}()
 }
