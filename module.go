@@ -18,7 +18,8 @@ import (
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 
-	// The built-in guests.
+	// Commands and the built-in guests.
+	_ "github.com/weirproxy/weir/internal/cli"
 	_ "github.com/weirproxy/weir/providers/anthropic"
 	_ "github.com/weirproxy/weir/providers/openai"
 	_ "github.com/weirproxy/weir/providers/openai_compatible"

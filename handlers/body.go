@@ -82,6 +82,9 @@ func (c *call) read() error {
 	if err := env.Decode(c.route.Operation, c.body.bytes); err != nil {
 		return gateway.AsError(err)
 	}
+	if c.route.Model != "" {
+		env.Model = c.route.Model // Gemini names it in the path
+	}
 	c.x.Update(func() { c.x.Model, c.x.Stream = env.Model, env.Stream })
 	return c.proxy.policy.Check("the site", env)
 }

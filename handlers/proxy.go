@@ -231,6 +231,9 @@ func (c *call) serve() error {
 	if err := c.read(); err != nil {
 		return err
 	}
+	if c.countsHere() {
+		return c.count()
+	}
 	if err := c.resolve(); err != nil {
 		return err
 	}

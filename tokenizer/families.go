@@ -10,10 +10,10 @@ type pattern struct {
 
 // The rules of the OpenAI families, see rules.
 var (
-	openAIRules = rules{once: 3, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, image: imageRule{kind: imageTiles, base: 85, each: 170}}
+	openAIRules = rules{once: 3, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, forced: 16, format: 3, image: imageRule{kind: imageTiles, base: 85, each: 170}}
 	// The reasoning models need one token less for the opening.
-	reasoningRules = rules{once: 2, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, image: imageRule{kind: imageTiles, base: 75, each: 150}}
-	gpt5Rules      = rules{once: 2, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, image: imageRule{kind: imageTiles, base: 70, each: 140}}
+	reasoningRules = rules{once: 2, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, forced: 16, format: 3, image: imageRule{kind: imageTiles, base: 75, each: 150}}
+	gpt5Rules      = rules{once: 2, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, forced: 16, format: 3, image: imageRule{kind: imageTiles, base: 70, each: 140}, chatTools: 80}
 )
 
 func with(r rules, change func(*rules)) *rules {
@@ -60,7 +60,7 @@ var families, unknownFamily = func() ([]pattern, *Family) {
 	exact("gpt-5-nano", o200k, with(gpt5Rules, patches(2460, 1536)), "gpt-5-nano")
 	exact("gpt-5.4", o200k, with(gpt5Rules, patches(1200, 10000)), "gpt-5.4", "gpt-5.5", "gpt-5.6")
 	add(Family{Name: "gpt-next", Encoding: o200k, Estimated: true}, with(gpt5Rules, patches(1200, 10000)), "gpt-6", "gpt-7")
-	add(Family{Name: "gpt-oss", Encoding: harmony, Estimated: true}, with(gpt5Rules, func(r *rules) { r.once = 67 }), "gpt-oss")
+	add(Family{Name: "gpt-oss", Encoding: harmony, Estimated: true}, with(gpt5Rules, func(r *rules) { r.once, r.chatTools = 67, 0 }), "gpt-oss")
 	exact("gpt-4", cl100k, &openAIRules, "gpt-4", "gpt-3.5", "gpt-35", "ft:gpt-4", "ft:gpt-3.5")
 	exact("embedding", cl100k, &openAIRules, "text-embedding-", "davinci-002", "babbage-002")
 	exact("davinci-003", p50k, &openAIRules, "text-davinci-002", "text-davinci-003", "code-davinci", "code-cushman")
@@ -68,23 +68,29 @@ var families, unknownFamily = func() ([]pattern, *Family) {
 	exact("gpt-3", r50k, &openAIRules, "davinci", "curie", "babbage", "ada", "text-davinci-001", "text-curie", "text-babbage", "text-ada", "gpt2", "gpt-2")
 
 	json := func(once, perMessage, toolsOnce, toolRatio int, image imageRule) rules {
-		return rules{once: once, perMessage: perMessage, perName: 1, perCall: 12, toolStyle: toolJSON, toolsOnce: toolsOnce, toolRatio: toolRatio, image: image}
+		return rules{once: once, perMessage: perMessage, perName: 1, perCall: 12, toolStyle: toolJSON, toolsOnce: toolsOnce, toolRatio: toolRatio, dropsNone: true, format: 3, image: image}
 	}
-	claude := imageRule{kind: imageClaude, limit: 1568}
-	estimated("claude", 1200, json(4, 3, 490, 1500, claude), "claude-")
-	newer := json(4, 3, 360, 2200, imageRule{kind: imageClaude, limit: 4784})
-	estimated("claude-4.7", 1400, newer, "claude-opus-4-7", "claude-opus-4.7", "claude-opus-4-8", "claude-opus-4.8", "claude-opus-4-9",
+	claude := func(toolsOnce, toolRatio, limit int) rules {
+		r := json(4, 3, toolsOnce, toolRatio, imageRule{kind: imageClaude, limit: limit})
+		r.dropsNone, r.format = false, 130
+		return r
+	}
+	estimated("claude-4", 1150, claude(310, 1500, 1568), "claude-", "claude-3", "claude-sonnet-4", "claude-opus-4")
+	estimated("claude-4.5", 1150, claude(490, 1500, 1568), "claude-haiku-4", "claude-opus-4-5", "claude-opus-4.5", "claude-opus-4-6", "claude-opus-4.6",
+		"claude-sonnet-4-5", "claude-sonnet-4.5", "claude-sonnet-4-6", "claude-sonnet-4.6")
+	estimated("claude-4.7", 1400, claude(360, 2200, 4784), "claude-opus-4-7", "claude-opus-4.7", "claude-opus-4-8", "claude-opus-4.8", "claude-opus-4-9",
 		"claude-sonnet-4-7", "claude-sonnet-4-8", "claude-sonnet-4-9", "claude-haiku-4-7", "claude-haiku-4-8", "claude-haiku-4-9",
 		"claude-opus-5", "claude-sonnet-5", "claude-haiku-5", "claude-5")
 	estimated("gemini", 1080, json(0, 0, 0, 1000, imageRule{kind: imageGemini2}), "gemini-", "gemma", "models/gemini-")
 	estimated("gemini-3", 1080, json(0, 0, 0, 1000, imageRule{kind: imageFlat, base: 1120}), "gemini-3")
 	flat := imageRule{kind: imageFlat, base: 1200}
-	estimated("mistral", 1130, json(2, 3, 14, 1250, flat), "mistral", "ministral", "magistral", "codestral", "devstral", "pixtral", "open-mi", "voxtral")
+	estimated("mistral", 1130, json(2, 3, 14, 1250, imageRule{kind: imageClaude, limit: 3025}), "mistral", "ministral", "magistral", "codestral", "devstral", "pixtral", "open-mi", "voxtral")
 	estimated("deepseek", 1030, json(2, 2, 195, 1700, flat), "deepseek")
 	estimated("llama", 1020, json(27, 4, 100, 1300, flat), "llama", "meta-llama", "meta.llama")
 	estimated("qwen", 1030, json(4, 4, 120, 1200, flat), "qwen", "qwq", "qvq")
 	estimated("cohere", 1050, json(490, 4, 900, 1200, flat), "command", "c4ai", "aya")
 	estimated("grok", 1000, json(3, 3, 300, 800, flat), "grok")
+	estimated("grok-4.3", 1000, json(195, 3, 60, 800, flat), "grok-4.3", "grok-3-mini") // with a system prompt of the vendor's
 	estimated("nova", 1250, json(43, 3, 200, 1300, flat), "nova", "amazon.nova")
 	estimated("kimi", 1050, json(4, 4, 60, 1200, flat), "kimi", "moonshot")
 	estimated("glm", 1050, json(4, 4, 120, 1200, flat), "glm", "chatglm")

@@ -26,8 +26,12 @@ type rules struct {
 	perCall    int // each earlier tool call
 
 	toolStyle toolStyle
-	toolsOnce int // a prompt with tools
-	toolRatio int // thousandths, for toolJSON
+	toolsOnce int  // a prompt with tools
+	toolRatio int  // thousandths, for toolJSON
+	chatTools int  // a Chat Completions prompt with tools, beyond toolsOnce
+	forced    int  // a tool choice that names a function
+	dropsNone bool // tool_choice "none" takes the tools out of the prompt
+	format    int  // a response format
 	image     imageRule
 }
 

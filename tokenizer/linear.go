@@ -22,6 +22,7 @@ func (t *bpe) segment(w *worker, s string) {
 	pos, last := 0, noToken
 	next, size := t.trie.longest(s)
 	for pos < len(s) {
+		w.steps++
 		end := pos + size
 		if dead[end>>6]>>(end&63)&1 == 0 && (last == noToken || t.compatible(w, last, next)) {
 			stack = append(stack, next)

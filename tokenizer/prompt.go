@@ -15,6 +15,9 @@ type Prompt struct {
 	tools  uint32
 
 	messages   int
+	chatTools  bool // the tools are those of Chat Completions
+	noTools    bool // the caller chose that none be used
+	forced     bool // the caller chose one
 	toolCount  int
 	open       cost // sum when the open message began
 	key        memoKey
@@ -50,6 +53,7 @@ func (p *Prompt) Release() {
 func (p *Prompt) Reset() {
 	p.sum, p.tools, p.messages, p.toolCount = cost{}, 0, 0, 0
 	p.remembered, p.storable = false, false
+	p.chatTools, p.noTools, p.forced = false, false, false
 }
 
 // Tokens returns the cost of the parts so far, and whether it is an estimate:
@@ -61,18 +65,28 @@ func (p *Prompt) Tokens() (n int, estimated bool) {
 	if p.messages > 0 {
 		n += r.once
 	}
-	if p.toolCount > 0 {
-		n += r.toolsOnce
-		if r.toolStyle == toolJSON {
-			n += scale(int(p.tools), r.toolRatio)
-		} else {
-			n += int(p.tools) + namespaceOnce
-			if p.sum.flags&costSystem != 0 {
-				n -= namespaceSystem
-			}
-		}
+	if p.toolCount > 0 && !(p.noTools && r.dropsNone) {
+		n += p.toolTokens(r)
 	}
 	return n, p.family.Estimated || p.toolCount > 0 || p.sum.flags&costEstimated != 0
+}
+
+func (p *Prompt) toolTokens(r *rules) int {
+	n := r.toolsOnce
+	if p.forced {
+		n += r.forced
+	}
+	if p.chatTools {
+		n += r.chatTools
+	}
+	if r.toolStyle == toolJSON {
+		return n + scale(int(p.tools), r.toolRatio)
+	}
+	n += int(p.tools) + namespaceOnce
+	if p.sum.flags&costSystem != 0 {
+		n -= namespaceSystem
+	}
+	return n
 }
 
 // BeginMessage opens a message and reports whether its cost is remembered.
@@ -164,17 +178,28 @@ func (p *Prompt) Image(detail, data []byte) {
 // 50 KB and 1,500 tokens with its image; audio is 32 tokens a second at about
 // 16 KB (compressed); video adds 258 for the frame of each second of 250 KB.
 const (
+	filePage           = 200
 	fileBytesPerToken  = 40
 	audioBytesPerToken = 500
 	videoBytesPerToken = 900
 	unknownMedia       = 1500
 )
 
-// Media counts an attachment by its size in bytes; kind "tokens" stands for
-// size tokens that the caller sent as ids.
+// Media counts an attachment by its size in bytes, and takes the marks that
+// wire.PromptSink lists.
 func (p *Prompt) Media(kind string, size int) {
-	if kind == "tokens" {
+	switch kind {
+	case "tokens":
 		p.sum.fixed += uint32(size)
+		return
+	case "chat_tools":
+		p.chatTools = true
+		return
+	case "tool_none":
+		p.noTools = true
+		return
+	case "tool_forced":
+		p.forced = true
 		return
 	}
 	p.sum.flags |= costEstimated
@@ -187,6 +212,9 @@ func (p *Prompt) Media(kind string, size int) {
 		per = audioBytesPerToken
 	case kind == "video":
 		per = videoBytesPerToken
+	}
+	if kind == "file" {
+		p.sum.fixed += filePage
 	}
 	p.sum.fixed += uint32(size/per + 1)
 }
@@ -208,13 +236,10 @@ func (p *Prompt) Tool(name, description, schema []byte) {
 	p.tools += c.text
 }
 
-// formatFrame is what a response format costs beyond its JSON.
-const formatFrame = 3
-
 // Format counts the JSON schema of a response format.
 func (p *Prompt) Format(schema []byte) {
 	p.sum.flags |= costEstimated
-	p.sum.fixed += formatFrame
+	p.sum.fixed += uint32(p.family.rules.format)
 	p.scratch = appendCompact(p.scratch[:0], schema)
 	p.Text(p.scratch)
 }

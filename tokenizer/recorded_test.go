@@ -64,7 +64,7 @@ func readRecorded(tb testing.TB) []recorded {
 // content says what a prompt has beyond text: the rules for it are estimates.
 func content(r recorded) string {
 	body := string(r.Body)
-	for _, s := range []string{`"previous_response_id":"`, `"type":"web_search`, `"type":"mcp"`, `"code_interpreter"`, `"tool_search`, `"web_search_options"`, `:web_search"`, `"type":"custom"`, `"server_label"`, `"google_search"`, `"googleSearch"`, `"code_execution`, `"codeExecution"`, `"bash_`, `"web_fetch`, `"url_context"`, `"mcp_servers"`, `"type":"file_search"`, `"prompt":{`, `"fileData"`, `"search_parameters"`, `"context_management"`, `"type":"reasoning"`} {
+	for _, s := range []string{`"previous_response_id":"`, `"type":"web_search`, `"type":"mcp"`, `"code_interpreter"`, `"tool_search`, `"web_search_options"`, `:web_search"`, `"type":"custom"`, `"server_label"`, `"google_search"`, `"googleSearch"`, `"code_execution`, `"codeExecution"`, `"bash_`, `"web_fetch`, `"url_context"`, `"mcp_servers"`, `"type":"file_search"`, `"prompt":{`, `"fileData"`, `"search_parameters"`, `"context_management"`, `"type":"reasoning"`, `"cachedContent"`, `fileSearch`, `"file_search`, "google_maps", "googleMaps", `"type":"web`, `server_tool_use`, `"input_file"`} {
 		if strings.Contains(body, s) {
 			return "hosted" // tools and state that the provider adds
 		}

@@ -20,6 +20,7 @@ type worker struct {
 	valid  [1 << validBits]uint64 // left, right, and the answer in bit 0
 	stack  []uint32
 	dead   []uint64
+	steps  int // of the linear algorithm, for its test
 	tail   [tailSize]byte
 	text   []byte // a text with its ill-formed bytes replaced
 }

@@ -61,10 +61,3 @@ type Door interface {
 	// before the terminator, in a form that official SDKs accept.
 	AppendMetadata(dst, meta []byte, seen *Seen) []byte
 }
-
-// Walker knows where the parts of a prompt are in a body; see [PromptSink].
-type Walker interface {
-	// WalkPrompt shows the parts of the prompt in body to sink. body was
-	// scanned before, so it is valid JSON.
-	WalkPrompt(body []byte, sink PromptSink)
-}

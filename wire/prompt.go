@@ -21,7 +21,10 @@ type PromptSink interface {
 	// an id is known.
 	Image(detail []byte, data []byte)
 	// Media is any other attachment: kind is "audio", "file" or "video", size
-	// the number of bytes after decoding, 0 when unknown.
+	// the number of bytes after decoding, 0 when unknown. Four more kinds are
+	// marks: "tokens" (size tokens sent as ids), "chat_tools" (the tools are
+	// those of Chat Completions, which OpenAI frames otherwise than those of
+	// Responses), "tool_none" and "tool_forced" (the choice of a tool).
 	Media(kind string, size int)
 	// EndMessage closes the message opened by BeginMessage.
 	EndMessage()

@@ -72,6 +72,18 @@ func (r *PromptReader) ToolCall(name, arguments jsonscan.Value) {
 	r.Sink.ToolCall(n, r.Raw(arguments))
 }
 
+// ToolChoice shows the choice of a tool of the OpenAI dialects: a word, or an
+// object that names one function.
+func (r *PromptReader) ToolChoice(v jsonscan.Value) {
+	named := r.Get(v, "name").Exists() || r.Get(v, "function", "name").Exists()
+	switch {
+	case r.Is(v, "none"):
+		r.Sink.Media("tool_none", 0)
+	case named:
+		r.Sink.Media("tool_forced", 0)
+	}
+}
+
 // Is reports whether v is the string s.
 func (r *PromptReader) Is(v jsonscan.Value, s string) bool { return v.Is(r.Body, s) }
 

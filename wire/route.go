@@ -13,7 +13,8 @@ type Route struct {
 	// Dialect is the dialect of the answer, also when the path is unknown.
 	Dialect Dialect
 
-	// Model is the id in GET /models/{id}; empty for the list.
+	// Model is the id in GET /models/{id}, or in the path of a Gemini call;
+	// empty for the list.
 	Model string
 
 	// Allow is the method that the path takes when another was used.
@@ -27,6 +28,17 @@ type Route struct {
 func Match(method, path string, versioned bool) Route {
 	path = strings.TrimRight(path, "/")
 	route := Route{Dialect: dialectOf(path, versioned)}
+
+	if model, ok := strings.CutSuffix(path, GeminiCount.Path); ok {
+		if at := strings.LastIndex(model, "/models/"); at >= 0 {
+			route.Operation, route.Dialect = GeminiCount, Gemini
+			route.Model = model[at+len("/models/"):]
+			if method != http.MethodPost {
+				route.Allow = http.MethodPost
+			}
+			return route
+		}
+	}
 
 	if at := strings.LastIndex(path, "/models"); at >= 0 && !strings.Contains(path, "/v1beta/") {
 		rest := path[at+len("/models"):]

@@ -64,6 +64,10 @@ var (
 	Messages        = &Operation{Name: "messages", Dialect: Anthropic, Path: "/messages", Required: []string{"model", "messages"}}
 	CountTokens     = &Operation{Name: "count_tokens", Dialect: Anthropic, Path: "/messages/count_tokens", Required: []string{"model", "messages"}, Free: true}
 
+	// GeminiCount and Tokenize are answered by Weir itself.
+	GeminiCount = &Operation{Name: "count_tokens", Dialect: Gemini, Path: ":countTokens", Free: true}
+	Tokenize    = &Operation{Name: "tokenize", Dialect: OpenAI, Path: "/tokenize", Required: []string{"model"}, Free: true}
+
 	// ListModels serves GET /models of either dialect; its Dialect field is
 	// the OpenAI one and [Route.Dialect] says which was asked for.
 	ListModels = &Operation{Name: "models", Dialect: OpenAI, Path: "/models", Free: true}
@@ -74,5 +78,5 @@ var (
 var posts = []*Operation{
 	ResponsesTokens, ResponsesFold, CountTokens, Transcription, Translation,
 	ImageGeneration, ImageVariation, ImageEdit, Speech, Chat, Completions,
-	Responses, Embeddings, Moderations, Rerank, Messages,
+	Responses, Embeddings, Moderations, Rerank, Messages, Tokenize,
 }

@@ -22,7 +22,9 @@ func (r *Reader) deliver(ev *Event) {
 		// Ready may look ahead while the caller still holds this one.
 		r.join[0], r.join[1] = r.join[1], r.join[0]
 	}
-	ev.Clean = !b.unclean && clean(ev, b)
+	// One look at the first byte spares nearly every event the closer one.
+	plain := b.lines == 1 && (!b.named || len(ev.Name) > 0) && len(ev.Data) > 0 && ev.Data[0] == '{'
+	ev.Clean = !b.unclean && (plain || clean(ev, b))
 	r.start, r.ready = r.pos, false
 	r.block = block{}
 }
@@ -45,10 +47,6 @@ func clean(ev *Event, b *block) bool {
 	}
 	if b.named && len(ev.Name) == 0 {
 		return false
-	}
-	// The first byte of nearly every event settles it.
-	if len(ev.Data) > 0 && ev.Data[0] == '{' {
-		return true
 	}
 	switch trimmed := bytes.TrimSpace(ev.Data); {
 	case len(trimmed) == 0:

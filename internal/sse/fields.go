@@ -4,7 +4,7 @@ import "bytes"
 
 // span is a part of the event at hand, relative to its start, so that moving
 // the event does not change it.
-type span struct{ from, to int }
+type span struct{ from, to int32 }
 
 // block is what the lines so far have said about the event at hand.
 type block struct {
@@ -60,7 +60,7 @@ func (r *Reader) line(from, to int) {
 
 // name takes in the value buf[from:to] of an event field.
 func (r *Reader) name(from, to int) {
-	r.block.name, r.block.named = span{from - r.start, to - r.start}, true
+	r.block.name, r.block.named = span{int32(from - r.start), int32(to - r.start)}, true
 }
 
 // data takes in the value buf[from:to] of a data field. Values are joined here,
@@ -70,11 +70,11 @@ func (r *Reader) data(from, to int) {
 	b := &r.block
 	b.lines++
 	if b.lines == 1 {
-		b.data = span{from - r.start, to - r.start}
+		b.data = span{int32(from - r.start), int32(to - r.start)}
 		return
 	}
 	if b.lines == 2 {
-		r.join[0] = append(r.join[0][:0], r.buf[r.start+b.data.from:r.start+b.data.to]...)
+		r.join[0] = append(r.join[0][:0], r.buf[r.start+int(b.data.from):r.start+int(b.data.to)]...)
 	}
 	r.join[0] = append(append(r.join[0], '\n'), r.buf[from:to]...)
 }

@@ -23,6 +23,9 @@ func (r *Reader) advance() bool {
 	if (!r.begun || r.skipLF) && !r.begin() {
 		return false
 	}
+	if r.pos == r.start && r.simple() {
+		return true
+	}
 	for r.pos < r.end {
 		if r.buf[r.pos] == '\n' {
 			r.pos++
@@ -99,24 +102,36 @@ func (r *Reader) begin() bool {
 func (r *Reader) eol() int {
 	lf := r.lf
 	if lf < r.pos {
-		from := max(r.pos, r.lfSeen)
-		if lf = bytes.IndexByte(r.buf[from:r.end], '\n'); lf >= 0 {
-			lf += from
-		} else {
-			r.lfSeen = r.end
-		}
-		r.lf = lf
+		lf = r.findLF()
 	}
 	if r.cr < r.pos && r.crSeen < r.end {
-		from := max(r.pos, r.crSeen)
-		if r.cr = bytes.IndexByte(r.buf[from:r.end], '\r'); r.cr >= 0 {
-			r.cr += from
-		} else {
-			r.crSeen = r.end
-		}
+		r.findCR()
 	}
 	if cr := r.cr; cr >= r.pos && (lf < 0 || cr < lf) {
 		return cr
 	}
 	return lf
+}
+
+// findLF searches for the next LF where it has not been searched for.
+func (r *Reader) findLF() int {
+	from := max(r.pos, r.lfSeen)
+	lf := bytes.IndexByte(r.buf[from:r.end], '\n')
+	if lf >= 0 {
+		lf += from
+	} else {
+		r.lfSeen = r.end
+	}
+	r.lf = lf
+	return lf
+}
+
+// findCR searches for the next CR where it has not been searched for.
+func (r *Reader) findCR() {
+	from := max(r.pos, r.crSeen)
+	if r.cr = bytes.IndexByte(r.buf[from:r.end], '\r'); r.cr >= 0 {
+		r.cr += from
+	} else {
+		r.crSeen = r.end
+	}
 }

@@ -85,7 +85,7 @@ func (r *Reader) Next(ev *Event) error {
 		*ev = Event{}
 		return r.fatal
 	}
-	for !r.advance() {
+	for !r.ready && !r.advance() {
 		switch {
 		case r.end-r.start > r.max:
 			return r.tooLong(ev)

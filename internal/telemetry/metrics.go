@@ -30,6 +30,7 @@ type Metrics struct {
 	tokens       *prometheus.CounterVec
 	inFlight     prometheus.Gauge
 	attempts     *prometheus.CounterVec
+	memo         prometheus.Collector
 	requestCache sync.Map // seriesKey → *series
 }
 
@@ -71,6 +72,7 @@ func NewMetrics() *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "in_flight", Help: "Requests being served.",
 		}),
+		memo:     memo{},
 		attempts: counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
 }
@@ -78,7 +80,7 @@ func NewMetrics() *Metrics {
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts,
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.memo,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {

@@ -21,7 +21,7 @@ func Preload() {
 
 // Prompt implements gateway.Tokens.
 func (Counter) Prompt(model string, op *wire.Operation, env *wire.Envelope) int {
-	n, _ := count(model, op, env.Body())
+	n, _ := Count(model, op, env.Body())
 	return n
 }
 
@@ -33,19 +33,20 @@ func (Counter) Bound(model string, op *wire.Operation, env *wire.Envelope, limit
 	if n := len(env.Body()); n <= limit {
 		return n, false
 	}
-	return count(model, op, env.Body())
+	tokens, estimated := Count(model, op, env.Body())
+	return tokens, !estimated
 }
 
-func count(model string, op *wire.Operation, body []byte) (tokens int, exact bool) {
-	walker, ok := doors.Of(op).(wire.Walker)
-	if !ok || len(body) == 0 {
-		return 0, false
+// Count returns the tokens of a request's body for model, and whether that
+// is an estimate. The body is valid JSON.
+func Count(model string, op *wire.Operation, body []byte) (tokens int, estimated bool) {
+	if len(body) == 0 {
+		return 0, true
 	}
 	prompt := tokenizer.ForModel(model).NewPrompt()
 	defer prompt.Release()
-	walker.WalkPrompt(body, prompt)
-	n, estimated := prompt.Tokens()
-	return n, !estimated
+	doors.WalkPrompt(op, body, prompt)
+	return prompt.Tokens()
 }
 
 // Text counts a text for model.
@@ -54,18 +55,18 @@ func Text(model string, text []byte) int { return tokenizer.ForModel(model).Coun
 // Output implements gateway.Tokens.
 func (Counter) Output(model string) gateway.OutputCounter {
 	family := tokenizer.ForModel(model)
-	return &output{stream: family.Encoding.NewStream(), ratio: family.Ratio}
+	return &output{stream: family.Encoding.NewStream(), family: family}
 }
 
-// output scales an incremental count by the family's ratio.
+// output scales an incremental count to the family's.
 type output struct {
 	stream *tokenizer.Stream
-	ratio  int
+	family *tokenizer.Family
 }
 
 func (o *output) Add(text []byte) { o.stream.Add(text) }
 
-func (o *output) Count() int { return (o.stream.Count()*o.ratio + 999) / 1000 }
+func (o *output) Count() int { return o.family.Scale(o.stream.Count()) }
 
 // Interface guards.
 var (

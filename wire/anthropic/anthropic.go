@@ -34,9 +34,6 @@ func (Door) AppendMetadata(dst, meta []byte, _ *wire.Seen) []byte {
 	return sse.AppendEvent(dst, "ping", data)
 }
 
-// WalkPrompt shows the prompt in body to sink.
-func (Door) WalkPrompt(body []byte, sink wire.PromptSink) { WalkPrompt(body, sink) }
-
 // observer watches one answer.
 type observer struct {
 	scratch wire.Scratch
@@ -171,6 +168,5 @@ func (o *observer) textOf(data []byte, v jsonscan.Value, seen *wire.Seen) wire.C
 // Interface guards.
 var (
 	_ wire.Door     = Door{}
-	_ wire.Walker   = Door{}
 	_ wire.Observer = (*observer)(nil)
 )

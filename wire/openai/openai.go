@@ -55,9 +55,6 @@ func (d Door) AppendMetadata(dst, meta []byte, seen *wire.Seen) []byte {
 	return sse.AppendEvent(dst, "", data)
 }
 
-// WalkPrompt shows the prompt in body to sink.
-func (d Door) WalkPrompt(body []byte, sink wire.PromptSink) { WalkPrompt(body, sink) }
-
 var done = []byte("[DONE]")
 
 // IsDone reports whether data is the end marker of a stream. Some servers pad
@@ -68,6 +65,5 @@ func IsDone(data []byte) bool {
 
 // Interface guards.
 var (
-	_ wire.Door   = Door{}
-	_ wire.Walker = Door{}
+	_ wire.Door = Door{}
 )

@@ -19,6 +19,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 		case "prompt", "input":
 			w.bare(val)
 		case "tools":
+			v.Media("chat_tools", 0)
 			for t := range jsonscan.Elements(body, val) {
 				f := w.Get(t, "function")
 				if !f.Exists() {
@@ -30,6 +31,8 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 			for f := range jsonscan.Elements(body, val) {
 				w.tool(f)
 			}
+		case "tool_choice", "function_call":
+			w.ToolChoice(val)
 		case "response_format":
 			if schema := w.Get(val, "json_schema", "schema"); schema.Exists() {
 				v.Format(w.Raw(schema))

@@ -31,6 +31,8 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 				}
 				w.Tool(name, w.Get(t, "description"), w.Get(t, "parameters"))
 			}
+		case "tool_choice":
+			w.ToolChoice(val)
 		case "text":
 			if schema := w.Get(val, "format", "schema"); schema.Exists() {
 				v.Format(w.Raw(schema))

@@ -51,9 +51,6 @@ func (Door) AppendMetadata(dst, meta []byte, _ *wire.Seen) []byte {
 	return sse.AppendEvent(dst, "response.ai_metadata", data)
 }
 
-// WalkPrompt shows the prompt in body to sink.
-func (Door) WalkPrompt(body []byte, sink wire.PromptSink) { WalkPrompt(body, sink) }
-
 // observer watches one answer.
 type observer struct {
 	scratch wire.Scratch
@@ -203,6 +200,5 @@ func readError(data []byte, v jsonscan.Value) *wire.Failure {
 // Interface guards.
 var (
 	_ wire.Door     = Door{}
-	_ wire.Walker   = Door{}
 	_ wire.Observer = (*observer)(nil)
 )

@@ -1,0 +1,145 @@
+package handlers
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/tokens"
+	"github.com/weirproxy/weir/tokenizer"
+	"github.com/weirproxy/weir/wire"
+)
+
+// headerEstimated marks a count that is not the vendor's own.
+const headerEstimated = "X-Ai-Estimated"
+
+// countsHere reports whether the request asks for a count that no upstream
+// has to be asked for, or that its upstream cannot give.
+func (c *call) countsHere() bool {
+	switch c.route.Operation {
+	case wire.Tokenize, wire.GeminiCount:
+		return true
+	case wire.CountTokens:
+		_, err := c.proxy.gateway.Resolve(wire.CountTokens, c.x.Model)
+		return err != nil && gateway.AsError(err).Kind == wire.KindInvalid
+	default:
+		return false
+	}
+}
+
+// count answers a request for a count.
+func (c *call) count() error {
+	model := c.countedModel()
+	op, body := c.route.Operation, c.x.Envelope.Body()
+	if op == wire.Tokenize {
+		return c.tokenize(model, body)
+	}
+	n, estimated := tokens.Count(model, op, body)
+	if estimated {
+		setHeader(c.out.w.Header(), headerEstimated, "true")
+	}
+	if op == wire.GeminiCount {
+		return c.answer(struct {
+			TotalTokens int `json:"totalTokens"`
+		}{n})
+	}
+	return c.answer(struct {
+		InputTokens int `json:"input_tokens"`
+	}{n})
+}
+
+// countedModel is the model that a name stands for, since an alias says
+// nothing of a tokenizer. Names that are not configured are counted as well.
+func (c *call) countedModel() string {
+	for _, op := range []*wire.Operation{wire.Chat, wire.Messages, wire.Embeddings} {
+		if route, err := c.proxy.gateway.Resolve(op, c.x.Model); err == nil {
+			c.x.Update(func() { c.x.Target = route.Target })
+			if as := route.Provider.Traits().CountsAs; as != "" {
+				return as
+			}
+			return route.Target.Model
+		}
+	}
+	return c.x.Model
+}
+
+// tokenizeAnswer is the shape of POST /v1/tokenize.
+type tokenizeAnswer struct {
+	Model     string   `json:"model"`
+	Encoding  string   `json:"encoding"`
+	Count     int      `json:"count"`
+	Estimated bool     `json:"estimated"`
+	IDs       []int    `json:"ids,omitempty"`
+	Pieces    []string `json:"pieces,omitempty"`
+}
+
+// tokenize counts a text or a chat prompt. Token ids and pieces are those of
+// one text; for a family whose vocabulary is not public they would be made up
+// and are refused.
+func (c *call) tokenize(model string, body []byte) error {
+	var in struct {
+		Input    *string         `json:"input"`
+		Messages json.RawMessage `json:"messages"`
+		IDs      bool            `json:"ids"`
+		Pieces   bool            `json:"pieces"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return gateway.Invalid("input", "'input' must be a string, 'ids' and 'pieces' true or false")
+	}
+	family := tokenizer.ForModel(model)
+	answer := tokenizeAnswer{Model: c.x.Model, Encoding: family.Encoding.Name(), Estimated: family.Estimated}
+	switch {
+	case (in.Input == nil) == (len(in.Messages) == 0):
+		return gateway.Invalid("input", "give either 'input' or 'messages'")
+	case in.Input == nil && (in.IDs || in.Pieces):
+		return gateway.Invalid("ids", "'ids' and 'pieces' need 'input': what vendors add to messages has no public ids")
+	case in.Input == nil:
+		answer.Count, answer.Estimated = tokens.Count(model, wire.Chat, body)
+		return c.answer(answer)
+	case family.Estimated && (in.IDs || in.Pieces):
+		return gateway.Invalid("ids", "the vocabulary of '%s' is not public, so its tokens can be counted but not named", c.x.Model)
+	}
+	answer.Count = family.Count([]byte(*in.Input))
+	if !in.IDs && !in.Pieces {
+		return c.answer(answer)
+	}
+	ids := family.Encoding.Encode(nil, *in.Input)
+	if in.IDs {
+		answer.IDs = ids
+	}
+	if in.Pieces {
+		pieces, err := pieces(family.Encoding, ids)
+		if err != nil {
+			return err
+		}
+		answer.Pieces = pieces
+	}
+	return c.answer(answer)
+}
+
+// pieces are the texts of tokens. A token may be part of a character; such
+// bytes show as U+FFFD.
+func pieces(encoding *tokenizer.Encoding, ids []int) ([]string, error) {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		text, err := encoding.Decode(nil, []int{id})
+		if err != nil {
+			return nil, &gateway.Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
+		}
+		list[i] = strings.ToValidUTF8(string(text), "\uFFFD")
+	}
+	return list, nil
+}
+
+// answer sends a JSON value that Weir itself made.
+func (c *call) answer(value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return &gateway.Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
+	}
+	c.setTiming()
+	h := c.out.w.Header()
+	setHeader(h, "Content-Type", "application/json")
+	return c.sent(c.out.whole(http.StatusOK, append(body, '\n')))
+}
