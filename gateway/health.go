@@ -13,6 +13,15 @@ type Health struct {
 
 	mu      sync.Mutex
 	targets map[Target]*condition
+	deep    map[Target]*inspection
+}
+
+// inspection is the last deep check of a target. Its lock is held during the
+// check, so that whoever asks meanwhile shares the result.
+type inspection struct {
+	mu     sync.Mutex
+	at     time.Time
+	result string
 }
 
 // condition is one target's recent history.
@@ -30,7 +39,7 @@ const (
 
 // NewHealth returns a Health that knows nothing yet.
 func NewHealth(clock Clock) *Health {
-	return &Health{clock: clock, targets: make(map[Target]*condition)}
+	return &Health{clock: clock, targets: make(map[Target]*condition), deep: make(map[Target]*inspection)}
 }
 
 // Up reports whether target is not known to be down.
@@ -39,6 +48,25 @@ func (h *Health) Up(target Target) bool {
 	defer h.mu.Unlock()
 	c := h.targets[target]
 	return c == nil || c.failures < maxFailures || !h.clock.Now().Before(c.until)
+}
+
+// Deep returns the result of the last check of target, and when it was made,
+// if that is not longer than every ago; else it makes a new one.
+func (h *Health) Deep(target Target, every time.Duration, check func() string) (result string, at time.Time) {
+	h.mu.Lock()
+	i := h.deep[target]
+	if i == nil {
+		i = &inspection{}
+		h.deep[target] = i
+	}
+	h.mu.Unlock()
+
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if now := h.clock.Now(); i.at.IsZero() || now.Sub(i.at) >= every {
+		i.result, i.at = check(), now
+	}
+	return i.result, i.at
 }
 
 // maxTargets bounds the memory that a client who invents model names can

@@ -40,10 +40,6 @@ type Health struct {
 	Require string `json:"require,omitempty"`
 
 	gateway *gateway.Gateway
-
-	mu    sync.Mutex
-	asked time.Time
-	last  deepReport
 }
 
 // CaddyModule returns the Caddy module information.
@@ -101,7 +97,8 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) error {
 	return writeHealth(w, http.StatusOK, map[string]any{"status": "ok"})
 }
 
-// deepEvery is how long a report stands.
+// deepEvery is how long a target's result stands, for all sites together and
+// across reloads: each costs money.
 const deepEvery = time.Minute
 
 // deepTimeout bounds one call.
@@ -117,23 +114,38 @@ func (h *Health) deep(w http.ResponseWriter, r *http.Request) error {
 	if !h.Deep {
 		return writeHealth(w, http.StatusNotFound, map[string]any{"status": "disabled", "reasons": []string{"deep checks are off; ai_health { deep } turns them on"}})
 	}
-	// The lock is held during the calls, so that concurrent checks share one.
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if now := h.gateway.Now(); h.asked.IsZero() || now.Sub(h.asked) >= deepEvery {
-		// The next check must not find a report cut short by this client.
-		h.last = h.checkTargets(context.WithoutCancel(r.Context()), now)
-		h.asked = now
+	report := deepReport{Status: "ok", Targets: make(map[string]string)}
+	// The next check must not find a result that was cut short by this client.
+	ctx := context.WithoutCancel(r.Context())
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	for t := range h.targets() {
+		wg.Go(func() {
+			result, checked := h.gateway.Health.Deep(t, deepEvery, func() string { return h.checkTarget(ctx, t) })
+			mu.Lock()
+			defer mu.Unlock()
+			report.Targets[t.String()] = result
+			if result != "ok" {
+				report.Status = "unavailable"
+			}
+			if report.Checked.IsZero() || checked.Before(report.Checked) {
+				report.Checked = checked.UTC()
+			}
+		})
 	}
+	wg.Wait()
 	status := http.StatusOK
-	if h.last.Status != "ok" {
+	if report.Status != "ok" {
 		status = http.StatusServiceUnavailable
 	}
-	return writeHealth(w, status, h.last)
+	return writeHealth(w, status, report)
 }
 
-// checkTargets asks each configured target for one token.
-func (h *Health) checkTargets(ctx context.Context, now time.Time) deepReport {
+// targets are the targets of the configured models, each once. What a `*`
+// stands for cannot be known.
+func (h *Health) targets() map[gateway.Target]bool {
 	targets := make(map[gateway.Target]bool)
 	for _, model := range h.gateway.Models() {
 		for _, t := range model.Targets {
@@ -142,26 +154,10 @@ func (h *Health) checkTargets(ctx context.Context, now time.Time) deepReport {
 			}
 		}
 	}
-	var (
-		wg sync.WaitGroup
-		mu sync.Mutex
-	)
-	report := deepReport{Status: "ok", Checked: now.UTC(), Targets: make(map[string]string)}
-	for t := range targets {
-		wg.Go(func() {
-			result := h.checkTarget(ctx, t)
-			mu.Lock()
-			defer mu.Unlock()
-			report.Targets[t.String()] = result
-			if result != "ok" {
-				report.Status = "unavailable"
-			}
-		})
-	}
-	wg.Wait()
-	return report
+	return targets
 }
 
+// checkTarget asks a target for one token.
 func (h *Health) checkTarget(ctx context.Context, t gateway.Target) string {
 	ctx, cancel := context.WithTimeout(ctx, deepTimeout)
 	defer cancel()
