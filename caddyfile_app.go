@@ -22,6 +22,7 @@ import (
 //		model <alias> [<targets...>] {
 //			...
 //		}
+//		tokenizer <model-pattern> <format> <path>
 //		usage <sink>
 //		drain_timeout <duration>
 //	}
@@ -69,6 +70,15 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 		return p.provider(d, name)
 	case "model":
 		return p.model(d)
+	case "tokenizer":
+		var t Tokenizer
+		if !d.AllArgs(&t.Models, &t.Format, &t.Path) {
+			return d.ArgErr()
+		}
+		if t.Format != "tiktoken" && t.Format != "huggingface" && t.Format != "sentencepiece" {
+			return d.Errf("tokenizer: unknown format '%s'%s", t.Format, typo.Suggest(t.Format, "tiktoken", "huggingface", "sentencepiece"))
+		}
+		p.app.Tokenizers = append(p.app.Tokenizers, t)
 	case "usage":
 		if !d.NextArg() {
 			return d.ArgErr()
@@ -85,7 +95,7 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 		}
 		return words.Duration(d, &p.app.DrainTimeout)
 	default:
-		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "usage", "drain_timeout"))
+		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "tokenizer", "usage", "drain_timeout"))
 	}
 	return nil
 }

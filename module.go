@@ -42,6 +42,10 @@ type App struct {
 	// `*`; the longest literal prefix wins.
 	Models map[string]*Model `json:"models,omitempty"`
 
+	// Tokenizers for models whose vocabulary is not built in, read from files.
+	// The longest literal prefix wins. Default: none.
+	Tokenizers []Tokenizer `json:"tokenizers,omitempty"`
+
 	// Where usage records go, each to all of them. Default: `log`.
 	UsageRaw []json.RawMessage `json:"usage,omitempty" caddy:"namespace=ai.usage inline_key=sink"`
 
@@ -51,6 +55,7 @@ type App struct {
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
 	gateway *gateway.Gateway
+	tokens  *tokens.Counter
 	shared  *shared
 	logger  *zap.Logger
 	drain   atomic.Int64
@@ -99,6 +104,19 @@ type Target struct {
 	Model string `json:"model"`
 }
 
+// Tokenizer is a vocabulary in a file.
+type Tokenizer struct {
+	// The upstream models that it counts for; may end in `*`.
+	Models string `json:"models"`
+
+	// `tiktoken` (ranks), `huggingface` (tokenizer.json with byte-level BPE)
+	// or `sentencepiece` (.model).
+	Format string `json:"format"`
+
+	// The file. Placeholders are resolved when the configuration is loaded.
+	Path string `json:"path"`
+}
+
 // CaddyModule returns the Caddy module information.
 func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -127,6 +145,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.tokens, err = a.loadTokenizers(); err != nil {
+		return err
+	}
 	if a.shared, err = acquireShared(); err != nil {
 		return err
 	}
@@ -137,7 +158,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Providers: providers,
 		Models:    a.models(),
 		Sinks:     sinks,
-		Tokens:    tokens.Counter{},
+		Tokens:    a.tokens,
 		Health:    a.shared.health,
 		Clock:     gateway.SystemClock{},
 		NewID:     newRequestID,
@@ -190,6 +211,19 @@ func (a *App) loadSinks(ctx caddy.Context) ([]gateway.UsageSink, error) {
 		sinks = append(sinks, sink)
 	}
 	return sinks, nil
+}
+
+func (a *App) loadTokenizers() (*tokens.Counter, error) {
+	repl := caddy.NewReplacer()
+	files := make([]tokens.File, 0, len(a.Tokenizers))
+	for _, t := range a.Tokenizers {
+		path, err := repl.ReplaceOrErr(t.Path, true, true)
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer of '%s': resolving path: %w", t.Models, err)
+		}
+		files = append(files, tokens.File{Pattern: t.Models, Format: t.Format, Path: path})
+	}
+	return tokens.NewCounter(files)
 }
 
 func (a *App) models() []*gateway.Model {
@@ -279,6 +313,9 @@ func (a *App) Gateway() *gateway.Gateway { return a.gateway }
 
 // Metrics implements handlers.Host.
 func (a *App) Metrics() *telemetry.Metrics { return a.shared.metrics }
+
+// Tokens implements handlers.Host.
+func (a *App) Tokens() *tokens.Counter { return a.tokens }
 
 // Interface guards.
 var (

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/internal/tokens"
 	"github.com/weirproxy/weir/tokenizer"
 	"github.com/weirproxy/weir/wire"
 )
@@ -35,7 +34,7 @@ func (c *call) count() error {
 	if op == wire.Tokenize {
 		return c.tokenize(model, body)
 	}
-	n, estimated := tokens.Count(model, op, body)
+	n, estimated := c.proxy.tokens.Count(model, op, body)
 	if estimated {
 		setHeader(c.out.w.Header(), headerEstimated, "true")
 	}
@@ -87,7 +86,7 @@ func (c *call) tokenize(model string, body []byte) error {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return gateway.Invalid("input", "'input' must be a string, 'ids' and 'pieces' true or false")
 	}
-	family := tokenizer.ForModel(model)
+	family := c.proxy.tokens.Family(model)
 	answer := tokenizeAnswer{Model: c.x.Model, Encoding: family.Encoding.Name(), Estimated: family.Estimated}
 	switch {
 	case (in.Input == nil) == (len(in.Messages) == 0):
@@ -95,7 +94,7 @@ func (c *call) tokenize(model string, body []byte) error {
 	case in.Input == nil && (in.IDs || in.Pieces):
 		return gateway.Invalid("ids", "'ids' and 'pieces' need 'input': what vendors add to messages has no public ids")
 	case in.Input == nil:
-		answer.Count, answer.Estimated = tokens.Count(model, wire.Chat, body)
+		answer.Count, answer.Estimated = c.proxy.tokens.Count(model, wire.Chat, body)
 		return c.answer(answer)
 	case family.Estimated && (in.IDs || in.Pieces):
 		return gateway.Invalid("ids", "the vocabulary of '%s' is not public, so its tokens can be counted but not named", c.x.Model)

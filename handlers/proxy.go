@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/internal/tokens"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -24,6 +25,7 @@ func init() {
 type Host interface {
 	Gateway() *gateway.Gateway
 	Metrics() *telemetry.Metrics
+	Tokens() *tokens.Counter
 
 	// LimitDrain tells the app how long Caddy will wait for open requests
 	// when the process exits.
@@ -108,6 +110,7 @@ type Proxy struct {
 
 	gateway  *gateway.Gateway
 	metrics  *telemetry.Metrics
+	tokens   *tokens.Counter
 	logger   *zap.Logger
 	policy   gateway.Policy
 	timeouts gateway.Timeouts
@@ -136,7 +139,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.gateway, p.metrics = host.Gateway(), host.Metrics()
+	p.gateway, p.metrics, p.tokens = host.Gateway(), host.Metrics(), host.Tokens()
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)
 	setDefault(&p.Heartbeat, caddy.Duration(defaultHeartbeat))

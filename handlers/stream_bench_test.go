@@ -58,7 +58,7 @@ func chatStream(events int) []byte {
 func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 	g, err := gateway.New(gateway.Config{
 		Providers: map[string]gateway.Provider{"up": canned{chatStream(events)}},
-		Tokens:    tokens.Counter{},
+		Tokens:    &tokens.Counter{},
 		Health:    gateway.NewHealth(gateway.SystemClock{}),
 		Clock:     gateway.SystemClock{},
 		NewID:     func() string { return "req_1" },

@@ -4,14 +4,61 @@
 package tokens
 
 import (
+	"fmt"
+	"sort"
+	"strings"
+
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/tokenizer"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
 )
 
-// Counter implements gateway.Tokens.
-type Counter struct{}
+// Counter implements gateway.Tokens. Its zero value counts with the built-in
+// encodings; it is not changed after its making.
+type Counter struct {
+	files []file // the longest prefix first
+}
+
+// file is a tokenizer that the operator has named for some models.
+type file struct {
+	pattern, prefix string
+	family          *tokenizer.Family
+}
+
+// File names a tokenizer in a file.
+type File struct {
+	// Pattern is a model's name, or the beginning of names followed by `*`.
+	Pattern string
+
+	// Format and Path are as tokenizer.LoadFile takes them.
+	Format, Path string
+}
+
+// NewCounter reads files.
+func NewCounter(files []File) (*Counter, error) {
+	c := &Counter{}
+	for _, f := range files {
+		encoding, err := tokenizer.LoadFile(f.Format, f.Path)
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer of '%s': %w", f.Pattern, err)
+		}
+		prefix := strings.TrimSuffix(f.Pattern, "*")
+		c.files = append(c.files, file{f.Pattern, prefix, tokenizer.FileFamily(prefix, encoding)})
+	}
+	sort.SliceStable(c.files, func(i, j int) bool { return len(c.files[i].prefix) > len(c.files[j].prefix) })
+	return c, nil
+}
+
+// Family returns how model counts.
+func (c *Counter) Family(model string) *tokenizer.Family {
+	for _, f := range c.files {
+		if model == f.pattern || f.prefix != f.pattern && strings.HasPrefix(model, f.prefix) {
+			return f.family
+		}
+	}
+	return tokenizer.ForModel(model)
+}
 
 // Preload loads the vocabularies that nearly every request needs, in the
 // background.
@@ -20,8 +67,8 @@ func Preload() {
 }
 
 // Prompt implements gateway.Tokens.
-func (Counter) Prompt(model string, op *wire.Operation, env *wire.Envelope) int {
-	n, _ := Count(model, op, env.Body())
+func (c *Counter) Prompt(model string, op *wire.Operation, env *wire.Envelope) int {
+	n, _ := c.Count(model, op, env.Body())
 	return n
 }
 
@@ -29,21 +76,21 @@ func (Counter) Prompt(model string, op *wire.Operation, env *wire.Envelope) int 
 // short body decides without being counted. Pictures break the rule: a short
 // URL can stand for many tokens, but then the vendor's own count is not to be
 // had either.
-func (Counter) Bound(model string, op *wire.Operation, env *wire.Envelope, limit int) (tokens int, exact bool) {
+func (c *Counter) Bound(model string, op *wire.Operation, env *wire.Envelope, limit int) (tokens int, exact bool) {
 	if n := len(env.Body()); n <= limit {
 		return n, false
 	}
-	tokens, estimated := Count(model, op, env.Body())
+	tokens, estimated := c.Count(model, op, env.Body())
 	return tokens, !estimated
 }
 
 // Count returns the tokens of a request's body for model, and whether that
 // is an estimate. The body is valid JSON.
-func Count(model string, op *wire.Operation, body []byte) (tokens int, estimated bool) {
+func (c *Counter) Count(model string, op *wire.Operation, body []byte) (tokens int, estimated bool) {
 	if len(body) == 0 {
 		return 0, true
 	}
-	prompt := tokenizer.ForModel(model).NewPrompt()
+	prompt := c.Family(model).NewPrompt()
 	defer prompt.Release()
 	doors.WalkPrompt(op, body, prompt)
 	return prompt.Tokens()
@@ -53,8 +100,8 @@ func Count(model string, op *wire.Operation, body []byte) (tokens int, estimated
 func Text(model string, text []byte) int { return tokenizer.ForModel(model).Count(text) }
 
 // Output implements gateway.Tokens.
-func (Counter) Output(model string) gateway.OutputCounter {
-	family := tokenizer.ForModel(model)
+func (c *Counter) Output(model string) gateway.OutputCounter {
+	family := c.Family(model)
 	return &output{stream: family.Encoding.NewStream(), family: family}
 }
 
@@ -70,6 +117,6 @@ func (o *output) Count() int { return o.family.Scale(o.stream.Count()) }
 
 // Interface guards.
 var (
-	_ gateway.Tokens        = Counter{}
+	_ gateway.Tokens        = (*Counter)(nil)
 	_ gateway.OutputCounter = (*output)(nil)
 )
