@@ -57,3 +57,39 @@ func TestCountsOfWeir(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
+
+// TestTokenizerFromFile counts with a vocabulary that the configuration
+// names, also across a reload that takes it away.
+func TestTokenizerFromFile(t *testing.T) {
+	const site = "ai_gateway"
+	with := "provider sim simulator\nprovider up openai_compatible {\nbase_url http://127.0.0.1:1/v1\n}\n"
+	g := weirtest.Start(t, with+"tokenizer house-* tiktoken ../tokenizer/testdata/foreign/ranks.tiktoken", site)
+	ask := func() map[string]any {
+		t.Helper()
+		res, err := http.Post(g.URL+"/v1/tokenize", "application/json", strings.NewReader(`{"model":"up/house-1","input":"The quick brown fox"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var answer map[string]any
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if got := ask(); got["estimated"] != false || !strings.HasPrefix(got["encoding"].(string), "tiktoken:") {
+		t.Errorf("with the file: %v", got)
+	}
+	if err := g.Load("", with, site); err != nil {
+		t.Fatal(err)
+	}
+	// The old configuration's server closes idle connections when it likes.
+	http.DefaultClient.CloseIdleConnections()
+	if got := ask(); got["estimated"] != true {
+		t.Errorf("without the file: %v", got)
+	}
+	if err := g.Load("", with+"tokenizer house-* tiktoken /does/not/exist", site); err == nil {
+		t.Error("a file that does not exist was accepted")
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
