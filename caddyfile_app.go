@@ -47,7 +47,11 @@ type appParser struct {
 func (p *appParser) parse(d *caddyfile.Dispenser) error {
 	d.Next()
 	for d.NextArg() {
-		if err := p.provider(d, d.Val()); err != nil {
+		// Each word stands for a provider without a block. A guest takes all
+		// that is left of its segment, so it gets a segment of its own.
+		word := caddyfile.NewDispenser([]caddyfile.Token{d.Token()})
+		word.Next()
+		if err := p.provider(word, word.Val()); err != nil {
 			return err
 		}
 	}

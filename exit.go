@@ -52,20 +52,26 @@ type stopping struct{ app *App }
 func (s stopping) Handle(context.Context, caddy.Event) error {
 	if caddy.Exiting() {
 		inflight.Process.SetExiting(true)
-		go inflight.Process.Drain(context.Background(), time.Duration(s.app.drain.Load()), settleTime, gateway.ErrShutdown)
+		// Streams may begin until Caddy closes its listeners, so an empty
+		// house now does not mean that no one has to be told later.
+		time.AfterFunc(time.Duration(s.app.delay.Load()+s.app.drain.Load()), func() {
+			inflight.Process.Drain(context.Background(), 0, settleTime, gateway.ErrShutdown)
+		})
 	}
 	return nil
 }
 
 // LimitDrain implements handlers.Host: streams must be told before Caddy cuts
-// them, so the drain ends a little earlier than the grace period.
-func (a *App) LimitDrain(grace time.Duration) {
-	limit := grace - min(settleTime, grace/4)
-	for {
-		current := a.drain.Load()
-		if current <= int64(limit) || a.drain.CompareAndSwap(current, int64(limit)) {
-			return
-		}
+// them, so the drain ends a little earlier than the grace period, which begins
+// after the shutdown delay. A grace period of 0 never ends.
+func (a *App) LimitDrain(delay, grace time.Duration) {
+	a.delay.Store(int64(delay))
+	if grace <= 0 {
+		return
+	}
+	limit := int64(grace - min(settleTime, grace/4))
+	for current := a.drain.Load(); current > limit && !a.drain.CompareAndSwap(current, limit); {
+		current = a.drain.Load()
 	}
 }
 

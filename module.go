@@ -50,15 +50,19 @@ type App struct {
 	UsageRaw []json.RawMessage `json:"usage,omitempty" caddy:"namespace=ai.usage inline_key=sink"`
 
 	// How long streams may run on when the process is told to exit, before
-	// they are ended with an error event. It is cut to fit into Caddy's
-	// `grace_period`. Default: `10s`.
+	// they are ended with an error event; negative: as long as Caddy's
+	// `grace_period` allows. It is cut to fit into that in any case.
+	// Default: `10s`.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
 	gateway *gateway.Gateway
 	tokens  *tokens.Counter
 	shared  *shared
 	logger  *zap.Logger
-	drain   atomic.Int64
+
+	// How long the process goes on accepting requests on its way out, and
+	// serving them after that; the http app's settings bear on both.
+	delay, drain atomic.Int64
 }
 
 // Model is an alias that clients may name.
@@ -136,6 +140,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		a.DrainTimeout = caddy.Duration(defaultDrain)
 	}
 	a.drain.Store(int64(a.DrainTimeout))
+	if a.DrainTimeout < 0 {
+		a.drain.Store(1 << 62) // as long as Caddy lets them
+	}
 
 	providers, err := a.loadProviders(ctx)
 	if err != nil {
@@ -154,9 +161,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.shared.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
+	models, err := a.models()
+	if err != nil {
+		return err
+	}
 	a.gateway, err = gateway.New(gateway.Config{
 		Providers: providers,
-		Models:    a.models(),
+		Models:    models,
 		Sinks:     sinks,
 		Tokens:    a.tokens,
 		Health:    a.shared.health,
@@ -226,7 +237,7 @@ func (a *App) loadTokenizers() (*tokens.Counter, error) {
 	return tokens.NewCounter(files)
 }
 
-func (a *App) models() []*gateway.Model {
+func (a *App) models() ([]*gateway.Model, error) {
 	names := make([]string, 0, len(a.Models))
 	for name := range a.Models {
 		names = append(names, name)
@@ -234,9 +245,12 @@ func (a *App) models() []*gateway.Model {
 	sort.Strings(names)
 	list := make([]*gateway.Model, 0, len(names))
 	for _, name := range names {
+		if a.Models[name] == nil {
+			return nil, fmt.Errorf("model '%s' is null", name)
+		}
 		list = append(list, a.Models[name].domain(name))
 	}
-	return list
+	return list, nil
 }
 
 // domain is the model as the domain knows it.

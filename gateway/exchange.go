@@ -127,7 +127,6 @@ func (x *Exchange) Observe(read func(*wire.Seen) (wire.Class, error)) (wire.Clas
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.seen.Text == nil {
-		x.seen.Sequence = -1
 		x.seen.Text = x.countText
 	}
 	return read(&x.seen)

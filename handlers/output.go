@@ -50,6 +50,13 @@ func (o *output) claim() (started bool) {
 	return o.status != 0
 }
 
+// prepare runs change, which sets headers, while no heartbeat may send them.
+func (o *output) prepare(change func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	change()
+}
+
 // openStream sends the headers of a stream, if they are not out yet.
 func (o *output) openStream() {
 	o.mu.Lock()

@@ -27,9 +27,10 @@ type Host interface {
 	Metrics() *telemetry.Metrics
 	Tokens() *tokens.Counter
 
-	// LimitDrain tells the app how long Caddy will wait for open requests
-	// when the process exits.
-	LimitDrain(time.Duration)
+	// LimitDrain tells the app how long Caddy will go on accepting requests
+	// when the process exits, and how long it will then wait for open ones;
+	// 0 for ever.
+	LimitDrain(delay, grace time.Duration)
 }
 
 // Proxy answers AI requests: it finds the provider of the model asked for,
@@ -160,9 +161,8 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	}
 	// The http app is only half built here, but its own settings are there.
 	if app, err := ctx.AppIfConfigured("http"); err == nil {
-		if grace := time.Duration(app.(*caddyhttp.App).GracePeriod); grace > 0 {
-			host.LimitDrain(grace)
-		}
+		server := app.(*caddyhttp.App)
+		host.LimitDrain(time.Duration(server.ShutdownDelay), time.Duration(server.GracePeriod))
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -164,12 +163,12 @@ func (c *call) relayError(res *http.Response, body io.Reader) error {
 		return cause
 	}
 	kind := wire.KindOfStatus(res.StatusCode)
-	if _, bad := jsonscan.Parse(data); bad != nil || err != nil {
+	if _, bad := wire.ParseAnswer(data); bad != nil || err != nil {
 		e := &gateway.Error{Kind: kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode)}
 		if res.StatusCode >= http.StatusInternalServerError && e.Kind == wire.KindInvalid || kind == wire.KindAuthentication || kind == wire.KindPermission {
 			e.Kind = wire.KindUpstream
 		}
-		c.copyRetry(res.Header)
+		e.RetryAfter = retryAfter(res.Header, c.proxy.gateway.Now())
 		return e
 	}
 	if redactor, ok := c.target.Provider.(interface{ Redact([]byte) []byte }); ok {

@@ -28,6 +28,7 @@ type stream struct {
 	// upstream that fails now can still be answered for with a real status.
 	held      []byte
 	committed bool
+	content   bool // some of it has come
 	finishing bool
 	bytes     int64
 	scratch   []byte
@@ -52,8 +53,10 @@ func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
 	}()
 
 	c.x.Update(func() { c.x.Stream = true })
-	c.copyHeader(res.Header)
-	c.setTiming()
+	c.out.prepare(func() {
+		c.copyHeader(res.Header)
+		c.setTiming()
+	})
 	c.pulse.stream.Store(true)
 	c.out.expectStream(c.door)
 	c.pulse.enter(phaseFirstToken)
@@ -91,7 +94,13 @@ func (s *stream) next() (done bool, err error) {
 	}
 	s.finishing = s.finishing || class.Has(wire.Finishing)
 	if class.Has(wire.Content) {
-		c.pulse.seen(time.Now())
+		if s.content {
+			c.pulse.seen(time.Now())
+		} else {
+			s.content = true
+			c.timed(c.x.Start, &c.x.Timings.FirstToken)
+			c.pulse.enter(phaseStream)
+		}
 	}
 	if class.Has(wire.Failed) {
 		return false, s.failed()
@@ -99,7 +108,13 @@ func (s *stream) next() (done bool, err error) {
 	if class.Has(wire.UsageOnly) && c.askedUsage {
 		return false, nil
 	}
-	return class.Has(wire.Terminal), s.forward(class)
+	if err := s.forward(class); err != nil || !class.Has(wire.Terminal) {
+		return false, err
+	}
+	if c.route.Operation == wire.Responses {
+		s.rest()
+	}
+	return true, nil
 }
 
 // forward sends the event on, or keeps it back before the commit point.
@@ -130,10 +145,6 @@ func (s *stream) forward(class wire.Class) error {
 func (s *stream) commit(class wire.Class) error {
 	c := s.call
 	s.committed = true
-	if class.Has(wire.Content) {
-		c.timed(c.x.Start, &c.x.Timings.FirstToken)
-	}
-	c.pulse.enter(phaseStream)
 	c.out.openStream()
 	if len(s.held) == 0 {
 		return nil
@@ -182,15 +193,19 @@ func (s *stream) failed() error {
 	return e
 }
 
-// rest passes on what an upstream says after its error event: usage, or its
-// own terminator. None of it is made up here.
+// rest passes on what an upstream says after its last word: usage after an
+// error event, or the `[DONE]` that some servers send after a response's
+// terminal event. None of it is made up here, and it is not waited for long.
 func (s *stream) rest() {
+	timer := time.AfterFunc(drainTime, func() { s.call.cancel(nil) })
+	defer timer.Stop()
 	for range 16 {
-		if !s.reader.Ready() || s.reader.Next(&s.event) != nil {
+		err := s.reader.Next(&s.event)
+		if err != nil && (!errors.Is(err, io.ErrUnexpectedEOF) || len(s.event.Raw) == 0) {
 			return
 		}
-		_, err := s.call.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
-		if err != nil || s.write(s.raw(), true) != nil {
+		_, bad := s.call.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
+		if bad != nil || s.write(s.raw(), true) != nil {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -38,24 +39,37 @@ func newBPE(v *vocab) *bpe {
 	var wait sync.WaitGroup
 	wait.Go(func() { t.short = buildShort(v) })
 	t.trie = buildTrie(v, t.tokens)
+	wait.Go(t.trie.indexWide)
+	var halves sync.WaitGroup
+	for part := range slices.Chunk(v.entries, len(v.entries)/4+1) {
+		halves.Go(func() { t.findRights(v, part) })
+	}
+	halves.Wait()
 	t.pairs = newPairTable(len(v.entries))
 	for _, e := range v.entries {
 		text := v.bytes(e)
-		tok := &t.tokens[e.id]
-		if e.size == 1 {
+		switch e.size {
+		case 1:
 			t.byteID[text[0]], t.byteOf[e.id] = e.id, text[0]
-			tok.right = e.id
 			continue
-		}
-		tok.right, _ = t.trie.find(text[e.left:])
-		t.pairs.add(tok.left, tok.right, e.id)
-		if e.size == 2 {
+		case 2:
 			t.bytePairs[int(text[0])<<8|int(text[1])] = e.id + 1
 		}
+		t.pairs.add(t.tokens[e.id].left, t.tokens[e.id].right, e.id)
 	}
 	wait.Wait()
 	t.workers.init()
 	return t
+}
+
+// findRights fills in the right halves of tokens; the trie gave the left ones.
+func (t *bpe) findRights(v *vocab, entries []entry) {
+	for _, e := range entries {
+		t.tokens[e.id].right = e.id
+		if e.size > 1 {
+			t.tokens[e.id].right, _ = t.trie.find(v.bytes(e)[e.left:])
+		}
+	}
 }
 
 // appendToken appends the bytes of a token by undoing its merges.

@@ -90,7 +90,7 @@ func (e *Encoding) CountString(text string) int {
 	if err != nil {
 		return len(text)
 	}
-	return m.count(text)
+	return m.count(text, false)
 }
 
 // Encode appends the token ids of text to dst, as tiktoken's encode_ordinary

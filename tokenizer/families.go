@@ -30,7 +30,7 @@ func patches(ratio, limit int) func(*rules) {
 var families, unknownFamily = func() ([]pattern, *Family) {
 	o200k, harmony, cl100k, p50k, edit, r50k := builtin[0], builtin[1], builtin[2], builtin[3], builtin[4], builtin[5]
 	var table []pattern
-	id := byte(0)
+	id := uint32(0)
 	add := func(f Family, r *rules, prefixes ...string) *Family {
 		id++
 		f.id, f.rules = id, r

@@ -15,7 +15,7 @@ type Family struct {
 	Ratio int
 
 	rules *rules
-	id    byte // tells families apart in the memo
+	id    uint32 // tells families apart in the memo
 }
 
 // rules are what a chat prompt costs beyond its text, in tokens of the model.

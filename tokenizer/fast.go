@@ -202,6 +202,8 @@ func (t *bpe) fastRun(w *worker, s string, b []byte, base, stop, end int, camel 
 	piece:
 		if n := j - i; n == 1 {
 			total++
+		} else if n == 2 {
+			total += t.twoBytes(b[i], b[i+1])
 		} else if n <= shortMax {
 			k := key{lo: binary.LittleEndian.Uint64(b[i:]), hi: uint64(n) << 56}
 			if n < 8 {
@@ -213,7 +215,7 @@ func (t *bpe) fastRun(w *worker, s string, b []byte, base, stop, end int, camel 
 			if slot.lo == k.lo && slot.hi&(1<<60-1) == k.hi {
 				total += int(slot.hi >> 60)
 			} else {
-				total += t.shortMiss(slot, k)
+				total += t.shortMiss(w, slot, k, s[base+i:base+j])
 			}
 		} else {
 			total += t.piece(w, s[base+i:base+j])

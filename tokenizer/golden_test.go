@@ -143,7 +143,15 @@ func TestCodePoints(t *testing.T) {
 	}
 	var ids []int
 	for first := rune(0); first < 0x110000; first += 256 {
+		// Most blocks are ideographs or unassigned; a sample of those will do.
+		block := first >> 8
+		dull := classTable[block] == classTable[0x60] || classTable[block] == classTable[0x0A00]
+		skip := dull && block%16 != 0 && os.Getenv("WEIR_VECTORS") == ""
 		for _, e := range encodings {
+			if skip {
+				readGolden(t, r)
+				continue
+			}
 			var got golden
 			counted := 0
 			for cp := first; cp < first+256; cp++ {

@@ -8,6 +8,7 @@ type model struct {
 	bpe     *bpe
 	special map[int]string
 	fast    fastRule
+	foreign *foreign // from a file; the other fields are then unused
 }
 
 // fastRule says whether the fast path knows the split rule.
@@ -19,7 +20,11 @@ const (
 	fastCl100k
 )
 
-func (m *model) count(s string) int {
+// count counts s; continued says that it goes on from text counted before.
+func (m *model) count(s string, continued bool) int {
+	if m.foreign != nil {
+		return m.foreign.count(validString(s), continued)
+	}
 	w := m.bpe.workers.acquire()
 	n := m.countValid(w, w.valid8(s))
 	m.bpe.workers.release(w)
@@ -28,7 +33,10 @@ func (m *model) count(s string) int {
 
 // settled counts the pieces at the start of text that no further text can
 // change; done is where they end.
-func (m *model) settled(text string) (done, tokens int) {
+func (m *model) settled(text string, continued bool) (done, tokens int) {
+	if m.foreign != nil {
+		return m.foreign.settled(text, continued)
+	}
 	w := m.bpe.workers.acquire()
 	for done < len(text) {
 		end, open := m.split(text, done)
@@ -56,6 +64,9 @@ func (m *model) countValid(w *worker, s string) (n int) {
 }
 
 func (m *model) encode(dst []int, s string) []int {
+	if m.foreign != nil {
+		return m.foreign.encode(dst, validString(s))
+	}
 	w := m.bpe.workers.acquire()
 	s = w.valid8(s)
 	for i := 0; i < len(s); {
@@ -71,6 +82,9 @@ func (m *model) encode(dst []int, s string) []int {
 }
 
 func (m *model) decode(dst []byte, ids []int) ([]byte, error) {
+	if m.foreign != nil {
+		return m.foreign.decode(dst, ids)
+	}
 	for _, id := range ids {
 		switch name, ok := m.special[id]; {
 		case ok:

@@ -12,7 +12,7 @@ const (
 )
 
 // pairTable maps two adjacent tokens to the token that they merge into. Open
-// addressing, one word for each entry: left, right, result. Most probes are
+// addressing, one word for each entry: left, right, result plus one. Most probes are
 // for pairs that do not merge, so a bit filter of two bytes a pair stands
 // before the table.
 type pairTable struct {
@@ -41,7 +41,7 @@ func (p *pairTable) add(left, right, result uint32) {
 	for p.slots[at] != 0 {
 		at = (at + 1) & uint64(len(p.slots)-1)
 	}
-	p.slots[at] = key<<idBits | uint64(result)
+	p.slots[at] = key<<idBits | uint64(result+1)
 }
 
 // merge returns the token that left and right merge into, noToken if none.
@@ -55,8 +55,8 @@ func (p *pairTable) merge(left, right uint32) uint32 {
 	at := h >> p.shift
 	for {
 		slot := p.slots[at]
-		if slot>>idBits == key {
-			return uint32(slot) & idMask
+		if slot>>idBits == key && slot != 0 {
+			return uint32(slot)&idMask - 1
 		}
 		if slot == 0 {
 			return noToken

@@ -13,8 +13,15 @@ func (t *bpe) piece(w *worker, s string) int {
 	switch {
 	case len(s) == 1:
 		return 1
+	case len(s) == 2:
+		return t.twoBytes(s[0], s[1])
 	case len(s) <= shortMax:
-		return t.shortPiece(w, makeKey(s))
+		k := makeKey(s)
+		slot := &w.cache[k.hash()>>(64-cacheBits)]
+		if slot.lo == k.lo && slot.hi&(1<<60-1) == k.hi {
+			return int(slot.hi >> 60)
+		}
+		return t.shortMiss(w, slot, k, s)
 	case len(s) <= longMax:
 		return t.mediumPiece(w, s)
 	}
@@ -22,23 +29,37 @@ func (t *bpe) piece(w *worker, s string) int {
 	return len(w.stack)
 }
 
-// shortPiece counts a piece of up to 15 bytes.
-func (t *bpe) shortPiece(w *worker, k key) int {
-	slot := &w.cache[k.hash()>>(64-cacheBits)]
-	if slot.lo == k.lo && slot.hi&(1<<60-1) == k.hi {
-		return int(slot.hi >> 60)
-	}
-	return t.shortMiss(slot, k)
-}
-
-func (t *bpe) shortMiss(slot *key, k key) int {
+// shortMiss counts a piece of up to 15 bytes and puts it into its slot.
+func (t *bpe) shortMiss(w *worker, slot *key, k key, s string) int {
 	n := 1
-	if !t.short.has(k) {
-		n = t.mergeShort(k)
+	if len(s) <= mergeMax || !t.short.has(k) {
+		if len(s) > wideMin && s[len(s)-1] >= 0x80 {
+			t.segment(w, s)
+			n = len(w.stack)
+		} else {
+			n = t.mergeShort(k)
+		}
 	}
 	*slot = key{k.lo, k.hi | uint64(n)<<60}
 	return n
 }
+
+// mergeMax is the length up to which merging costs no more than asking the
+// table whether the piece is a token.
+const mergeMax = 4
+
+// twoBytes counts a piece of two bytes, without a place in the cache.
+func (t *bpe) twoBytes(a, b byte) int {
+	if t.bytePairs[int(a)<<8|int(b)] != 0 {
+		return 1
+	}
+	return 2
+}
+
+// wideMin is the length above which a piece that is not ASCII is segmented: its
+// characters of three bytes are mostly tokens, which merging would have to make
+// first.
+const wideMin = 5
 
 func (t *bpe) mediumPiece(w *worker, s string) int {
 	a, b := makeKey(s[:shortMax]), makeKey(s[shortMax:min(len(s), 2*shortMax)])

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"hash"
 	"sync"
 )
@@ -26,7 +27,7 @@ type Prompt struct {
 
 	hash    hash.Hash
 	sum32   [sha256.Size]byte
-	prefix  [1 + sha256.Size]byte
+	prefix  [4 + sha256.Size]byte
 	scratch []byte
 }
 
@@ -126,12 +127,13 @@ func (p *Prompt) add(c cost) {
 
 func (p *Prompt) keyOf(kind byte, parts ...[]byte) (k memoKey) {
 	p.hash.Reset()
-	p.prefix[0] = p.family.id
-	copy(p.prefix[1:], p.memo.secret[:])
+	binary.LittleEndian.PutUint32(p.prefix[:], p.family.id)
+	copy(p.prefix[4:], p.memo.secret[:])
 	p.hash.Write(p.prefix[:])
 	p.prefix[0] = kind
 	for _, part := range parts {
-		p.hash.Write(p.prefix[:1])
+		binary.LittleEndian.PutUint32(p.prefix[1:], uint32(len(part)))
+		p.hash.Write(p.prefix[:5])
 		p.hash.Write(part)
 	}
 	copy(k[:], p.hash.Sum(p.sum32[:0]))

@@ -10,7 +10,16 @@ package tokenizer
 //	\s*[\r\n]
 //	\s+(?!\S)
 //	\s
-func splitCl100k(s string, i int) (end int, open bool) {
+func splitCl100k(s string, i int) (end int, open bool) { return pieceCl100k(s, i, 3, spaceCl100k) }
+
+// splitLlama3 is cl100k_base as it was first published: \s*[\r\n]+ comes before
+// the rule for the end of the text.
+func splitLlama3(s string, i int) (end int, open bool) { return pieceCl100k(s, i, 3, spaceO200k) }
+
+// splitQwen is splitLlama3 with single digits.
+func splitQwen(s string, i int) (end int, open bool) { return pieceCl100k(s, i, 1, spaceO200k) }
+
+func pieceCl100k(s string, i, digits int, space splitFunc) (end int, open bool) {
 	if s[i] == '\'' {
 		n, more := contraction(s, i, true)
 		if n > 0 {
@@ -20,7 +29,7 @@ func splitCl100k(s string, i int) (end int, open bool) {
 	}
 	first, size := classAt(s, i)
 	if first == classNumber {
-		return numbers(s, i, 3)
+		return numbers(s, i, digits)
 	}
 	start := i
 	if !first.letter() {
@@ -41,7 +50,7 @@ func splitCl100k(s string, i int) (end int, open bool) {
 		}
 		return k, open || k == len(s)
 	}
-	return spaceCl100k(s, i)
+	return space(s, i)
 }
 
 func spaceCl100k(s string, i int) (end int, open bool) {

@@ -9,17 +9,22 @@ package tokenizer
 //	\s*[\r\n]+
 //	\s+(?!\S)
 //	\s+
-func splitO200k(s string, i int) (end int, open bool) {
+func splitO200k(s string, i int) (end int, open bool) { return pieceO200k(s, i, 3, true) }
+
+// splitTekken is Mistral's variant: single digits, no contractions.
+func splitTekken(s string, i int) (end int, open bool) { return pieceO200k(s, i, 1, false) }
+
+func pieceO200k(s string, i, digits int, contractions bool) (end int, open bool) {
 	first, size := classAt(s, i)
 	if first == classNumber {
-		return numbers(s, i, 3)
+		return numbers(s, i, digits)
 	}
 	start := i
 	if !first.letter() {
 		start += size
 	}
 	if b := s[i]; b != '\r' && b != '\n' {
-		end, open = wordO200k(s, i, start, first)
+		end, open = wordO200k(s, i, start, first, contractions)
 		if end > i {
 			return end, open
 		}
@@ -34,6 +39,12 @@ func splitO200k(s string, i int) (end int, open bool) {
 		}
 		return k, k == len(s)
 	}
+	return spaceO200k(s, i)
+}
+
+// spaceO200k splits white space after the last line break of a run, even when
+// the text ends there.
+func spaceO200k(s string, i int) (end int, open bool) {
 	end, last, newline := spaces(s, i)
 	open = end == len(s)
 	switch {
@@ -47,7 +58,7 @@ func splitO200k(s string, i int) (end int, open bool) {
 
 // wordO200k matches the first two alternatives: the piece starts at i, its
 // letters at start. It returns end 0 when neither matches.
-func wordO200k(s string, i, start int, first class) (end int, open bool) {
+func wordO200k(s string, i, start int, first class, contractions bool) (end int, open bool) {
 	q, both := start, 0 // both: end of the last \p{Lm}\p{Lo}\p{M} of the capital run
 	lower := false
 	for q < len(s) {
@@ -91,7 +102,7 @@ func wordO200k(s string, i, start int, first class) (end int, open bool) {
 	if end == len(s) {
 		return end, true
 	}
-	if s[end] == '\'' {
+	if contractions && s[end] == '\'' {
 		n, more := contraction(s, end, true)
 		return end + n, open || more
 	}

@@ -20,6 +20,7 @@ const (
 // left is normally the last word.
 type Stream struct {
 	enc       *Encoding
+	continued bool   // something was committed
 	committed int    // tokens of the text that is settled
 	pending   []byte // UTF-8 that more text could split otherwise
 	held      []byte // the start of a character, at most 3 bytes
@@ -52,9 +53,10 @@ func (s *Stream) Add(delta []byte) {
 
 // commit counts the pieces that are settled.
 func (s *Stream) commit(m *model) {
-	done, tokens := m.settled(bytesAsString(s.pending))
+	done, tokens := m.settled(bytesAsString(s.pending), s.continued)
 	if done > 0 {
 		s.committed += tokens
+		s.continued = true
 		s.pending = s.pending[:copy(s.pending, s.pending[done:])]
 		s.counted, s.tokens = 0, 0
 	}
@@ -79,13 +81,13 @@ func (s *Stream) Count() int {
 	if len(s.held) > 0 {
 		n := len(s.pending)
 		s.pending = append(s.pending, "\uFFFD"...)
-		tokens := m.count(bytesAsString(s.pending))
+		tokens := m.count(bytesAsString(s.pending), s.continued)
 		s.pending = s.pending[:n]
 		return s.committed + tokens
 	}
 	fresh := len(s.pending) - s.counted
 	if fresh > 0 && (len(s.pending) < exactPending || fresh > s.counted/16) {
-		s.tokens = m.count(bytesAsString(s.pending))
+		s.tokens = m.count(bytesAsString(s.pending), s.continued)
 		s.counted, fresh = len(s.pending), 0
 	}
 	return s.committed + s.tokens + fresh

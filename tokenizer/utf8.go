@@ -13,6 +13,14 @@ func (w *worker) valid8(s string) string {
 	return bytesAsString(w.text)
 }
 
+// validString is valid8 without a worker.
+func validString(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return bytesAsString(appendValid(nil, s))
+}
+
 func appendValid(dst []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -186,10 +187,10 @@ func (x *exchange) fail(f *failure) (*http.Response, error) {
 	if x.dialect == anthropic {
 		h.Set("X-Should-Retry", strconv.FormatBool(retryable(f.status)))
 		body := format(nil, `{"type":"error","error":{"type":?,"message":?},"request_id":?}`, f.kind, f.message, h.Get("Request-Id"))
-		return x.respond(f.status, h, &whole{ctx: x.req.Context(), data: body, end: eof}, len(body)), nil
+		return x.respond(f.status, h, &whole{ctx: x.req.Context(), data: body, end: io.EOF}, len(body)), nil
 	}
 	body := indent(format(nil, `{"error":?}`, f.openAI()))
-	return x.respond(f.status, h, &whole{ctx: x.req.Context(), data: body, end: eof}, len(body)), nil
+	return x.respond(f.status, h, &whole{ctx: x.req.Context(), data: body, end: io.EOF}, len(body)), nil
 }
 
 // openAI is the error object.
@@ -219,5 +220,5 @@ func (x *exchange) html() (*http.Response, error) {
 <body><center><h1>502 Bad Gateway</h1></center><hr><center>simulator</center></body>
 </html>`) + "\n")
 	h := x.header("text/html")
-	return x.respond(http.StatusOK, h, &whole{ctx: x.req.Context(), data: body, end: eof}, len(body)), nil
+	return x.respond(http.StatusOK, h, &whole{ctx: x.req.Context(), data: body, end: io.EOF}, len(body)), nil
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 )
 
@@ -96,7 +97,7 @@ func (x *exchange) counted(body []byte) (*http.Response, error) {
 	}
 	h := x.header("application/json")
 	x.limits(h, requestLimit-1)
-	return x.respond(http.StatusOK, h, &whole{ctx: x.req.Context(), data: body, end: eof}, len(body)), nil
+	return x.respond(http.StatusOK, h, &whole{ctx: x.req.Context(), data: body, end: io.EOF}, len(body)), nil
 }
 
 func (x *exchange) messages(body []byte) (*http.Response, error) {

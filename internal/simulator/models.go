@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -32,7 +33,7 @@ func (x *exchange) models(path string) (*http.Response, error) {
 	if x.dialect == openAI {
 		body = indent(body)
 	}
-	return x.respond(http.StatusOK, x.header("application/json"), &whole{ctx: x.req.Context(), data: body, end: eof}, len(body)), nil
+	return x.respond(http.StatusOK, x.header("application/json"), &whole{ctx: x.req.Context(), data: body, end: io.EOF}, len(body)), nil
 }
 
 func (x *exchange) listModels() []byte {

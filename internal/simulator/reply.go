@@ -8,8 +8,6 @@ import (
 	"time"
 )
 
-var eof = io.EOF
-
 const (
 	alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
 	hexits   = "0123456789abcdef"

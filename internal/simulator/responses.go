@@ -189,9 +189,9 @@ func (w *responsesWriter) object(dst []byte, status string, output raw) []byte {
 	}
 	dst = format(dst, `{"id":?,"object":"response","created_at":?,"status":?,"background":false,"completed_at":?,"error":?,"frequency_penalty":0.0,"incomplete_details":?,"instructions":?,"max_output_tokens":?,"max_tool_calls":?,"model":?,"moderation":null,"output":?`,
 		w.id, w.created, status, completed, failure, incomplete, w.echo("instructions", "null"), w.echo("max_output_tokens", "null"), w.echo("max_tool_calls", "null"), w.x.model, output)
-	dst = format(dst, `,"parallel_tool_calls":?,"presence_penalty":0.0,"previous_response_id":?,"prompt_cache_key":?,"prompt_cache_retention":?,"reasoning":{"effort":?,"summary":?},"safety_identifier":?,"service_tier":?,"store":?,"temperature":?,"text":{"format":?,"verbosity":?}`,
+	dst = format(dst, `,"parallel_tool_calls":?,"presence_penalty":0.0,"previous_response_id":?,"prompt_cache_key":?,"prompt_cache_retention":?,"reasoning":{"context":?,"effort":?,"summary":?},"safety_identifier":?,"service_tier":?,"store":?,"temperature":?,"text":{"format":?,"verbosity":?}`,
 		w.echo("parallel_tool_calls", "true"), w.echo("previous_response_id", "null"), w.echo("prompt_cache_key", "null"), w.echo("prompt_cache_retention", "null"),
-		w.within("reasoning", "effort", "null"), w.within("reasoning", "summary", "null"), w.echo("safety_identifier", "null"), tier, w.echo("store", "true"),
+		w.within("reasoning", "context", "null"), w.within("reasoning", "effort", "null"), w.within("reasoning", "summary", "null"), w.echo("safety_identifier", "null"), tier, w.echo("store", "true"),
 		w.echo("temperature", "1.0"), w.within("text", "format", `{"type":"text"}`), w.within("text", "verbosity", `"medium"`))
 	return format(dst, `,"tool_choice":?,"tools":?,"top_logprobs":?,"top_p":?,"truncation":?,"usage":?,"user":?,"metadata":?}`,
 		w.echo("tool_choice", `"auto"`), w.echo("tools", "[]"), w.echo("top_logprobs", "0"), w.echo("top_p", "1.0"), w.echo("truncation", `"disabled"`),

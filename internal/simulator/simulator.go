@@ -160,6 +160,9 @@ type operation struct {
 
 	// free marks the endpoints that count and therefore never fail by chance.
 	free bool
+
+	// model is used when the request names none; empty: it must.
+	model string
 }
 
 // routes are matched by suffix in this order, since a base URL may have any
@@ -173,7 +176,7 @@ var routes = [...]struct {
 	{"/responses/input_tokens", operation{serve: (*exchange).responseTokens, free: true}},
 	{"/responses", operation{serve: (*exchange).responses}},
 	{"/embeddings", operation{serve: (*exchange).embeddings}},
-	{"/moderations", operation{serve: (*exchange).moderations}},
+	{"/moderations", operation{serve: (*exchange).moderations, model: "omni-moderation-latest"}},
 	{"/messages/count_tokens", operation{serve: (*exchange).countTokens, free: true}},
 	{"/messages", operation{serve: (*exchange).messages}},
 }
@@ -221,15 +224,18 @@ func (x *exchange) infer(op *operation) (*http.Response, error) {
 		return nil, err
 	}
 	var head struct {
-		Model *string `json:"model"`
+		Model string `json:"model"`
 	}
 	if err := json.Unmarshal(body, &head); err != nil {
 		return x.fail(badJSON(x.dialect, err))
 	}
-	if head.Model == nil || *head.Model == "" {
+	if head.Model == "" {
+		head.Model = op.model
+	}
+	if head.Model == "" {
 		return x.fail(missing(x.dialect, "model"))
 	}
-	x.setModel(*head.Model)
+	x.setModel(head.Model)
 	if f := x.do.refusal(x); f != nil {
 		return x.fail(f)
 	}

@@ -45,7 +45,7 @@ func TestPiecesAreTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(40) {
+	for seed := range uint64(12) {
 		for _, n := range []int{0, 1, 2, 3, 9, 10, 11, 12, 18, 19, 35, 36, 37, 64, 300} {
 			for _, cut := range []bool{false, true} {
 				text := join(loremText{seed: seed, n: n, cut: cut})

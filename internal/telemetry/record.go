@@ -41,6 +41,10 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt64("cache_write_tokens", r.Usage.CacheWrite)
 	enc.AddInt64("reasoning_tokens", r.Usage.Reasoning)
 	enc.AddString("usage_source", r.UsageSource)
+	// Null means that no price is known, which is not the same as free.
+	if err := enc.AddReflected("cost_usd", nil); err != nil {
+		return err
+	}
 	enc.AddString("cache", r.Cache)
 	enc.AddInt("attempts", r.Attempts)
 	enc.AddInt64("bytes_out", r.BytesOut)

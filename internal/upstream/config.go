@@ -143,7 +143,15 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 		protocol := d.Val()
-		mod, err := caddyfile.UnmarshalModule(d, "http.reverse_proxy.transport."+protocol)
+		const namespace = "http.reverse_proxy.transport"
+		if _, err := caddy.GetModule(namespace + "." + protocol); err != nil {
+			var known []string
+			for _, info := range caddy.GetModules(namespace) {
+				known = append(known, info.ID.Name())
+			}
+			return d.Errf("unknown transport '%s'%s", protocol, typo.Suggest(protocol, known...))
+		}
+		mod, err := caddyfile.UnmarshalModule(d, namespace+"."+protocol)
 		if err != nil {
 			return err
 		}

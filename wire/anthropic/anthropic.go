@@ -45,7 +45,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	if !ev.HasData {
 		return 0, nil
 	}
-	root, err := jsonscan.Parse(ev.Data)
+	root, err := wire.ParseAnswer(ev.Data)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		if string(ev.Name) == "data" { // OpenRouter ends with `event: data`, `data: [DONE]`
 			return 0, nil
@@ -87,7 +87,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 
 // Answer reads a message, or what count_tokens answers.
 func (o *observer) Answer(body []byte, seen *wire.Seen) error {
-	root, err := jsonscan.Parse(body)
+	root, err := wire.ParseAnswer(body)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
 	}

@@ -23,7 +23,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	if IsDone(ev.Data) {
 		return wire.Terminal, nil
 	}
-	root, err := jsonscan.Parse(ev.Data)
+	root, err := wire.ParseAnswer(ev.Data)
 	if err != nil {
 		return 0, fmt.Errorf("reading stream event: %w: %w", wire.ErrMalformed, err)
 	}
@@ -190,7 +190,7 @@ func (o *observer) parts(data []byte, parts jsonscan.Value, seen *wire.Seen) (cl
 
 // Answer reads a whole answer of any operation of this door.
 func (o *observer) Answer(body []byte, seen *wire.Seen) error {
-	root, err := jsonscan.Parse(body)
+	root, err := wire.ParseAnswer(body)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
 	}

@@ -9,6 +9,7 @@ import (
 // audio. The report replaces an earlier one: reports are cumulative.
 func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 	var u wire.Usage
+	var total int64
 	found := false
 	for key, v := range jsonscan.Members(data, usage) {
 		switch string(quoted(data, key)) {
@@ -21,10 +22,7 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 				u.Output, found = n, true
 			}
 		case `"total_tokens"`:
-			// Jina and Voyage report nothing else.
-			if n, ok := v.Int(data); ok && !found {
-				u.Input, found = n, true
-			}
+			total, _ = v.Int(data)
 		case `"prompt_tokens_details"`, `"input_tokens_details"`:
 			u.CacheRead = max(u.CacheRead, count(data, v, "cached_tokens"))
 			u.CacheWrite = max(u.CacheWrite, count(data, v, "cache_write_tokens"))
@@ -36,6 +34,12 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 				u.CacheRead = max(u.CacheRead, n)
 			}
 		}
+	}
+	switch {
+	case !found && total > 0: // Jina and Voyage report nothing else
+		u.Input, found = total, true
+	case u.Reasoning > 0 && total == u.Input+u.Output+u.Reasoning: // xAI leaves reasoning out of completion_tokens
+		u.Output += u.Reasoning
 	}
 	if found {
 		seen.Usage, seen.Reported = u, true

@@ -64,7 +64,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(ev.Data), []byte("[DONE]")) {
 		return 0, nil // some compatible servers add it; the end was the event before
 	}
-	root, err := jsonscan.Parse(ev.Data)
+	root, err := wire.ParseAnswer(ev.Data)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return 0, fmt.Errorf("reading stream event: %w", wire.ErrMalformed)
 	}
@@ -117,7 +117,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 
 // Answer reads a response object, or what input_tokens and compact answer.
 func (o *observer) Answer(body []byte, seen *wire.Seen) error {
-	root, err := jsonscan.Parse(body)
+	root, err := wire.ParseAnswer(body)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
 	}
@@ -130,6 +130,7 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 
 // response reads a response object.
 func (o *observer) response(data []byte, response jsonscan.Value, seen *wire.Seen) {
+	reason := "" // says more than the status, wherever it stands
 	for key, v := range jsonscan.Members(data, response) {
 		switch string(data[key.Start:key.End]) {
 		case `"id"`:
@@ -146,7 +147,7 @@ func (o *observer) response(data []byte, response jsonscan.Value, seen *wire.See
 			}
 		case `"incomplete_details"`:
 			if r := jsonscan.Lookup(data, v, "reason"); r.Kind == jsonscan.String {
-				seen.Finish = o.scratch.String(data, r)
+				reason = o.scratch.String(data, r)
 			}
 		case `"error"`:
 			if v.Kind == jsonscan.ObjectKind {
@@ -157,6 +158,9 @@ func (o *observer) response(data []byte, response jsonscan.Value, seen *wire.See
 				readUsage(data, v, seen)
 			}
 		}
+	}
+	if reason != "" {
+		seen.Finish = reason
 	}
 }
 

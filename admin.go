@@ -1,0 +1,43 @@
+package weir
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func init() {
+	caddy.RegisterModule(adminMetrics{})
+}
+
+// adminMetrics enters Weir's collectors into the registry that the admin
+// endpoint serves. Caddy replaces that endpoint before it provisions a
+// configuration's apps and keeps the new one when they fail: were it left to
+// the `ai` app, a reload that is rejected before the app's turn would take
+// the counts off `/metrics` until the next good one.
+type adminMetrics struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminMetrics) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.ai",
+		New: func() caddy.Module { return new(adminMetrics) },
+	}
+}
+
+// Provision implements caddy.Provisioner.
+func (adminMetrics) Provision(ctx caddy.Context) error {
+	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("serving metrics: %w", err)
+	}
+	return nil
+}
+
+// Routes implements caddy.AdminRouter. The metrics themselves are at Caddy's own one.
+func (adminMetrics) Routes() []caddy.AdminRoute { return nil }
+
+// Interface guards.
+var (
+	_ caddy.AdminRouter = adminMetrics{}
+	_ caddy.Provisioner = adminMetrics{}
+)

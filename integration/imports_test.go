@@ -1,0 +1,118 @@
+package integration
+
+import (
+	"os/exec"
+	"sort"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/weirproxy/weir"
+
+// pure are the packages that never import Caddy, not even through others.
+var pure = []string{"/gateway", "/wire/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/typo", "/internal/inflight", "/internal/simulator"}
+
+// layers say which of the module's own packages a package may import; the
+// first pattern that fits holds. A `*` at the end stands for what follows.
+var layers = []struct {
+	packages string
+	may      []string
+}{
+	{"/internal/jsonscan", nil},
+	{"/internal/sse", nil},
+	{"/internal/typo", nil},
+	{"/internal/leaktest", nil},
+	{"/internal/inflight", nil},
+	{"/internal/words", nil},
+	{"/internal/secret", nil},
+	{"/tokenizer*", nil},
+	{"/wire*", []string{"/wire*", "/internal/jsonscan", "/internal/sse"}},
+	{"/gateway", []string{"/wire", "/internal/typo"}},
+	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
+	{"/internal/telemetry", []string{"/gateway", "/wire", "/tokenizer"}},
+	{"/internal/simulator", []string{"/internal/jsonscan"}},
+	{"/internal/upstream", []string{"/gateway", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
+	{"/internal/cli", []string{"/tokenizer", "/internal/typo"}},
+	// Guests know the domain, the dialects and helpers, never each other.
+	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},
+	{"/records/*", []string{"/gateway", "/wire", "/internal/*"}},
+	{"/handlers", []string{"/gateway", "/wire*", "/tokenizer", "/internal/*"}},
+	// The root puts the house together.
+	{"", []string{"/*"}},
+	{"/internal/testcaddy", []string{""}},
+	{"/integration*", []string{"", "/*"}},
+	{"/bench*", []string{"", "/*"}},
+}
+
+func fits(pattern, pkg string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(pkg, prefix)
+	}
+	return pattern == pkg
+}
+
+// goList runs `go list` on the module and returns the lines of its output.
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// TestImportDirection holds that imports go in one direction: root, handlers,
+// gateway, wire, the standard library.
+func TestImportDirection(t *testing.T) {
+	lines := goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, modulePath+"/...")
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], modulePath)
+		may, known := mayImport(pkg)
+		if !known {
+			t.Errorf("%s has no place in the layers", fields[0])
+		}
+		for _, path := range fields[1:] {
+			imported, own := strings.CutPrefix(path, modulePath)
+			if !own || anyFits(may, imported) {
+				continue
+			}
+			t.Errorf("%s imports %s", fields[0], path)
+		}
+	}
+}
+
+func mayImport(pkg string) (may []string, known bool) {
+	for _, l := range layers {
+		if fits(l.packages, pkg) {
+			return l.may, true
+		}
+	}
+	return nil, false
+}
+
+func anyFits(patterns []string, pkg string) bool {
+	for _, p := range patterns {
+		if fits(p, pkg) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestPureCore holds that the core can be used, tested and reasoned about
+// without Caddy.
+func TestPureCore(t *testing.T) {
+	args := []string{"-deps"}
+	for _, pkg := range pure {
+		args = append(args, modulePath+pkg)
+	}
+	deps := goList(t, args...)
+	sort.Strings(deps)
+	for _, dep := range deps {
+		if strings.Contains(dep, "caddyserver/") {
+			t.Errorf("the core imports %s", dep)
+		}
+	}
+}

@@ -1,0 +1,392 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirproxy/weir/integration/weirtest"
+)
+
+// eventually polls until ok holds; it fails the test when that does not come.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come", what)
+		}
+	}
+}
+
+// newClient returns a client with connections of its own, closed at the end.
+func newClient(t testing.TB) *http.Client {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 128}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// gated is an upstream whose streams stop in the middle until they are
+// released. Each request's stream is its own: the client names it in `user`.
+type gated struct {
+	*weirtest.Upstream
+	release chan struct{}
+}
+
+func newGated(t testing.TB) *gated {
+	t.Helper()
+	g := &gated{release: make(chan struct{})}
+	g.Upstream = weirtest.NewUpstream(t, func(w http.ResponseWriter, r *weirtest.Request) {
+		var body struct {
+			User string `json:"user"`
+		}
+		if json.Unmarshal(r.Body, &body) != nil {
+			return
+		}
+		n, _ := strconv.Atoi(body.User)
+		first, rest := gatedStream(n)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, first)
+		weirtest.Flush(w)
+		select {
+		case <-g.release:
+		case <-r.Gone:
+			return
+		}
+		_, _ = io.WriteString(w, rest)
+	})
+	return g
+}
+
+// gatedStream is the n-th stream: up to the gate, and from there to its end.
+// It reports n+10 tokens in and n+20 out.
+func gatedStream(n int) (first, rest string) {
+	chunk := func(i int) string {
+		return fmt.Sprintf(`data: {"id":"c%d","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"word %d.%d "},"finish_reason":null}],"usage":null}`+"\n\n", n, n, i)
+	}
+	var a, b strings.Builder
+	fmt.Fprintf(&a, `data: {"id":"c%d","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`+"\n\n", n)
+	for i := range 5 {
+		a.WriteString(chunk(i))
+		b.WriteString(chunk(5 + i))
+	}
+	fmt.Fprintf(&b, `data: {"id":"c%d","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n", n)
+	fmt.Fprintf(&b, `data: {"id":"c%d","choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}`+"\n\n", n, n+10, n+20, 2*n+30)
+	b.WriteString("data: [DONE]\n\n")
+	return a.String(), b.String()
+}
+
+// openStream is a stream that a client is reading.
+type openStream struct {
+	n     int
+	res   *http.Response
+	first []byte
+}
+
+// openStreams starts n streams and returns when each has shown its first half.
+func openStreams(t *testing.T, client *http.Client, url, model string, n int) []*openStream {
+	t.Helper()
+	streams := make([]*openStream, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			body := fmt.Sprintf(`{"model":%q,"stream":true,"stream_options":{"include_usage":true},"user":"%d","messages":[{"role":"user","content":"hi"}]}`, model, i)
+			res, err := client.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Errorf("stream %d: %v", i, err)
+				return
+			}
+			first, _ := gatedStream(i)
+			s := &openStream{n: i, res: res, first: make([]byte, len(first))}
+			if _, err := io.ReadFull(res.Body, s.first); err != nil {
+				t.Errorf("stream %d: status %d: first half %q: %v", i, res.StatusCode, s.first, err)
+			}
+			streams[i] = s
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return streams
+}
+
+// finish reads the streams to their ends, which must be those of the upstream.
+func finish(t *testing.T, streams []*openStream) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, s := range streams {
+		wg.Go(func() {
+			rest, err := io.ReadAll(s.res.Body)
+			_ = s.res.Body.Close()
+			wantFirst, wantRest := gatedStream(s.n)
+			if err != nil || string(s.first) != wantFirst || string(rest) != wantRest {
+				t.Errorf("stream %d: error %v\n got %q\nwant %q", s.n, err, string(s.first)+string(rest), wantFirst+wantRest)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// administered makes a Caddyfile of weirtest's have an admin endpoint.
+func administered(caddyfile, admin string) string {
+	return strings.Replace(caddyfile, "admin off", "admin "+admin+"\n\tmetrics", 1)
+}
+
+func loadConfig(t testing.TB, caddyfile string) error {
+	t.Helper()
+	config, err := weirtest.Adapt(caddyfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return caddy.Load(config, true)
+}
+
+// scrape returns the metrics of the admin endpoint by name and labels.
+func scrape(t testing.TB, client *http.Client, admin string) map[string]float64 {
+	t.Helper()
+	var res *http.Response
+	// A connection that Caddy has not accepted when it swaps its listener is
+	// reset.
+	eventually(t, "an answer of the admin endpoint", func() (ok bool) {
+		var err error
+		res, err = client.Get("http://" + admin + "/metrics")
+		return err == nil
+	})
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("scraping: status %d, %v", res.StatusCode, err)
+	}
+	values := make(map[string]float64)
+	for line := range strings.Lines(string(body)) {
+		at := strings.LastIndexByte(line, ' ')
+		if strings.HasPrefix(line, "#") || at < 0 {
+			continue
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
+		if err != nil {
+			t.Fatalf("metric %q: %v", line, err)
+		}
+		values[line[:at]] = v
+	}
+	return values
+}
+
+func TestReloadKeepsStreams(t *testing.T) {
+	const n = 100
+	up, other := newGated(t), newGated(t)
+	site := "ai_gateway"
+	ai := func(url, model string) string {
+		return fmt.Sprintf("provider up openai_compatible {\n base_url %s\n}\nmodel chat up/%s", url, model)
+	}
+	g := weirtest.Start(t, ai(up.URL, "m1"), site)
+	admin := weirtest.FreeAddr(t)
+	config := func(ai, site string) string { return administered(g.Caddyfile("", ai, site), admin) }
+	if err := loadConfig(t, config(ai(up.URL, "m1"), site)); err != nil {
+		t.Fatal(err)
+	}
+	client, scraper := newClient(t), newClient(t)
+	before := scrape(t, scraper, admin)
+	streams := openStreams(t, client, g.URL, "chat", n)
+	if got := scrape(t, scraper, admin)["caddy_ai_in_flight"]; got != n {
+		t.Errorf("in_flight is %v with %d streams open", got, n)
+	}
+
+	for _, next := range []struct{ name, ai, site string }{
+		{"unchanged", ai(up.URL, "m1"), site},
+		{"another URL", ai(other.URL, "m1"), site},
+		{"another model", ai(up.URL, "m2"), site},
+		{"another setting of the app", ai(up.URL, "m1") + "\ndrain_timeout 3s", site},
+		{"another setting of the handler", ai(up.URL, "m1"), "ai_gateway {\n heartbeat 5s\n}"},
+		{"another sink", ai(up.URL, "m1") + "\nusage log", site},
+		{"another provider", "provider sim simulator\nmodel chat sim/default", site},
+		{"no ai in the site", "provider sim simulator", `respond "elsewhere"`},
+	} {
+		if err := loadConfig(t, config(next.ai, next.site)); err != nil {
+			t.Fatalf("%s: %v", next.name, err)
+		}
+	}
+	// Not even the app is left.
+	gone := fmt.Sprintf(`{"admin":{"listen":%q,"config":{"persist":false}},"apps":{}}`, admin)
+	if err := caddy.Load([]byte(gone), true); err != nil {
+		t.Fatal(err)
+	}
+	if got := scrape(t, scraper, admin)["caddy_ai_in_flight"]; got != n {
+		t.Errorf("in_flight is %v after the reloads, want %d", got, n)
+	}
+	if err := loadConfig(t, config(ai(other.URL, "m3"), site)); err != nil {
+		t.Fatal(err)
+	}
+
+	close(up.release)
+	finish(t, streams)
+	seen := make(map[int64]bool)
+	for _, r := range g.Records.Wait(t, n) {
+		i := r.Usage.Input - 10
+		if r.Error != "" || r.Status != http.StatusOK || r.UsageSource != "provider" || r.Usage.Output != i+20 || r.FinishReason != "stop" || r.UpstreamModel != "m1" || seen[i] {
+			t.Errorf("record %+v", r)
+		}
+		seen[i] = true
+	}
+	eventually(t, "an idle gateway", func() bool { return scrape(t, scraper, admin)["caddy_ai_in_flight"] == 0 })
+	after := scrape(t, scraper, admin)
+	name := `caddy_ai_requests_total{dialect="openai",model="chat",provider="up",status="200",stream="true"}`
+	if got := after[name] - before[name]; got != n {
+		t.Errorf("%s rose by %v, want %d", name, got, n)
+	}
+	// The configuration that runs now is the last one.
+	close(other.release)
+	finish(t, openStreams(t, client, g.URL, "chat", 1))
+	if got := g.Records.Wait(t, n+1)[n].UpstreamModel; got != "m3" {
+		t.Errorf("a new request went to %s, want m3", got)
+	}
+	if got := len(g.Records.All()); got != n+1 {
+		t.Errorf("%d records of %d requests", got, n+1)
+	}
+}
+
+// openFiles counts the process's descriptors.
+func openFiles(t testing.TB) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(files)
+}
+
+func TestRejectedReloadChangesNothing(t *testing.T) {
+	up := newGated(t)
+	ai := fmt.Sprintf("provider up openai_compatible {\n base_url %s\n}\nmodel chat up/m1", up.URL)
+	g := weirtest.Start(t, ai, "ai_gateway")
+	admin := weirtest.FreeAddr(t)
+	good, err := weirtest.Adapt(administered(g.Caddyfile("", ai, "ai_gateway"), admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(good, true); err != nil {
+		t.Fatal(err)
+	}
+	client, scraper := newClient(t), newClient(t)
+	streams := openStreams(t, client, g.URL, "chat", 3)
+
+	replace := func(old, to string) []byte {
+		if !bytes.Contains(good, []byte(old)) {
+			t.Fatalf("%s is not in %s", old, good)
+		}
+		return bytes.Replace(good, []byte(old), []byte(to), 1)
+	}
+	bad := []struct {
+		name, want string
+		config     []byte
+	}{
+		{"unknown field of the app", "unknown field", replace(`"models":`, `"modells":{},"models":`)},
+		{"unknown field of a provider", "unknown field", replace(`"base_url":`, `"bass_url":"x","base_url":`)},
+		{"unknown provider module", "unknown module: ai.providers.nobody", replace(`"provider":"openai_compatible"`, `"provider":"nobody"`)},
+		{"target of an unknown provider", "did you mean 'up'", replace(`{"provider":"up","model":"m1"}`, `{"provider":"uq","model":"m1"}`)},
+		{"unset variable", "WEIR_TEST_UNSET", replace(`"base_url":`, `"api_key":"{env.WEIR_TEST_UNSET}","base_url":`)},
+		{"unreadable secret", "{file./nonexistent/secret}", replace(`"base_url":`, `"api_key":"{file./nonexistent/secret}","base_url":`)},
+		{"literal secret", "must be a placeholder", replace(`"base_url":`, `"api_key":"sk-literal","base_url":`)},
+		{"null model", "null", replace(`"models":{"chat":`, `"models":{"none":null,"chat":`)},
+		{"unknown field of the handler", "unknown field", replace(`"handler":"ai_proxy"`, `"handler":"ai_proxy","max_bodyy":1`)},
+	}
+	reject := func(t *testing.T, i int) {
+		t.Helper()
+		b := bad[i%len(bad)]
+		err := caddy.Load(b.config, true)
+		if err == nil || !strings.Contains(err.Error(), b.want) {
+			t.Errorf("%s: error %v, want one with %q", b.name, err, b.want)
+		}
+	}
+	// The first round warms up what lives as long as the process.
+	for i := range bad {
+		reject(t, i)
+	}
+	client.CloseIdleConnections()
+	scraper.CloseIdleConnections()
+	runtime.GC()
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+	counts := scrape(t, scraper, admin)
+	if counts["caddy_ai_in_flight"] != 3 {
+		t.Errorf("in_flight is %v after rejected reloads, want 3", counts["caddy_ai_in_flight"])
+	}
+	for i := range 50 {
+		reject(t, i)
+		if i%10 == 0 && scrape(t, scraper, admin)["caddy_ai_in_flight"] != 3 {
+			t.Errorf("%s took the metrics away", bad[i%len(bad)].name)
+		}
+	}
+	scraper.CloseIdleConnections()
+	eventually(t, "the goroutines of before", func() bool { runtime.GC(); return runtime.NumGoroutine() <= goroutines })
+	eventually(t, "the descriptors of before", func() bool { return openFiles(t) <= files })
+
+	close(up.release)
+	finish(t, streams)
+	finish(t, openStreams(t, client, g.URL, "chat", 2))
+	for _, r := range g.Records.Wait(t, 5) {
+		if r.Error != "" || r.UsageSource != "provider" || r.UpstreamModel != "m1" {
+			t.Errorf("record %+v", r)
+		}
+	}
+}
+
+// TestPatchModel changes one model through the admin API, as scripts do.
+func TestPatchModel(t *testing.T) {
+	up := newGated(t)
+	ai := fmt.Sprintf("provider up openai_compatible {\n base_url %s\n}\nmodel chat up/m1", up.URL)
+	g := weirtest.Start(t, ai, "ai_gateway")
+	admin := weirtest.FreeAddr(t)
+	if err := loadConfig(t, administered(g.Caddyfile("", ai, "ai_gateway"), admin)); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t)
+	streams := openStreams(t, client, g.URL, "chat", 2)
+	patch := func(body string) int {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodPatch, "http://"+admin+"/config/apps/ai/models/chat", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := newClient(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		_, _ = io.Copy(io.Discard, res.Body)
+		return res.StatusCode
+	}
+	if got := patch(`{"targets":[{"provider":"nobody","model":"m2"}]}`); got < http.StatusBadRequest {
+		t.Errorf("a bad patch answers %d", got)
+	}
+	if got := patch(`{"targets":[{"provider":"up","model":"m2"}],"max_output_tokens":9}`); got != http.StatusOK {
+		t.Fatalf("a good patch answers %d", got)
+	}
+	close(up.release)
+	finish(t, streams)
+	finish(t, openStreams(t, client, g.URL, "chat", 1))
+	records := g.Records.Wait(t, 3)
+	for i, want := range []string{"m1", "m1", "m2"} {
+		if records[i].UpstreamModel != want || records[i].Error != "" {
+			t.Errorf("record %d: %+v, want model %s", i, records[i], want)
+		}
+	}
+	requests := up.Requests()
+	if last := requests[len(requests)-1]; !bytes.Contains(last.Body, []byte(`"max_tokens":9`)) {
+		t.Errorf("the patched cap is not in %s", last.Body)
+	}
+}

@@ -1,0 +1,18 @@
+"""What both suites share."""
+
+import os
+
+URL = os.environ["WEIR_URL"]
+HELLO = [{"role": "user", "content": "Hello!"}]
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+}
+
+
+def counting(http_client):
+    """An HTTP client of the SDK's own kind, and the statuses it saw."""
+    seen = []
+    client = http_client(event_hooks={"response": [lambda r: seen.append(r.status_code)]})
+    return client, seen
