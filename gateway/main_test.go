@@ -51,8 +51,10 @@ func (f *fake) Speaks(op *wire.Operation) bool {
 	return false
 }
 
-func (f *fake) Traits() Traits             { return Traits{CapParam: "max_tokens", CountsAs: f.counts} }
-func (f *fake) Owns(model string) bool      { return f.owned != "" && len(model) >= len(f.owned) && model[:len(f.owned)] == f.owned }
+func (f *fake) Traits() Traits { return Traits{CapParam: "max_tokens", CountsAs: f.counts} }
+func (f *fake) Owns(model string) bool {
+	return f.owned != "" && len(model) >= len(f.owned) && model[:len(f.owned)] == f.owned
+}
 func (f *fake) Probe(context.Context) error { return f.probe }
 
 func (*fake) Do(context.Context, *Call) (*http.Response, error) {

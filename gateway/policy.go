@@ -73,7 +73,7 @@ func (t Timeouts) WithDefaults() Timeouts {
 
 // basic are members without which no request makes sense; an allow-list need
 // not name them.
-var basic = []string{"model", "messages", "input", "prompt", "stream", "query", "documents"}
+var basic = []string{"model", "messages", "input", "prompt", "stream", "query", "documents", "file", "image", "image[]"}
 
 // Check refuses a request that breaks the policy. owner says whose rule it
 // is, for the message.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -63,7 +64,25 @@ func (c *call) breakOff(e *gateway.Error) {
 		event := c.door.AppendErrorEvent(nil, e.Failure(c.id), &seen)
 		_ = c.out.write(event, true)
 	}
+	c.letRead()
 	panic(http.ErrAbortHandler)
+}
+
+// resetDelay is how long a client of HTTP/3 has to read what was written
+// before a reset: QUIC drops what is on its way then (RFC 9000, 3.2), and the
+// error event with it. TCP delivers it first.
+const resetDelay = 200 * time.Millisecond
+
+func (c *call) letRead() {
+	if c.r.ProtoMajor != 3 {
+		return
+	}
+	timer := time.NewTimer(resetDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.r.Context().Done():
+	}
 }
 
 // render writes e as an answer in the caller's dialect, or hands it to

@@ -23,6 +23,11 @@ type form struct {
 	boundary string
 	model    string
 	stream   bool
+
+	// fields are the names of all fields, temperature the value of one of
+	// them; nil when there is none.
+	fields      []string
+	temperature *float64
 }
 
 // formMemory is how much of a form is kept in memory.
@@ -58,9 +63,18 @@ func (c *call) readForm(boundary string) error {
 	}
 	c.x.Update(func() {
 		c.x.Model, c.x.Stream = f.model, f.stream
-		c.x.Envelope = wire.Envelope{Operation: c.route.Operation, Model: f.model, Stream: f.stream}
+		c.x.Envelope = f.envelope(c.route.Operation)
 	})
-	return nil
+	return c.proxy.policy.Check("the site", &c.x.Envelope)
+}
+
+// envelope is what policies are checked against.
+func (f *form) envelope(op *wire.Operation) wire.Envelope {
+	env := wire.Envelope{Operation: op, Model: f.model, Stream: f.stream, Choices: 1, Fields: f.fields}
+	if f.temperature != nil {
+		env.Temperature, env.HasTemperature = *f.temperature, true
+	}
+	return env
 }
 
 func uploadTooLarge(limit int64) error {
@@ -72,8 +86,9 @@ func (f *form) scan(op *wire.Operation) error {
 	f.model = op.DefaultModel
 	seen := make(map[string]bool)
 	err := f.parts(func(part *multipart.Part) error {
+		f.fields = append(f.fields, part.FormName())
 		name := strings.ToLower(part.FormName())
-		if name != "model" && name != "stream" {
+		if name != "model" && name != "stream" && name != "temperature" {
 			return nil
 		}
 		if seen[name] || name != part.FormName() {
@@ -92,6 +107,10 @@ func (f *form) scan(op *wire.Operation) error {
 			f.model = string(value)
 		case "stream":
 			f.stream, _ = strconv.ParseBool(string(value))
+		case "temperature":
+			if t, err := strconv.ParseFloat(string(value), 64); err == nil {
+				f.temperature = &t
+			}
 		}
 		return nil
 	})
@@ -103,6 +122,9 @@ func (f *form) scan(op *wire.Operation) error {
 		return &gateway.Error{Kind: wire.KindInvalid, Message: "the multipart body is not valid or not complete", Cause: err}
 	case f.model == "":
 		return gateway.Invalid("model", "missing required parameter: 'model'")
+	}
+	if err := wire.CheckModel(f.model); err != nil {
+		return gateway.AsError(err)
 	}
 	return nil
 }
@@ -147,18 +169,23 @@ func (f *form) rewrite(w io.Writer, model string) error {
 	if err := mw.SetBoundary(f.boundary); err != nil {
 		return fmt.Errorf("setting boundary: %w", err)
 	}
+	named := false
 	err := f.parts(func(part *multipart.Part) error {
 		out, err := mw.CreatePart(part.Header)
 		if err != nil {
 			return fmt.Errorf("writing part: %w", err)
 		}
 		if part.FormName() == "model" {
+			named = true
 			_, err = io.WriteString(out, model)
 		} else {
 			_, err = io.Copy(out, part)
 		}
 		return err
 	})
+	if err == nil && !named { // the client meant the vendor's default
+		err = mw.WriteField("model", model)
+	}
 	if err != nil {
 		return err
 	}

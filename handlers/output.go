@@ -29,9 +29,18 @@ type output struct {
 	scratch []byte
 }
 
-// renewAfter is how old a write deadline may be before it is set anew: once
-// per event would cost a timer update each.
+// renewAfter is how old a write deadline may be at most before it is set anew:
+// once per event would cost a timer update each.
 const renewAfter = 5 * time.Second
+
+// renewal is how often the write deadline moves on. It must do so well before
+// it is over, or a stream that was silent for a while ends at its next event.
+func (o *output) renewal() time.Duration {
+	if o.timeout > 0 {
+		return min(renewAfter, o.timeout/2)
+	}
+	return renewAfter
+}
 
 // expectStream says that what comes is a stream, to which heartbeats may be
 // sent.
@@ -136,19 +145,19 @@ func (o *output) heartbeat(now time.Time, interval time.Duration) (next time.Tim
 	}
 	o.renewLocked(now)
 	if !o.stream || interval <= 0 {
-		return now.Add(renewAfter)
+		return now.Add(o.renewal())
 	}
 	if o.written.IsZero() {
 		o.written = now
 	}
 	if due := o.written.Add(interval); now.Before(due) {
-		return earlier(due, now.Add(renewAfter))
+		return earlier(due, now.Add(o.renewal()))
 	}
 	o.openStreamLocked(now)
 	o.scratch = o.door.AppendHeartbeat(o.scratch[:0])
 	// An error shows again at the next event, and in the request's context.
 	_ = o.writeLocked(now, o.scratch, true)
-	return earlier(now.Add(interval), now.Add(renewAfter))
+	return earlier(now.Add(interval), now.Add(o.renewal()))
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -161,7 +170,7 @@ func earlier(a, b time.Time) time.Time {
 // renewLocked moves the write deadline on: it bounds how long a client may
 // refuse to read.
 func (o *output) renewLocked(now time.Time) {
-	if o.timeout > 0 && now.Sub(o.renewed) >= renewAfter {
+	if o.timeout > 0 && now.Sub(o.renewed) >= o.renewal() {
 		// Not every ResponseWriter has deadlines; those do without.
 		_ = o.rc.SetWriteDeadline(now.Add(o.timeout))
 		o.renewed = now

@@ -53,7 +53,7 @@ func (p *pulse) start(c *call, limits gateway.Timeouts) {
 
 // first is when the pulse has something to look at for the first time.
 func (p *pulse) first() time.Duration {
-	d := min(positive(p.limits.ResponseHeader), positive(p.limits.FirstToken), positive(p.limits.Total), renewAfter)
+	d := min(positive(p.limits.ResponseHeader), positive(p.limits.FirstToken), positive(p.limits.Total), p.call.out.renewal())
 	if p.stream.Load() && p.heartbeat > 0 {
 		d = min(d, p.heartbeat)
 	}

@@ -124,7 +124,7 @@ func (c *call) notAStream(kind int, body io.Reader) error {
 		data, err := io.ReadAll(io.LimitReader(body, maxError))
 		if err == nil {
 			if failure := c.failureIn(data); failure != nil {
-				return upstreamFailure(failure)
+				return c.upstreamFailure(failure)
 			}
 		}
 	}
@@ -140,12 +140,21 @@ func (c *call) failureIn(data []byte) *wire.Failure {
 	return probe.Failure
 }
 
+// redact hides the account's key in what an upstream says of an error: some
+// quote the key that they refuse.
+func (c *call) redact(data []byte) []byte {
+	if redactor, ok := c.target.Provider.(interface{ Redact([]byte) []byte }); ok {
+		return redactor.Redact(data)
+	}
+	return data
+}
+
 // upstreamFailure makes a failure that an upstream reported in a 200 answer
 // ours to tell.
-func upstreamFailure(f *wire.Failure) *gateway.Error {
+func (c *call) upstreamFailure(f *wire.Failure) *gateway.Error {
 	message := "the upstream reported an error"
 	if f.Message != "" {
-		message += ": " + f.Message
+		message += ": " + string(c.redact([]byte(f.Message)))
 	}
 	kind := f.Kind
 	if kind == wire.KindAuthentication || kind == wire.KindPermission {
@@ -171,9 +180,7 @@ func (c *call) relayError(res *http.Response, body io.Reader) error {
 		e.RetryAfter = retryAfter(res.Header, c.proxy.gateway.Now())
 		return e
 	}
-	if redactor, ok := c.target.Provider.(interface{ Redact([]byte) []byte }); ok {
-		data = redactor.Redact(data)
-	}
+	data = c.redact(data)
 	e := &gateway.Error{Kind: kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode)}
 	if c.out.claim() {
 		// A heartbeat has opened a stream: the error has to go inside it.
@@ -239,7 +246,8 @@ func (c *call) relayAnswer(res *http.Response, body io.Reader, kind int) error {
 // relayInBand passes on an error that came with status 200, with the status
 // that it should have had.
 func (c *call) relayInBand(res *http.Response, data []byte, failure *wire.Failure) error {
-	e := upstreamFailure(failure)
+	data = c.redact(data)
+	e := c.upstreamFailure(failure)
 	c.x.End(func(o *gateway.Outcome) { o.Err = e })
 	c.copyHeader(res.Header)
 	c.copyRetry(res.Header)

@@ -20,7 +20,7 @@ func (c *call) resolve() error {
 	c.target = route
 	c.x.Update(func() { c.x.Target = route.Target })
 	if c.form != nil {
-		return nil
+		return route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope)
 	}
 	if err := c.requireCap(); err != nil {
 		return err

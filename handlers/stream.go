@@ -30,6 +30,7 @@ type stream struct {
 	committed bool
 	content   bool // some of it has come
 	finishing bool
+	unflushed bool
 	bytes     int64
 	scratch   []byte
 }
@@ -106,7 +107,7 @@ func (s *stream) next() (done bool, err error) {
 		return false, s.failed()
 	}
 	if class.Has(wire.UsageOnly) && c.askedUsage {
-		return false, nil
+		return false, s.dropped()
 	}
 	if err := s.forward(class); err != nil || !class.Has(wire.Terminal) {
 		return false, err
@@ -126,7 +127,7 @@ func (s *stream) forward(class wire.Class) error {
 			s.held = append(s.held, raw...)
 			return nil
 		}
-		if err := s.commit(class); err != nil {
+		if err := s.commit(); err != nil {
 			return err
 		}
 	}
@@ -136,16 +137,24 @@ func (s *stream) forward(class wire.Class) error {
 		}
 	}
 	if len(raw) == 0 {
-		return nil
+		return s.dropped()
 	}
 	return s.write(raw, terminal || !s.reader.Ready())
 }
 
+// dropped pushes out what has been written before an event that is not passed
+// on: that one should have done it.
+func (s *stream) dropped() error {
+	if !s.unflushed || s.reader.Ready() {
+		return nil
+	}
+	return s.write(nil, true)
+}
+
 // commit is the point of no return: the client sees its first content.
-func (s *stream) commit(class wire.Class) error {
-	c := s.call
+func (s *stream) commit() error {
 	s.committed = true
-	c.out.openStream()
+	s.call.out.openStream()
 	if len(s.held) == 0 {
 		return nil
 	}
@@ -155,6 +164,7 @@ func (s *stream) commit(class wire.Class) error {
 }
 
 func (s *stream) write(p []byte, flush bool) error {
+	s.unflushed = !flush
 	if err := s.call.out.write(p, flush); err != nil {
 		return gateway.ErrClientGone
 	}
@@ -181,12 +191,12 @@ func (s *stream) raw() []byte {
 func (s *stream) failed() error {
 	c := s.call
 	seen := c.x.Seen()
-	e := upstreamFailure(seen.Failure)
+	e := c.upstreamFailure(seen.Failure)
 	if !s.committed {
 		return e
 	}
 	c.shown = true
-	if err := s.write(s.raw(), true); err != nil {
+	if err := s.write(c.redact(s.raw()), true); err != nil {
 		return err
 	}
 	s.rest()
@@ -225,7 +235,7 @@ func (s *stream) ended() error {
 
 func (s *stream) flushEnd() error {
 	if !s.committed {
-		if err := s.commit(0); err != nil {
+		if err := s.commit(); err != nil {
 			return err
 		}
 	}

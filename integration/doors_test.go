@@ -109,12 +109,12 @@ var doors = []*door{
 			named("response.in_progress", `,"sequence_number":1,"response":{"id":"resp_1","object":"response","status":"in_progress","model":"gpt-4o","output":[],"usage":null,"error":null}`) +
 			named("response.output_item.added", `,"sequence_number":2,"output_index":0,"item":{"id":"msg_1","type":"message","status":"in_progress","content":[],"role":"assistant"}`) +
 			named("response.content_part.added", `,"sequence_number":3,"item_id":"msg_1","output_index":0,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}`),
-		word:   named("response.output_text.delta", `,"sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"%s"`),
-		finish: named("response.output_text.done", `,"sequence_number":5,"item_id":"msg_1","output_index":0,"content_index":0,"text":"…"`),
-		end:    named("response.completed", `,"sequence_number":6,"response":{"id":"resp_1","object":"response","status":"completed","model":"gpt-4o","output":[],"usage":{"input_tokens":21,"output_tokens":7,"total_tokens":28},"error":null}`),
-		ping:   ": keep-alive\n\n",
-		answer: `{"id":"resp_1","object":"response","status":"completed","model":"gpt-4o","output":[],"usage":{"input_tokens":21,"output_tokens":7,"total_tokens":28},"error":null}`,
-		failure: named("error", `,"sequence_number":5,"code":"server_error","message":"it broke","param":null`),
+		word:      named("response.output_text.delta", `,"sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"%s"`),
+		finish:    named("response.output_text.done", `,"sequence_number":5,"item_id":"msg_1","output_index":0,"content_index":0,"text":"…"`),
+		end:       named("response.completed", `,"sequence_number":6,"response":{"id":"resp_1","object":"response","status":"completed","model":"gpt-4o","output":[],"usage":{"input_tokens":21,"output_tokens":7,"total_tokens":28},"error":null}`),
+		ping:      ": keep-alive\n\n",
+		answer:    `{"id":"resp_1","object":"response","status":"completed","model":"gpt-4o","output":[],"usage":{"input_tokens":21,"output_tokens":7,"total_tokens":28},"error":null}`,
+		failure:   named("error", `,"sequence_number":5,"code":"server_error","message":"it broke","param":null`),
 		errorBody: `{"error":{"message":"it broke","type":"server_error","param":null,"code":null}}`,
 		prompt:    8, early: "in_progress", finished: "completed",
 	},

@@ -147,7 +147,7 @@ var streamFaults = []fault{
 	}),
 	afterCommit("event of 17 MB", errTooLong, func(d *door) answerer {
 		return func(w http.ResponseWriter, r *weirtest.Request) {
-			events(d.prelude + d.words(2))(w, r)
+			events(d.prelude+d.words(2))(w, r)
 			_, _ = io.WriteString(w, "data: ")
 			junk := bytes.Repeat([]byte("x"), 1<<20)
 			for range 17 {
@@ -365,6 +365,35 @@ func TestAnswerFaults(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// TestRetryHints keeps what an upstream says about trying again, with or
+// without a body that can be passed on.
+func TestRetryHints(t *testing.T) {
+	d := doors[0]
+	rig := newRig(t, d, "", "")
+	for _, tt := range []struct {
+		name   string
+		answer answerer
+		want   map[string]string
+	}{
+		{"JSON", whole(429, d.errorBody, "Retry-After", "7", "Retry-After-Ms", "6500", "X-Should-Retry", "false"), map[string]string{"Retry-After": "7", "Retry-After-Ms": "6500", "X-Should-Retry": "false"}},
+		{"page", whole(503, "<html>", "Content-Type", "text/html", "Retry-After", "7"), map[string]string{"Retry-After": "7", "Retry-After-Ms": "7000", "X-Should-Retry": "true"}},
+		{"milliseconds", whole(429, "<html>", "Content-Type", "text/html", "Retry-After-Ms", "1500"), map[string]string{"Retry-After": "2", "Retry-After-Ms": "1500", "X-Should-Retry": "true"}},
+		{"none", whole(503, "<html>", "Content-Type", "text/html"), map[string]string{"Retry-After": "1", "Retry-After-Ms": "1000", "X-Should-Retry": "true"}},
+		{"ours", bytesOnWire(""), map[string]string{"Retry-After": "1", "Retry-After-Ms": "1000", "X-Should-Retry": "true"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rig.answers(tt.answer)
+			got := rig.ask(t, d.path, d.whole)
+			for name, want := range tt.want {
+				if v := got.header.Get(name); v != want {
+					t.Errorf("%s: %q, want %q", name, v, want)
+				}
+			}
+			rig.record(t)
 		})
 	}
 }

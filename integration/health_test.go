@@ -103,7 +103,7 @@ func TestReadyFollowsFailures(t *testing.T) {
 	g := weirtest.Start(t, ai, "ai_health\nai_gateway")
 	client := newClient(t)
 	call := func() {
-		res, err := client.Post(g.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"chat","messages":[]}`))
+		res, err := client.Post(g.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"chat","messages":[{"role":"user"}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,7 @@ func (r *rig) record(t *testing.T) *gateway.Record {
 		t.Errorf("%d records, want %d", n, r.seen)
 		r.seen = n
 	}
-	return records[r.seen-1]
+	return records[len(records)-1]
 }
 
 // upstreamCalls returns the calls since it was last asked.

@@ -89,9 +89,14 @@ func TestLockstep(t *testing.T) {
 				s.send(t, d.words(1))
 				r.until(t, d.words(1))
 			}
-			s.send(t, d.finish+d.hidden+d.end)
+			// What is not passed on must not hold back what came with it.
+			s.send(t, d.words(1)+"retry: 100\n\n")
+			r.until(t, d.words(1))
+			s.send(t, d.finish+d.hidden)
+			r.until(t, d.finish)
+			s.send(t, d.end)
 			close(s.steps)
-			r.until(t, d.finish+d.end)
+			r.until(t, d.end)
 			if rest, err := io.ReadAll(res.Body); err != nil || len(rest) > 0 {
 				t.Errorf("after the terminator: %q, %v", rest, err)
 			}

@@ -109,7 +109,7 @@ func TestLogs(t *testing.T) {
 	if got := res.Header.Get("X-Test-Model"); got != "chat" {
 		t.Errorf("the header made of a placeholder is %q", got)
 	}
-	post(t, client, g.URL+"/v1/chat/completions", `{"model":"chat","stream":true,"messages":[]}`, "X-Request-Id", "mine-2")
+	post(t, client, g.URL+"/v1/chat/completions", `{"model":"chat","stream":true,"messages":[{"role":"user"}]}`, "X-Request-Id", "mine-2")
 	post(t, client, g.URL+"/v1/chat/completions", asks("chart"), "X-Request-Id", "mine-3")
 	g.Records.Wait(t, 3)
 
@@ -238,7 +238,7 @@ func TestMetrics(t *testing.T) {
 		g.Records.Wait(t, records)
 	}
 	before := scrape(t, client, admin)
-	call("/v1/chat/completions", `{"model":"chat","stream":true,"messages":[]}`)
+	call("/v1/chat/completions", `{"model":"chat","stream":true,"messages":[{"role":"user"}]}`)
 	call("/v1/chat/completions", asks("gpt-anything"))
 	call("/v1/chat/completions", asks("sim/err-429"))
 	call("/v1/chat/completions", asks("sim/invented"))
@@ -292,7 +292,7 @@ func TestServerTiming(t *testing.T) {
 	timing := regexp.MustCompile(`^auth;dur=[\d.]+, route;dur=[\d.]+, upstream;dur=[\d.]+, total;dur=[\d.]+$`)
 	for name, body := range map[string]string{
 		"whole":          asks("chat"),
-		"stream":         `{"model":"chat","stream":true,"messages":[]}`,
+		"stream":         `{"model":"chat","stream":true,"messages":[{"role":"user"}]}`,
 		"upstream error": asks("sim/err-500"),
 		"own error":      asks("unknown"),
 	} {
@@ -318,7 +318,7 @@ func TestSpans(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
 	g := weirtest.Start(t, "provider sim simulator\nmodel chat sim/tokens-5", "tracing\n\tai_gateway")
 	client := newClient(t)
-	post(t, client, g.URL+"/v1/chat/completions", `{"model":"chat","stream":true,"temperature":0.5,"max_tokens":50,"messages":[]}`)
+	post(t, client, g.URL+"/v1/chat/completions", `{"model":"chat","stream":true,"temperature":0.5,"max_tokens":50,"messages":[{"role":"user"}]}`)
 	post(t, client, g.URL+"/v1/chat/completions", asks("sim/err-500"))
 	seen := func(text string) bool {
 		mu.Lock()

@@ -62,6 +62,7 @@ func TestTimeouts(t *testing.T) {
 			{"first token, no event", set("first_token_timeout"), stallAfter(""), gateway.ErrFirstToken, false, false},
 			{"first token after prelude", set("first_token_timeout"), stallAfter(d.prelude), gateway.ErrFirstToken, true, false},
 			{"first token despite pings", set("first_token_timeout"), chatterAfter(d.prelude, d.ping), gateway.ErrFirstToken, true, false},
+			{"first token despite chatter", set("first_token_timeout"), chatterAfter(d.prelude, ": "+strings.Repeat("x", 40<<10)+"\n\n"), gateway.ErrFirstToken, true, false},
 			{"idle", set("idle_timeout"), stallAfter(d.prelude + d.words(2)), gateway.ErrIdle, false, true},
 			{"idle in an event", set("idle_timeout"), stallAfter(d.prelude + d.words(2) + "data: {"), gateway.ErrIdle, false, true},
 			{"idle despite pings", set("idle_timeout"), chatterAfter(d.prelude+d.words(2), d.ping), gateway.ErrIdle, false, true},
@@ -89,7 +90,7 @@ func TestTimeouts(t *testing.T) {
 					return
 				}
 				if got.status == 200 { // so much was said before the first content that some of it had to be shown
-					if tt.name != "first token despite pings" || !got.cut || !strings.HasPrefix(got.body, d.prelude) || !strings.HasSuffix(got.body, d.errorEvent(tt.err, 0)) {
+					if !strings.HasPrefix(tt.name, "first token despite") || !got.cut || !strings.HasPrefix(got.body, d.prelude) || !strings.HasSuffix(got.body, d.errorEvent(tt.err, 0)) {
 						t.Errorf("body %q", clip(got.body))
 					}
 					want := unseen(d, tt.err, tt.prelude)

@@ -45,7 +45,7 @@ func newBPE(v *vocab) *bpe {
 		halves.Go(func() { t.findRights(v, part) })
 	}
 	halves.Wait()
-	t.pairs = newPairTable(len(v.entries))
+	t.pairs = newPairTable(len(v.entries), v.size)
 	for _, e := range v.entries {
 		text := v.bytes(e)
 		switch e.size {

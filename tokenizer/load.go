@@ -91,7 +91,7 @@ func readTiktoken(raw []byte) (*foreign, error) {
 			}
 		}
 	}
-	g := newMerger(pairs, results)
+	g := newMerger(pairs, results, len(f.tokens))
 	var err error
 	f.segment, err = byteLevel(&g, ids, true)
 	return f, err

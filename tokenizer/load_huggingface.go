@@ -96,7 +96,7 @@ func readHuggingFace(raw []byte) (*foreign, error) {
 		}
 		pairs[rank], results[rank] = mergePair{l, r, uint32(rank)}, result
 	}
-	g := newMerger(pairs, results)
+	g := newMerger(pairs, results, len(f.tokens))
 	f.segment, err = byteLevel(&g, ids, m.IgnoreMerges)
 	return f, err
 }

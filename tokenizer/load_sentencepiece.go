@@ -263,7 +263,7 @@ func (m *spModel) merges(ids map[string]uint32) {
 			}
 		}
 	}
-	m.merger = newMerger(pairs, order)
+	m.merger = newMerger(pairs, order, len(m.pieces))
 }
 
 // bpe splits a text into characters and user-defined pieces and merges them.

@@ -11,9 +11,10 @@ type merger struct {
 // mergePair is one merge while a vocabulary is read.
 type mergePair struct{ left, right, rank uint32 }
 
-// newMerger builds the table of the pairs; of equal pairs the first wins.
-func newMerger(pairs []mergePair, results []uint32) merger {
-	g := merger{pairs: newPairTable(len(pairs)), results: results}
+// newMerger builds the table of the pairs, whose ids are below ids; of equal
+// pairs the first wins.
+func newMerger(pairs []mergePair, results []uint32, ids int) merger {
+	g := merger{pairs: newPairTable(len(pairs), ids), results: results}
 	for _, p := range pairs {
 		if g.pairs.merge(p.left, p.right) == noToken {
 			g.pairs.add(p.left, p.right, p.rank)

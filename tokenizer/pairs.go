@@ -13,18 +13,25 @@ const (
 
 // pairTable maps two adjacent tokens to the token that they merge into. Open
 // addressing, one word for each entry: left, right, result plus one. Most probes are
-// for pairs that do not merge, so a bit filter of two bytes a pair stands
-// before the table.
+// for pairs that do not merge, so two things stand before the table: a bit for
+// each token that is the left, or the right, of any pair (most long tokens are
+// neither; 50 KB, which stays in the cache), and a filter of two bytes a pair.
 type pairTable struct {
+	lefts  []uint64
+	rights []uint64
 	slots  []uint64
 	shift  uint
 	filter []uint64
 	mask   uint32
 }
 
-func newPairTable(n int) pairTable {
+// newPairTable makes room for n pairs of ids below ids.
+func newPairTable(n, ids int) pairTable {
 	size := bits.Len(uint(max(n, 2) * 3 / 2))
+	words := ids>>6 + 1
 	return pairTable{
+		lefts:  make([]uint64, words),
+		rights: make([]uint64, words),
 		slots:  make([]uint64, 1<<size),
 		shift:  uint(64 - size),
 		filter: make([]uint64, max(1<<(size+2)>>6, 1)),
@@ -33,6 +40,8 @@ func newPairTable(n int) pairTable {
 }
 
 func (p *pairTable) add(left, right, result uint32) {
+	p.lefts[left>>6] |= 1 << (left & 63)
+	p.rights[right>>6] |= 1 << (right & 63)
 	key := uint64(left)<<idBits | uint64(right)
 	h := key * hashFactor
 	bit := uint32(h>>16) & p.mask
@@ -46,6 +55,9 @@ func (p *pairTable) add(left, right, result uint32) {
 
 // merge returns the token that left and right merge into, noToken if none.
 func (p *pairTable) merge(left, right uint32) uint32 {
+	if p.lefts[left>>6]>>(left&63)&(p.rights[right>>6]>>(right&63))&1 == 0 {
+		return noToken
+	}
 	key := uint64(left)<<idBits | uint64(right)
 	h := key * hashFactor
 	bit := uint32(h>>16) & p.mask

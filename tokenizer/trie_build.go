@@ -51,6 +51,7 @@ func buildTrie(v *vocab, tokens []token) trie {
 	b.kids = make([]trieKid, 0, len(v.entries)*9/4)
 	b.inner[0] = trieNode{high: uint32(len(v.entries)), slot: -1}
 	b.scan(0, noToken)
+	b.nodes = append(make([]uint64, 0, len(b.kids)*103/100+1024), b.nodes...)
 	order := make([]uint32, len(b.inner))
 	starts := make([]uint32, v.size+1)
 	for i := range b.inner {

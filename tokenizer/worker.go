@@ -9,7 +9,7 @@ import (
 const (
 	cacheBits  = 15 // pieces of up to 15 bytes: 512 KB
 	cache2Bits = 11 // pieces of 16 to 31 bytes: 64 KB
-	validBits  = 13 // pairs of tokens: 64 KB
+	validBits  = 14 // pairs of tokens: 128 KB
 )
 
 // worker is what one count in progress writes to: caches, which outlive it,
@@ -33,7 +33,7 @@ type workerList struct {
 	pool  sync.Pool
 }
 
-// maxIdle bounds the memory of idle workers: 0.65 MB each.
+// maxIdle bounds the memory of idle workers: 0.72 MB each.
 const maxIdle = 16
 
 func (l *workerList) init() {

@@ -70,6 +70,9 @@ type Envelope struct {
 	Temperature    float64
 	HasTemperature bool
 
+	// Fields are the names of a form's fields, which has no members.
+	Fields []string
+
 	body    []byte
 	fields  jsonscan.Object
 	options jsonscan.Object
@@ -110,18 +113,27 @@ func (e *Envelope) readModel() error {
 		return invalid("model", "'model' must be a string")
 	}
 	name, ok := v.Text(e.body, e.scratch[:0])
-	if !ok || len(name) == 0 {
+	if !ok {
 		return invalid("model", "'model' must be a string that is not empty")
 	}
-	if len(name) > maxModelName {
+	e.Model = string(name)
+	return CheckModel(e.Model)
+}
+
+// CheckModel refuses a client's name for a model that is empty, too long or
+// unfit for a log. The error is a *Failure.
+func CheckModel(name string) error {
+	switch {
+	case name == "":
+		return invalid("model", "'model' must be a string that is not empty")
+	case len(name) > maxModelName:
 		return invalid("model", fmt.Sprintf("'model' may have %d bytes at most, this one has %d", maxModelName, len(name)))
 	}
-	for _, c := range name {
-		if c < 0x20 || c == 0x7f {
+	for i := range len(name) {
+		if name[i] < 0x20 || name[i] == 0x7f {
 			return invalid("model", "'model' must not contain control characters")
 		}
 	}
-	e.Model = string(name)
 	return nil
 }
 
@@ -215,8 +227,13 @@ func (e *Envelope) member(name string) jsonscan.Value {
 }
 
 // Params calls yield with the name of every member at the top of the body,
-// with escapes resolved, until yield returns false.
+// with escapes resolved, or of every field of a form, until yield returns false.
 func (e *Envelope) Params(yield func(name string) bool) {
+	for _, name := range e.Fields {
+		if !yield(name) {
+			return
+		}
+	}
 	whole := jsonscan.Value{Kind: jsonscan.ObjectKind, Start: e.fields.Start, End: e.fields.End}
 	for key := range jsonscan.Members(e.body, whole) {
 		name, _ := key.Text(e.body, e.scratch[:0])

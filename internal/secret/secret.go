@@ -5,6 +5,7 @@ package secret
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -31,8 +32,9 @@ func (s Secret) IsZero() bool { return s.value == "" }
 // String hides the credential.
 func (Secret) String() string { return mask }
 
-// GoString hides the credential from %#v.
-func (Secret) GoString() string { return mask }
+// Format hides the credential from fmt whatever the verb: %d and the like
+// would print the fields of a struct that has only a String method.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
 
 // MarshalJSON hides the credential.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + mask + `"`), nil }

@@ -114,7 +114,7 @@ func (b *stream) fill(size int) {
 func (b *stream) step(token bool) bool {
 	if b.tokens > 0 || token {
 		switch b.tokens {
-		case b.do.cut + 1:
+		case b.do.cut:
 			b.err = io.ErrUnexpectedEOF
 			return false
 		case b.do.errAt:

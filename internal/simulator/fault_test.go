@@ -111,8 +111,13 @@ func TestCloseUnblocksRead(t *testing.T) {
 		_, err := res.Body.Read(buf)
 		done <- err
 	}()
-	if d := <-clock.waits; d != 2*time.Second {
-		t.Errorf("waits %v for the first token, want 2s", d)
+	select {
+	case d := <-clock.waits:
+		if d != 2*time.Second {
+			t.Errorf("waits %v for the first token, want 2s", d)
+		}
+	case err := <-done:
+		t.Fatalf("read returned %v", err)
 	}
 	res.Body.Close()
 	if err := <-done; !errors.Is(err, http.ErrBodyReadAfterClose) {

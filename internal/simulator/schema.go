@@ -6,10 +6,12 @@ import (
 	"strings"
 )
 
-// Bounds of a sampled value: a schema may refer to itself.
+// Bounds of a sampled value: a schema may refer to itself, and every reference
+// is decoded again.
 const (
-	maxDepth = 12
-	maxNodes = 2000
+	maxDepth   = 16
+	maxNodes   = 1000
+	maxDecoded = 16 << 20 // bytes of schema
 )
 
 // schemaNode is the part of JSON Schema that structured output knows.
@@ -38,10 +40,11 @@ type schemaNode struct {
 
 // sampler makes one value of a schema.
 type sampler struct {
-	root  json.RawMessage
-	defs  map[string]json.RawMessage
-	seed  uint64
-	nodes int
+	root    json.RawMessage
+	defs    map[string]json.RawMessage
+	seed    uint64
+	nodes   int
+	decoded int
 }
 
 // sample is an object that has the schema's required properties, in the order
@@ -72,8 +75,9 @@ func jsonText(schema json.RawMessage, seed uint64) string {
 
 func (s *sampler) value(dst []byte, schema json.RawMessage, depth int) []byte {
 	s.nodes++
+	s.decoded += len(schema)
 	var n schemaNode
-	if depth > maxDepth || s.nodes > maxNodes || json.Unmarshal(schema, &n) != nil {
+	if depth > maxDepth || s.spent() || json.Unmarshal(schema, &n) != nil {
 		return append(dst, "null"...)
 	}
 	switch {
@@ -99,7 +103,7 @@ func (s *sampler) value(dst []byte, schema json.RawMessage, depth int) []byte {
 	case "array":
 		dst = append(dst, '[')
 		for i := range min(max(n.MinItems, 1), maxNodes) {
-			if s.nodes > maxNodes || len(n.Items) == 0 {
+			if s.spent() || len(n.Items) == 0 {
 				break
 			}
 			if i > 0 {
@@ -117,6 +121,8 @@ func (s *sampler) value(dst []byte, schema json.RawMessage, depth int) []byte {
 	}
 	return appendValue(dst, s.text(&n))
 }
+
+func (s *sampler) spent() bool { return s.nodes > maxNodes || s.decoded > maxDecoded }
 
 func (n *schemaNode) kind() string {
 	for _, t := range n.Type {
@@ -136,16 +142,15 @@ func (n *schemaNode) kind() string {
 func (s *sampler) object(dst []byte, n *schemaNode, depth int) []byte {
 	dst = append(dst, '{')
 	for i, name := range n.Required {
+		if s.spent() {
+			break
+		}
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendValue(dst, name)
 		dst = append(dst, ':')
-		if p, ok := n.Properties[name]; ok {
-			dst = s.value(dst, p, depth+1)
-		} else {
-			dst = append(dst, "null"...)
-		}
+		dst = s.value(dst, n.Properties[name], depth+1) // null when it is not declared
 	}
 	return append(dst, '}')
 }

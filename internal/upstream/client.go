@@ -172,10 +172,12 @@ func (c *Client) Probe(ctx context.Context) error { return c.probe.do(ctx, c.bas
 // probe caches a name's resolution, so that a readiness check that is asked
 // often costs nothing.
 type probe struct {
-	skip bool
-	mu   sync.Mutex
-	at   time.Time
-	err  error
+	skip   bool
+	lookup func(ctx context.Context, host string) ([]string, error) // nil: the system's
+
+	mu  sync.Mutex
+	at  time.Time
+	err error
 }
 
 const (
@@ -192,9 +194,14 @@ func (p *probe) do(ctx context.Context, host string) error {
 	if time.Since(p.at) < probeTTL {
 		return p.err
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	// The result is kept for others, so whoever asked may leave.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
-	_, p.err = net.DefaultResolver.LookupHost(ctx, host)
+	lookup := p.lookup
+	if lookup == nil {
+		lookup = net.DefaultResolver.LookupHost
+	}
+	_, p.err = lookup(ctx, host)
 	p.at = time.Now()
 	return p.err
 }

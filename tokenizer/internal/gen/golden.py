@@ -64,6 +64,10 @@ SAMPLES = [
     "https://example.com/a/b?c=d&e=%20f#g ---- ==== //// !!!/\r\n/\r\n  \r\n\r\n x\u00a0\u3000y\x85\u2028z \x7f\x00\x01",
 ]
 
+# o200k_base has the tokens I' and " I'", so that a long s after one shows
+# whether it makes a contraction.
+CONTRACTIONS = [" I'ſt", "and I'ſ B", " I'ſ's I'ſAa", " I'ŝ I'ž"]
+
 ALPHABETS = [
     "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "aA", "0123456789", " ", "  \t\n\r", "\n \n",
     "'stmdrevlSTMDREVL\u017f", ".,;:!?-_/\\()[]{}<>@#$%^&*+=|~`\"'", "/\r\n", "éèüößñçÉÀ", "абвгдежзАБВГД",
@@ -178,7 +182,7 @@ def main():
                 out.write(result(e.encode_ordinary(text)))
             count += 1
 
-        for text in SAMPLES:
+        for text in SAMPLES + CONTRACTIONS:
             emit(text)
         for text in file_docs(args.files):
             emit(text)

@@ -1,0 +1,136 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/wire"
+)
+
+// withVars gives a request the variables that Caddy's server gives it.
+func withVars(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{}))
+}
+
+// TestSpool reads back what was written, whether it fits in memory or not,
+// and as often as one likes.
+func TestSpool(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, tt := range []struct {
+		name  string
+		write int // bytes at once
+		total int
+		file  bool
+	}{
+		{"empty", 1, 0, false},
+		{"small", 7, 1000, false},
+		{"to the byte", 1 << 10, formMemory, false},
+		{"one more", 1<<10 + 1, formMemory + 1<<10 + 1, true},
+		{"at once", 3 << 20, 3 << 20, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			data := make([]byte, tt.total)
+			for i := range data {
+				data[i] = byte(i * 31 >> 3)
+			}
+			s := &spool{}
+			defer s.close()
+			for rest := data; len(rest) > 0; {
+				n := min(tt.write, len(rest))
+				if _, err := s.Write(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if (s.file != nil) != tt.file || s.memory.Len() > formMemory || s.size != int64(tt.total) {
+				t.Errorf("file %v, %d bytes in memory, size %d", s.file != nil, s.memory.Len(), s.size)
+			}
+			first, err := s.reader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.CopyN(io.Discard, first, 100)
+			second, err := s.reader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(second)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
+// FuzzForm reads forms of any bytes: nothing may panic, and a form that is
+// accepted says the same of its model after it has been written anew.
+func FuzzForm(f *testing.F) {
+	const head = "--b\r\nContent-Disposition: form-data; name="
+	for _, seed := range []string{
+		head + "\"model\"\r\n\r\nm\r\n--b--\r\n",
+		head + "\"file\"; filename=\"a\"\r\n\r\nRIFF\r\n" + head + "model\r\n\r\nm\r\n--b--",
+		head + "\"file\"\r\n\r\nRIFF\r\n--b--\r\n",
+		head + "\"model\"\r\n\r\nm\r\n" + head + "\"MODEL\"\r\n\r\nn\r\n--b--\r\n",
+		"--b\r\n\r\n--b--", "--b--\r\n", "", "preamble\r\n--b\nContent-Disposition: form-data; name=model\n\nm\n--b--\nepilogue",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read := func(data []byte) (*form, error) {
+			form := &form{spool: &spool{}, boundary: "b"}
+			if _, err := form.spool.Write(data); err != nil {
+				t.Fatal(err)
+			}
+			return form, form.scan(wire.ImageEdit)
+		}
+		form, err := read(data)
+		if err != nil {
+			return
+		}
+		body, length, err := form.send(form.model)
+		if err != nil || length != int64(len(data)) {
+			t.Fatalf("length %d of %d, %v", length, len(data), err)
+		}
+		if same, err := io.ReadAll(body); err != nil || !bytes.Equal(same, data) {
+			t.Fatalf("the form changed: %q, %v", same, err)
+		}
+		body, _, err = form.send("other")
+		if form.model == "other" || err != nil {
+			return
+		}
+		renamed, err := io.ReadAll(body)
+		if err != nil {
+			t.Fatalf("writing anew: %v", err)
+		}
+		again, err := read(renamed)
+		if err != nil || again.model != "other" || again.stream != form.stream {
+			t.Fatalf("read again: %+v, %v; was %+v; %q", again, err, form, renamed)
+		}
+	})
+}
+
+// TestFormSendClosed lets a transport give up on a form in the middle, which
+// must not leave the goroutine that writes it behind; TestMain looks for it.
+func TestFormSendClosed(t *testing.T) {
+	f := &form{spool: &spool{}, boundary: "b", model: "m"}
+	_, _ = f.spool.Write([]byte("--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n" + strings.Repeat("x", 1<<20) + "\r\n--b--\r\n"))
+	defer f.spool.close()
+	body, _, err := f.send("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.CopyN(io.Discard, iotest.OneByteReader(body), 10)
+	if err := body.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := body.Read(make([]byte, 1)); err == nil {
+		t.Error("a closed body can be read")
+	}
+}
