@@ -15,11 +15,10 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/handlers"
-	"github.com/weirproxy/weir/internal/telemetry"
-	"github.com/weirproxy/weir/internal/tokens"
-
 	// Commands and the built-in guests.
 	_ "github.com/weirproxy/weir/internal/cli"
+	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/internal/tokens"
 	_ "github.com/weirproxy/weir/providers/anthropic"
 	_ "github.com/weirproxy/weir/providers/openai"
 	_ "github.com/weirproxy/weir/providers/openai_compatible"

@@ -122,11 +122,12 @@ func TestUnpack(t *testing.T) {
 		_ = zw.Close()
 		return b.Bytes()
 	}
-	random := make([]byte, maxUnpacked+1)
-	state := uint32(1)
-	for i := range random {
-		state = state*1664525 + 1013904223
-		random[i] = byte(state >> 24)
+	stored := func(n int) []byte { // as large packed as it is unpacked
+		var b bytes.Buffer
+		zw, _ := gzip.NewWriterLevel(&b, gzip.NoCompression)
+		_, _ = zw.Write(make([]byte, n))
+		_ = zw.Close()
+		return b.Bytes()
 	}
 	for _, tt := range []struct {
 		name     string
@@ -139,8 +140,9 @@ func TestUnpack(t *testing.T) {
 		{"gzip", "gzip", pack([]byte("{}")), false},
 		{"1 MB of one letter", "gzip", pack(make([]byte, 1<<20)), false},
 		{"2 MB of one letter", "gzip", pack(make([]byte, 2<<20)), true},
-		{"too large", "gzip", pack(random), true},
-		{"cut", "gzip", pack(random[:1000])[:500], true},
+		{"too large", "gzip", stored(maxUnpacked + 1), true},
+		{"large", "gzip", stored(maxUnpacked), false},
+		{"cut", "gzip", stored(1000)[:500], true},
 		{"brotli", "br", nil, true},
 		{"twice", "gzip, gzip", nil, true},
 		{"not gzip", "gzip", []byte("hello, I am no gzip"), true},

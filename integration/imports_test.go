@@ -25,7 +25,7 @@ var layers = []struct {
 	{"/internal/inflight", nil},
 	{"/internal/words", nil},
 	{"/internal/secret", nil},
-	{"/tokenizer*", nil},
+	{"/tokenizer*", []string{"/tokenizer*", "/internal/jsonscan"}},
 	{"/wire*", []string{"/wire*", "/internal/jsonscan", "/internal/sse"}},
 	{"/gateway", []string{"/wire", "/internal/typo"}},
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},

@@ -172,12 +172,18 @@ func TestIncludeUsage(t *testing.T) {
 	}{
 		{"not asked", "openai", chat.path, chat.body, strings.Replace(chat.body[:len(chat.body)-1]+asked, `"m"`, `"gpt-4o"`, 1), false},
 		{"asked", "openai", chat.path, chat.body[:len(chat.body)-1] + asked, strings.Replace(chat.body[:len(chat.body)-1]+asked, `"m"`, `"gpt-4o"`, 1), true},
-		{"refused", "openai", chat.path, `{"stream_options":{"include_usage":false},"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
-			`{"stream_options":{"include_usage":true},"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`, false},
-		{"null", "openai", chat.path, `{"stream_options":null,"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
-			`{"stream_options":{"include_usage":true},"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`, false},
-		{"other options", "openai", chat.path, `{"stream_options":{"include_obfuscation":false},"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
-			`{"stream_options":{"include_obfuscation":false,"include_usage":true},"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`, false},
+		{
+			"refused", "openai", chat.path, `{"stream_options":{"include_usage":false},"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
+			`{"stream_options":{"include_usage":true},"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`, false,
+		},
+		{
+			"null", "openai", chat.path, `{"stream_options":null,"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
+			`{"stream_options":{"include_usage":true},"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`, false,
+		},
+		{
+			"other options", "openai", chat.path, `{"stream_options":{"include_obfuscation":false},"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
+			`{"stream_options":{"include_obfuscation":false,"include_usage":true},"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`, false,
+		},
 		{"server that refuses the option", "mistral", chat.path, chat.body, strings.Replace(chat.body, `"m"`, `"gpt-4o"`, 1), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

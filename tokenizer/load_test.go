@@ -38,14 +38,15 @@ func TestResident(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	v, err := unpackVocab(packedO200k, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBPE(v)
+	b := func() *bpe {
+		v, err := unpackVocab(packedO200k, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newBPE(v)
+	}()
 	b.workers.release(b.workers.acquire())
 	took := time.Since(start)
-	v = nil
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&after)

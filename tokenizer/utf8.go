@@ -44,7 +44,8 @@ func appendValid(dst []byte, s string) []byte {
 // s: as many bytes as begin some well-formed sequence, at least one (Unicode
 // 16, table 3-7).
 func illFormed(s string) int {
-	low, high, size := byte(0x80), byte(0xBF), 0
+	var size int
+	low, high := byte(0x80), byte(0xBF)
 	switch b := s[0]; {
 	case b >= 0xC2 && b <= 0xDF:
 		size = 2

@@ -36,8 +36,10 @@ func TestDecode(t *testing.T) {
 		want facts
 	}{
 		{"plain", wire.Chat, `{"model":"m",` + hello + `}`, facts{Model: "m", Choices: 1}},
-		{"everything", wire.Chat, `{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_tokens":7,"n":3,"temperature":0.5,` + hello + `}`,
-			facts{Model: "m", Stream: true, Include: true, Cap: 7, CapParam: "max_tokens", Choices: 3, Temperature: 0.5, HasTemperature: true}},
+		{
+			"everything", wire.Chat, `{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_tokens":7,"n":3,"temperature":0.5,` + hello + `}`,
+			facts{Model: "m", Stream: true, Include: true, Cap: 7, CapParam: "max_tokens", Choices: 3, Temperature: 0.5, HasTemperature: true},
+		},
 		{"escapes", wire.Chat, `{"model":"caf\u00e9\/x",` + hello + `}`, facts{Model: "café/x", Choices: 1}},
 		{"nulls", wire.Chat, `{"model":"m","stream":null,"stream_options":null,"max_tokens":null,"n":null,"temperature":null,` + hello + `}`, facts{Model: "m", Choices: 1}},
 		{"null inside", wire.Chat, `{"model":"m","stream":true,"stream_options":{"include_usage":null},` + hello + `}`, facts{Model: "m", Stream: true, Choices: 1}},

@@ -12,6 +12,7 @@ import (
 	pkoukk "github.com/pkoukk/tiktoken-go"
 	loader "github.com/pkoukk/tiktoken-go-loader"
 	other "github.com/tiktoken-go/tokenizer"
+
 	"github.com/weirproxy/weir/tokenizer"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-
 	// Caddy's own modules and Weir's.
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
 	_ "github.com/weirproxy/weir"
 )
 

@@ -103,10 +103,12 @@ func shift(u uint64, n int64) (uint64, bool) {
 	if n > 20 {
 		return 0, false
 	}
-	for ok := true; n > 0; n-- {
-		if u, ok = pushDigit(u, 0); !ok {
+	for range n {
+		next, ok := pushDigit(u, 0)
+		if !ok {
 			return 0, false
 		}
+		u = next
 	}
 	return u, true
 }

@@ -109,7 +109,8 @@ func TestToolChoice(t *testing.T) {
 		{"script", `{"model":"m",` + tools + `,` + hello + `}`, Config{ToolCalls: []ToolCall{{Name: "get_time"}, {Name: "unknown"}, {}}}, calls{"get_time", "get_weather"}},
 		{
 			"after a result", `{"model":"tool","tool_choice":"required",` + tools + `,"messages":[{"role":"user","content":"Hi"},{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"get_time","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"noon"}]}`,
-			Config{}, nil,
+			Config{},
+			nil,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -107,18 +107,22 @@ func TestHeaders(t *testing.T) {
 		{
 			"openai limited", "/v1/chat/completions", "err-429",
 			map[string]string{"Retry-After": "1", "Retry-After-Ms": "1000", "X-Ratelimit-Remaining-Requests": "0", "X-Ratelimit-Reset-Requests": "1s"},
-			[]string{"X-Request-Id"}, nil,
+			[]string{"X-Request-Id"},
+			nil,
 		},
 		{"openai quota", "/v1/chat/completions", "err-quota", nil, nil, []string{"Retry-After", "Retry-After-Ms"}},
 		{"openai error", "/v1/chat/completions", "err-500", map[string]string{"X-Ratelimit-Remaining-Requests": "9999"}, nil, []string{"Retry-After"}},
 		{
 			"anthropic", "/v1/messages", "m",
 			map[string]string{"Anthropic-Ratelimit-Requests-Remaining": "9999", "Anthropic-Ratelimit-Output-Tokens-Reset": "2026-01-02T03:04:06Z"},
-			[]string{"Request-Id", "Anthropic-Organization-Id"}, []string{"X-Request-Id", "X-Ratelimit-Limit-Requests"},
+			[]string{"Request-Id", "Anthropic-Organization-Id"},
+			[]string{"X-Request-Id", "X-Ratelimit-Limit-Requests"},
 		},
 		{
 			"anthropic limited", "/v1/messages", "err-429",
-			map[string]string{"Retry-After": "1", "X-Should-Retry": "true", "Anthropic-Ratelimit-Requests-Remaining": "0"}, nil, []string{"Retry-After-Ms"},
+			map[string]string{"Retry-After": "1", "X-Should-Retry": "true", "Anthropic-Ratelimit-Requests-Remaining": "0"},
+			nil,
+			[]string{"Retry-After-Ms"},
 		},
 		{"anthropic refused", "/v1/messages", "err-400", map[string]string{"X-Should-Retry": "false"}, nil, nil},
 	} {

@@ -21,7 +21,7 @@ func FuzzRequest(f *testing.F) {
 		_ = json.Unmarshal(body, &head)
 		for _, word := range []string{"hang", "stall", "garbage", "html", "cut", "err-stream", "tokens-"} {
 			if strings.Contains(head.Model, word) {
-				t.Skip("not an answer, or a long one")
+				return // not an answer, or a long one
 			}
 		}
 		path := routes[uint(i)%uint(len(routes))].suffix

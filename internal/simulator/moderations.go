@@ -12,9 +12,18 @@ var categories = []struct {
 	name   string
 	images bool
 }{
-	{"harassment", false}, {"harassment/threatening", false}, {"sexual", true}, {"hate", false},
-	{"hate/threatening", false}, {"illicit", false}, {"illicit/violent", false}, {"self-harm/intent", true},
-	{"self-harm/instructions", true}, {"self-harm", true}, {"sexual/minors", false}, {"violence", true},
+	{"harassment", false},
+	{"harassment/threatening", false},
+	{"sexual", true},
+	{"hate", false},
+	{"hate/threatening", false},
+	{"illicit", false},
+	{"illicit/violent", false},
+	{"self-harm/intent", true},
+	{"self-harm/instructions", true},
+	{"self-harm", true},
+	{"sexual/minors", false},
+	{"violence", true},
 	{"violence/graphic", true},
 }
 

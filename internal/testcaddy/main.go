@@ -4,9 +4,9 @@ package main
 
 import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-
 	// Caddy's own modules and Weir's.
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
 	_ "github.com/weirproxy/weir"
 )
 

@@ -15,8 +15,14 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"openai", "openai", 0}, {"opnai", "openai", 1},
-		{"opneai", "openai", 2}, {"kitten", "sitting", 3}, {"Ä", "A", 2},
+		{"", "", 0},
+		{"a", "", 1},
+		{"", "abc", 3},
+		{"openai", "openai", 0},
+		{"opnai", "openai", 1},
+		{"opneai", "openai", 2},
+		{"kitten", "sitting", 3},
+		{"Ä", "A", 2},
 	} {
 		if got := Distance(c.a, c.b); got != c.want {
 			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)

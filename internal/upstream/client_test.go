@@ -32,7 +32,7 @@ func TestBaseURL(t *testing.T) {
 		{"https://x/v1?key=1", "", "error: base_url must have no user, query or fragment"},
 		{"https://x/v1#a", "", "error: base_url must have no user, query or fragment"},
 	} {
-		got := ""
+		var got string
 		if u, err := parseBase(c.base, c.suffix); err != nil {
 			got = "error: " + err.Error()
 		} else {
