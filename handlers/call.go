@@ -32,7 +32,11 @@ type call struct {
 	door   wire.Door
 	flight *inflight.Call
 	target *gateway.Route
-	span   trace.Span
+
+	// upstream is the provider that is called, also for a list of models.
+	upstream gateway.Provider
+
+	span trace.Span
 
 	// ctx is the upstream call's; it ends with the client's request, or with
 	// one of gateway's causes.

@@ -39,7 +39,7 @@ func (c *call) dispatch() (*http.Response, error) {
 	if err != nil {
 		return nil, c.dispatchFailed(err)
 	}
-	c.x.End(func(o *gateway.Outcome) { o.UpstreamID = upstreamID(res.Header) })
+	c.x.End(func(o *gateway.Outcome) { o.UpstreamID = c.upstreamID(res.Header) })
 	c.proxy.gateway.Health.Report(c.x.Target, res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusTooManyRequests)
 	if res.StatusCode >= http.StatusBadRequest {
 		c.x.Refused()

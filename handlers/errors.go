@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -22,6 +24,16 @@ func notFound(r *http.Request) *gateway.Error {
 
 func methodNotAllowed(r *http.Request, allow string) *gateway.Error {
 	return &gateway.Error{Kind: wire.KindMethod, Message: fmt.Sprintf("%s is not allowed here; use %s", r.Method, allow)}
+}
+
+// crashed is the error of a panic. Only the runtime's own values are shown in
+// the log: others may hold a piece of a request, or a secret.
+func crashed(value any) *gateway.Error {
+	shown := fmt.Sprintf("%T", value)
+	if e, ok := value.(runtime.Error); ok {
+		shown = e.Error()
+	}
+	return &gateway.Error{Kind: wire.KindInternal, Phase: "panic", Message: "internal error", Cause: fmt.Errorf("panic: %s\n%s", shown, debug.Stack())}
 }
 
 // refuse answers a request that is no exchange.

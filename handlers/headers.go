@@ -60,10 +60,10 @@ func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
 // upstreamIDs are the headers in which vendors name a request.
 var upstreamIDs = []string{"X-Request-Id", "Request-Id", "X-Amzn-Requestid", "Apim-Request-Id", "X-Generation-Id", "X-Ds-Trace-Id", "Mistral-Correlation-Id"}
 
-func upstreamID(h http.Header) string {
+func (c *call) upstreamID(h http.Header) string {
 	for _, name := range upstreamIDs {
 		if id := h.Get(name); id != "" && len(id) <= 256 {
-			return id
+			return string(c.redact([]byte(id)))
 		}
 	}
 	return ""
@@ -78,7 +78,7 @@ func (c *call) copyHeader(from http.Header) {
 			setHeader(h, name, v)
 		}
 	}
-	if id := upstreamID(from); id != "" {
+	if id := c.upstreamID(from); id != "" {
 		setHeader(h, headerUpstreamID, id)
 	}
 }

@@ -85,6 +85,7 @@ func (c *call) serveModel(id string) error {
 
 // passModels passes a vendor's answer on as it came.
 func (c *call) passModels(provider gateway.Provider, path string) error {
+	c.upstream = provider
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	res, err := c.fetchModels(ctx, provider, path)
@@ -99,6 +100,7 @@ func (c *call) passModels(provider gateway.Provider, path string) error {
 	c.copyHeader(res.Header)
 	if res.StatusCode >= http.StatusBadRequest {
 		c.copyRetry(res.Header)
+		body = c.redact(body)
 	}
 	setHeader(c.out.w.Header(), "Content-Length", strconv.Itoa(len(body)))
 	_ = c.out.whole(res.StatusCode, body)

@@ -220,10 +220,25 @@ func (c *call) exchange() (err error) {
 	c.begin()
 	defer c.settle()
 
-	if err := c.serve(); err != nil {
+	if err := c.guarded(); err != nil {
 		return c.fail(err)
 	}
 	return nil
+}
+
+// guarded makes a panic an error like any other: its client is told in its
+// own dialect. net/http would write the value into the log, whatever it holds.
+func (c *call) guarded() (err error) {
+	defer func() {
+		switch r := recover(); r {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(r)
+		default:
+			err = crashed(r)
+		}
+	}()
+	return c.serve()
 }
 
 // serve takes the steps of a request; the first error ends it.

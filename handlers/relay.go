@@ -143,7 +143,7 @@ func (c *call) failureIn(data []byte) *wire.Failure {
 // redact hides the account's key in what an upstream says of an error: some
 // quote the key that they refuse.
 func (c *call) redact(data []byte) []byte {
-	if redactor, ok := c.target.Provider.(interface{ Redact([]byte) []byte }); ok {
+	if redactor, ok := c.upstream.(interface{ Redact([]byte) []byte }); ok {
 		return redactor.Redact(data)
 	}
 	return data
@@ -283,6 +283,8 @@ func (c *call) relayBytes(res *http.Response, body io.Reader) error {
 				return nil
 			}
 			c.x.End(func(o *gateway.Outcome) { o.Err = gateway.AsError(c.readError(err, "answer")) })
+			_ = c.out.write(nil, true) // what has come so far
+			c.letRead()
 			panic(http.ErrAbortHandler) // a body of bytes has no place for an error
 		}
 	}

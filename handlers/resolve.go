@@ -17,7 +17,7 @@ func (c *call) resolve() error {
 	if err != nil {
 		return err
 	}
-	c.target = route
+	c.target, c.upstream = route, route.Provider
 	c.x.Update(func() { c.x.Target = route.Target })
 	if c.form != nil {
 		return route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope)

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"compress/gzip"
-	"fmt"
 	"io"
 	"net/http"
 
@@ -19,7 +18,7 @@ const (
 
 // unpack returns the answer's body as it is meant.
 func unpack(res *http.Response) (io.Reader, error) {
-	switch encoding := res.Header.Get("Content-Encoding"); encoding {
+	switch res.Header.Get("Content-Encoding") {
 	case "", "identity":
 		return res.Body, nil
 	case "gzip", "x-gzip":
@@ -30,7 +29,7 @@ func unpack(res *http.Response) (io.Reader, error) {
 		}
 		return &bounded{r: r, packed: packed}, nil
 	default:
-		return nil, &gateway.Error{Kind: wire.KindUpstream, Phase: "encoding", Message: fmt.Sprintf("the upstream's answer has the content encoding '%.32s', which was not asked for", encoding)}
+		return nil, &gateway.Error{Kind: wire.KindUpstream, Phase: "encoding", Message: "the upstream's answer is compressed in a way that was not asked for"}
 	}
 }
 

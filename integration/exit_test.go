@@ -20,20 +20,29 @@ import (
 	"github.com/weirproxy/weir/integration/weirtest"
 )
 
-// buildCaddy builds the real binary once per test run. The directory outlives
-// the tests that use it; the binary is in the build cache after the first run.
-var buildCaddy = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "weir-caddy-")
-	if err != nil {
-		return "", err
+// TestProcess runs what needs a process of its own. The real binary is built
+// once for all of it.
+func TestProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs a binary")
 	}
-	path := filepath.Join(dir, "caddy")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building: %w\n%s", err, out)
+	binary := filepath.Join(t.TempDir(), "caddy")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
 	}
-	return path, nil
-})
+	for _, c := range []struct {
+		name string
+		run  func(t *testing.T, binary string)
+	}{
+		{"exit tells streams", exitTellsStreams},
+		{"exit turns readiness off", exitTurnsReadinessOff},
+		{"exit tells streams of before a reload", exitTellsStreamsOfBeforeReload},
+		{"exit lets streams finish", exitLetsStreamsFinish},
+		{"second signal", secondSignal},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, binary) })
+	}
+}
 
 // process is a Caddy with Weir that runs as a process of its own.
 type process struct {
@@ -48,15 +57,8 @@ type process struct {
 
 // startProcess runs the binary with a Caddyfile whose global options and site
 // are given; it returns when the site is ready.
-func startProcess(t *testing.T, global, site string) *process {
+func startProcess(t *testing.T, binary, global, site string) *process {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("builds and runs a binary")
-	}
-	binary, err := buildCaddy()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	p := &process{admin: weirtest.FreeAddr(t), exited: make(chan struct{})}
 	addr := weirtest.FreeAddr(t)
@@ -282,13 +284,13 @@ const stalling = `ai {
 	}
 	grace_period ` + graceOption
 
-func TestExitTellsStreams(t *testing.T) {
+func exitTellsStreams(t *testing.T, binary string) {
 	for _, c := range []struct {
 		name string
 		sig  syscall.Signal
 	}{{"SIGTERM", syscall.SIGTERM}, {"SIGINT", syscall.SIGINT}} {
 		t.Run(c.name, func(t *testing.T) {
-			p := startProcess(t, stalling, "ai_gateway")
+			p := startProcess(t, binary, stalling, "ai_gateway")
 			client := newClient(t)
 			streams := openChild(t, client, p.url)
 			p.signal(t, c.sig)
@@ -299,11 +301,11 @@ func TestExitTellsStreams(t *testing.T) {
 	}
 }
 
-// TestExitTurnsReadinessOff holds that load balancers hear of the exit while
+// exitTurnsReadinessOff holds that load balancers hear of the exit while
 // the process still serves: that is what shutdown_delay is for. Streams that
 // begin in that time are told too.
-func TestExitTurnsReadinessOff(t *testing.T) {
-	p := startProcess(t, stalling+"\n\tshutdown_delay 2s", "ai_gateway")
+func exitTurnsReadinessOff(t *testing.T, binary string) {
+	p := startProcess(t, binary, stalling+"\n\tshutdown_delay 2s", "ai_gateway")
 	prober, client := newClient(t), newClient(t)
 	p.signal(t, syscall.SIGTERM)
 	eventually(t, "an unready process", func() bool { return p.ready(prober) == http.StatusServiceUnavailable })
@@ -313,16 +315,16 @@ func TestExitTurnsReadinessOff(t *testing.T) {
 	p.wantSettled(t, len(streams))
 }
 
-// TestExitTellsStreamsOfBeforeReload holds that streams which began under an
+// exitTellsStreamsOfBeforeReload holds that streams which began under an
 // earlier configuration, for which Caddy does not wait, are told as well: also
 // when the last one has no `ai` app at all.
-func TestExitTellsStreamsOfBeforeReload(t *testing.T) {
+func exitTellsStreamsOfBeforeReload(t *testing.T, binary string) {
 	for _, c := range []struct{ name, global, site string }{
 		{"same site", stalling + "\n\tlog {\n\t\tlevel INFO\n\t}", "ai_gateway"},
 		{"no ai", "grace_period " + graceOption, `respond "elsewhere"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := startProcess(t, stalling, "ai_gateway")
+			p := startProcess(t, binary, stalling, "ai_gateway")
 			client := newClient(t)
 			streams := openChild(t, client, p.url)
 			site := "ai_health\n"
@@ -347,10 +349,10 @@ func TestExitTellsStreamsOfBeforeReload(t *testing.T) {
 	}
 }
 
-// TestExitLetsStreamsFinish holds that a stream which ends by itself within
+// exitLetsStreamsFinish holds that a stream which ends by itself within
 // the drain is not touched, and that nothing waits longer than it.
-func TestExitLetsStreamsFinish(t *testing.T) {
-	p := startProcess(t, "ai {\n\t\tprovider sim simulator\n\t\tmodel chat sim/tokens-20+tps-20\n\t}\n\tgrace_period 20s", "ai_gateway")
+func exitLetsStreamsFinish(t *testing.T, binary string) {
+	p := startProcess(t, binary, "ai {\n\t\tprovider sim simulator\n\t\tmodel chat sim/tokens-20+tps-20\n\t}\n\tgrace_period 20s", "ai_gateway")
 	client := newClient(t)
 	streams := openChild(t, client, p.url)
 	p.signal(t, syscall.SIGTERM)
@@ -372,11 +374,11 @@ func TestExitLetsStreamsFinish(t *testing.T) {
 	}
 }
 
-// TestSecondSignal holds that a second SIGTERM changes nothing and a second
+// secondSignal holds that a second SIGTERM changes nothing and a second
 // SIGINT ends the process at once, as in any Caddy.
-func TestSecondSignal(t *testing.T) {
+func secondSignal(t *testing.T, binary string) {
 	t.Run("SIGTERM", func(t *testing.T) {
-		p := startProcess(t, stalling, "ai_gateway")
+		p := startProcess(t, binary, stalling, "ai_gateway")
 		streams := openChild(t, newClient(t), p.url)
 		p.signal(t, syscall.SIGTERM)
 		p.signal(t, syscall.SIGTERM)
@@ -385,7 +387,7 @@ func TestSecondSignal(t *testing.T) {
 		p.wantSettled(t, len(streams))
 	})
 	t.Run("SIGINT", func(t *testing.T) {
-		p := startProcess(t, "ai {\n\t\tprovider sim simulator\n\t\tmodel chat sim/stall-3\n\t\tdrain_timeout 1h\n\t}", "ai_gateway")
+		p := startProcess(t, binary, "ai {\n\t\tprovider sim simulator\n\t\tmodel chat sim/stall-3\n\t\tdrain_timeout 1h\n\t}", "ai_gateway")
 		streams := openChild(t, newClient(t), p.url)
 		p.signal(t, syscall.SIGINT)
 		eventually(t, "the word that Caddy exits", func() bool { return strings.Contains(p.logged(), "exiting; byeee") })

@@ -34,7 +34,9 @@ func newTLSRig(t *testing.T, d *door, site string) (rig *rig, roots *x509.CertPo
 	rig = newRig(t, d, "", "")
 	dir := t.TempDir()
 	roots = writeCertificate(t, dir)
-	_, port, _ := strings.Cut(rig.Addr, ":")
+	// On a port of its own: a connection that a listener has not accepted yet
+	// may be reset when it is handed over.
+	_, port, _ := strings.Cut(weirtest.FreeAddr(t), ":")
 	config, err := weirtest.Adapt(fmt.Sprintf(`{
 	admin off
 	persist_config off
@@ -139,11 +141,7 @@ func closing(t *testing.T, transport *http.Transport) http.RoundTripper {
 // newPlainRig is newRig with HTTP/2 in clear and everything in the way.
 func newPlainRig(t *testing.T, d *door, site string) *rig {
 	t.Helper()
-	rig := newRig(t, d, "", "")
-	if err := rig.Load("metrics\nservers {\nprotocols h1 h2c\n}", rig.config(d, ""), "log\nencode gzip\nai_gateway {\n"+site+"\n}"); err != nil {
-		t.Fatal(err)
-	}
-	return rig
+	return newRigWith(t, "metrics\nservers {\nprotocols h1 h2c\n}", d, "", "log\nencode gzip\nai_gateway {\n"+site+"\n}")
 }
 
 // request starts a call that accepts gzip, which no stream may be packed in.
@@ -201,8 +199,6 @@ func TestProtocols(t *testing.T) {
 				})
 				t.Run("cut", func(t *testing.T) {
 					rig.answers(cutAfter(d.prelude + d.words(2)))
-					// HTTP/3 resets a stream at once; the client has some time
-					// to read before, but none is enough on every machine.
 					res, _ := request(t, rt, rig.URL+d.path, d.body)
 					body, err := io.ReadAll(res.Body)
 					if err == nil {
@@ -258,16 +254,14 @@ func TestSilenceOverProtocols(t *testing.T) {
 	d := doors[0]
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			rig, rt := p.start(t, d, "write_timeout 200ms\nheartbeat 600ms")
+			rig, rt := p.start(t, d, "write_timeout 500ms\nheartbeat 1200ms")
 			s := newScript()
 			rig.answers(s.answer)
 			go func() { s.steps <- d.prelude + d.words(1) }()
 			res, _ := request(t, rt, rig.URL+d.path, d.body)
 			r := &reader{body: res.Body}
 			r.skip(t, d.ping, d.prelude+d.words(1))
-			for range 2 {
-				r.until(t, d.ping)
-			}
+			r.until(t, d.ping)
 			s.send(t, d.words(1)+d.finish+d.hidden+d.end)
 			close(s.steps)
 			r.skip(t, d.ping, d.words(1)+d.finish+d.end)

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +38,26 @@ func newClient(t testing.TB) *http.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 128}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: persistent{transport}}
+}
+
+// persistent asks again when a connection is reset before an answer: that is
+// what happens to one which Caddy has not accepted when a reload swaps its
+// listener. Requests that a handler has seen are not reset.
+type persistent struct{ *http.Transport }
+
+func (p persistent) RoundTrip(req *http.Request) (res *http.Response, err error) {
+	for range 5 {
+		if res, err = p.Transport.RoundTrip(req); !errors.Is(err, syscall.ECONNRESET) {
+			return res, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return res, err
 }
 
 // gated is an upstream whose streams stop in the middle until they are

@@ -43,12 +43,18 @@ func newRig(t *testing.T, d *door, options, site string) *rig {
 // newRigIn is newRig with the whole inside of the site's block.
 func newRigIn(t *testing.T, d *door, options, site string) *rig {
 	t.Helper()
+	return newRigWith(t, "", d, options, site)
+}
+
+// newRigWith is newRigIn with further global options.
+func newRigWith(t *testing.T, global string, d *door, options, site string) *rig {
+	t.Helper()
 	t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
 	r := &rig{}
 	r.up = weirtest.NewUpstream(t, func(w http.ResponseWriter, req *weirtest.Request) {
 		(*r.answer.Load())(w, req)
 	})
-	r.Gateway = weirtest.Start(t, r.config(d, options), site)
+	r.Gateway = weirtest.StartWith(t, global, r.config(d, options), site)
 	return r
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,26 +20,37 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(panicking))
+	caddy.RegisterModule(new(crashing))
 }
 
 // canary is a provider key that must never be seen anywhere but upstream.
 const canary = "sk-canary-7f3a9c51e2b84d06"
 
-// panicking is a provider whose calls panic with a secret.
-type panicking struct{}
+// crashing is a provider whose calls panic with a secret.
+type crashing struct{}
 
-func (*panicking) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "ai.providers.panicking", New: func() caddy.Module { return new(panicking) }}
+func (*crashing) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "ai.providers.crashing", New: func() caddy.Module { return new(crashing) }}
 }
 
-func (*panicking) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { d.Next(); return nil }
-func (*panicking) Speaks(*wire.Operation) bool                     { return true }
-func (*panicking) Traits() gateway.Traits                          { return gateway.Traits{} }
+func (*crashing) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { d.Next(); return nil }
+func (*crashing) Speaks(*wire.Operation) bool                     { return true }
+func (*crashing) Traits() gateway.Traits                          { return gateway.Traits{} }
 
-func (*panicking) Do(context.Context, *gateway.Call) (*http.Response, error) {
+func (*crashing) Do(_ context.Context, call *gateway.Call) (*http.Response, error) {
+	if call.Stream {
+		return &http.Response{
+			StatusCode: http.StatusOK, ContentLength: -1, Header: http.Header{"Content-Type": {"text/event-stream"}},
+			Body: io.NopCloser(io.MultiReader(strings.NewReader("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hello\"}}]}\n\n"), crash{})),
+		}, nil
+	}
 	panic("the key " + os.Getenv("CANARY_KEY") + " is wrong")
 }
+
+// crash is a body whose reading panics.
+type crash struct{}
+
+func (crash) Read([]byte) (int, error) { panic("reading with " + os.Getenv("CANARY_KEY")) }
 
 // internals are what no client may see of the inside.
 var internals = []string{
@@ -85,8 +97,8 @@ var failures = []struct {
 	{"nobody listens", "refused", false, nil},
 	{"no TLS", "tls", false, nil},
 	{"no such host", "nowhere", false, nil},
-	{"panic", "panics", false, nil},
-	{"panic, streamed", "panics", true, nil},
+	{"panic", "faulty", false, nil},
+	{"panic, streamed", "faulty", true, nil},
 }
 
 func answerJSON(w http.ResponseWriter, status int, body string) {
@@ -105,13 +117,17 @@ func quoting(status int, contentType, body string) func(http.ResponseWriter, str
 
 func TestSecretsStayInside(t *testing.T) {
 	t.Setenv("CANARY_KEY", canary)
+	var mu sync.Mutex
 	var answer func(http.ResponseWriter, string)
 	keys := 0
 	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, r *weirtest.Request) {
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		mu.Lock()
 		if key == canary {
 			keys++
 		}
+		answer := answer
+		mu.Unlock()
 		answer(w, key)
 	})
 	dir := t.TempDir()
@@ -124,7 +140,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	ai := provider("up", up.URL) + provider("refused", "http://"+weirtest.FreeAddr(t)) +
 		provider("tls", strings.Replace(up.URL, "http:", "https:", 1)) + provider("nowhere", "http://nobody.invalid") +
-		"provider panics panicking\nusage log"
+		"provider faulty crashing\nusage log"
 	file, admin := filepath.Join(dir, "log"), weirtest.FreeAddr(t)
 	site := "log\n\tai_health {\n\t\tdeep\n\t}\n\tai_gateway"
 	g := weirtest.Start(t, "provider sim simulator", site)
@@ -136,7 +152,9 @@ func TestSecretsStayInside(t *testing.T) {
 	client := newClient(t)
 	for i, f := range failures {
 		t.Run(f.name, func(t *testing.T) {
+			mu.Lock()
 			answer = f.answer
+			mu.Unlock()
 			body := fmt.Sprintf(`{"model":"%s/m","stream":%v,"messages":[{"role":"user","content":"hi"}]}`, f.model, f.stream)
 			req, err := http.NewRequest(http.MethodPost, g.URL+"/v1/chat/completions", strings.NewReader(body))
 			if err != nil {
@@ -160,6 +178,8 @@ func TestSecretsStayInside(t *testing.T) {
 			}
 		})
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if keys == 0 {
 		t.Error("the key never reached the upstream: the test tests nothing")
 	}
@@ -183,6 +203,35 @@ func TestSecretsStayInside(t *testing.T) {
 			if strings.Contains(line, canary) {
 				t.Errorf("%s has the key: %s", filepath.Base(path), line)
 			}
+		}
+	}
+}
+
+// TestPanic holds that a panic costs one request, whose client is told, and
+// nothing else.
+func TestPanic(t *testing.T) {
+	g := weirtest.Start(t, "provider faulty crashing\nprovider sim simulator", "ai_gateway")
+	client := newClient(t)
+	res, body := post(t, client, g.URL+"/v1/chat/completions", asks("crashes/m"))
+	if res.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"code":"internal_error"`) {
+		t.Errorf("status %d, body %s", res.StatusCode, body)
+	}
+	res, err := client.Post(g.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"crashes/m","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err == nil || !strings.Contains(string(data), "hello") || !strings.Contains(string(data), `data: {"error":`) || strings.Contains(string(data), "[DONE]") {
+		t.Errorf("the stream ended with %v after %s", err, data)
+	}
+	if res, body := post(t, client, g.URL+"/v1/chat/completions", asks("sim/default")); res.StatusCode != http.StatusOK {
+		t.Errorf("the next request: status %d, body %s", res.StatusCode, body)
+	}
+	records := g.Records.Wait(t, 3)
+	for i, want := range []string{"internal", "internal", ""} {
+		if records[i].Error != want || records[i].Usage.Input == 0 {
+			t.Errorf("record %d: %+v", i, records[i])
 		}
 	}
 }

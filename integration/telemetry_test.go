@@ -102,7 +102,7 @@ func asks(model string) string { return fmt.Sprintf(ask, model) }
 
 func TestLogs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log")
-	site := "log\n\tlog_append ai_model {http.ai.model}\n\tlog_append ai_in {http.ai.usage.input_tokens}\n\tlog_append ai_target {http.ai.target.provider}/{http.ai.target.model}\n\theader >X-Test-Model {http.ai.model}\n\tai_gateway"
+	site := "log\n\tlog_append ai_model {http.ai.model}\n\tlog_append ai_in {http.ai.usage.input_tokens}\n\tlog_append ai_target {http.ai.target.model}\n\theader >X-Test-Model {http.ai.model}\n\tai_gateway"
 	g := weirtest.StartWith(t, logTo(file), "provider sim simulator\nmodel chat sim/tokens-5\nusage log", site)
 	client := newClient(t)
 	res, _ := post(t, client, g.URL+"/v1/chat/completions", asks("chat"), "X-Request-Id", "mine-1")
@@ -156,10 +156,11 @@ func TestLogs(t *testing.T) {
 	}
 	for i, line := range access {
 		var l struct {
-			AI     json.RawMessage `json:"ai"`
-			Model  string          `json:"ai_model"`
-			In     any             `json:"ai_in"`
-			Target string          `json:"ai_target"`
+			AI       json.RawMessage `json:"ai"`
+			Model    string          `json:"ai_model"`
+			In       any             `json:"ai_in"`
+			Provider string          `json:"ai_provider"`
+			Target   string          `json:"ai_target"`
 		}
 		if err := json.Unmarshal(line, &l); err != nil {
 			t.Fatal(err)
@@ -174,8 +175,8 @@ func TestLogs(t *testing.T) {
 		if diff := cmp.Diff(wantRecords[i], r); diff != "" {
 			t.Errorf("access line %d (-want +got)\n%s", i, diff)
 		}
-		if l.Model != r.Model || l.Target != r.Provider+"/"+r.Upstream || l.In == nil {
-			t.Errorf("placeholders in access line %d: %+v", i, l)
+		if l.Model != r.Model || l.Target != r.Upstream || l.In == nil {
+			t.Errorf("placeholders in access line %d: model %q, target %q, input %v; want those of %+v", i, l.Model, l.Target, l.In, r)
 		}
 		if strings.Contains(string(line), `"content":"hi"`) {
 			t.Errorf("the prompt is in the access log: %s", line)

@@ -344,11 +344,7 @@ func TestPaths(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	for _, d := range doors {
 		t.Run(d.name, func(t *testing.T) {
-			t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
-			rig := newRig(t, d, "", "")
-			if err := rig.Load("servers {\ntrusted_proxies static 127.0.0.1/32\n}", rig.config(d, ""), "ai_gateway"); err != nil {
-				t.Fatal(err)
-			}
+			rig := newRigWith(t, "servers {\ntrusted_proxies static 127.0.0.1/32\n}", d, "", "ai_gateway")
 			rig.answers(whole(200, d.answer))
 			for _, addr := range []string{"203.0.113.7", "2001:db8::1", "100.64.0.1"} {
 				rig.checkRefusal(t, d, rig.ask(t, d.path, d.whole, "X-Forwarded-For: "+addr), 401, "", "loopback and private")

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (c *Client) Redact(text []byte) []byte {
 	if c.key.IsZero() {
 		return text
 	}
-	return []byte(strings.ReplaceAll(string(text), c.key.Reveal(), "***"))
+	return bytes.ReplaceAll(text, []byte(c.key.Reveal()), []byte("***"))
 }
 
 // explain words a transport's error. The client must not learn addresses, so

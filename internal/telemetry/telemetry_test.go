@@ -1,0 +1,154 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/leaktest"
+	"github.com/weirproxy/weir/wire"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// gather returns the counters and gauges, and the counts of histograms.
+func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]float64)
+	for _, f := range families {
+		if f.GetName() == "caddy_ai_token_memo_total" {
+			continue // counts of the whole process
+		}
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetName() + "=" + l.GetValue()
+			}
+			got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return got
+}
+
+// TestCountsSurviveRegistries holds that collectors count on in each new
+// configuration's registry, and may be registered twice in one.
+func TestCountsSurviveRegistries(t *testing.T) {
+	m := NewMetrics()
+	record := &gateway.Record{
+		Dialect: wire.OpenAI, Provider: "up", Status: 200, Stream: true, Attempts: 1, UsageSource: gateway.SourceProvider,
+		Usage:   wire.Usage{Input: 3, Output: 2, CacheRead: 1},
+		Timings: gateway.Timings{Total: time.Second, Upstream: time.Millisecond, FirstToken: time.Millisecond},
+	}
+	m.Begin()
+	m.Begin()
+	m.End(record, "chat")
+	m.Attempt("up", &http.Response{StatusCode: 200}, nil)
+	want := map[string]float64{
+		"caddy_ai_in_flight": 1,
+		"caddy_ai_requests_total dialect=openai model=chat provider=up status=200 stream=true": 1,
+		"caddy_ai_request_duration_seconds dialect=openai model=chat provider=up":              1,
+		"caddy_ai_time_to_first_token_seconds dialect=openai model=chat provider=up":           1,
+		"caddy_ai_inter_token_seconds dialect=openai model=chat provider=up":                   1,
+		"caddy_ai_overhead_seconds dialect=openai":                                             1,
+		"caddy_ai_tokens_total direction=input source=provider":                                3,
+		"caddy_ai_tokens_total direction=output source=provider":                               2,
+		"caddy_ai_tokens_total direction=cached source=provider":                               1,
+		"caddy_ai_upstream_attempts_total outcome=ok provider=up":                              1,
+	}
+	for range 2 {
+		registry := prometheus.NewPedanticRegistry()
+		for range 2 {
+			if err := m.Register(registry); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(want, gather(t, registry)); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+}
+
+func TestAttemptOutcomes(t *testing.T) {
+	m := NewMetrics()
+	registry := prometheus.NewRegistry()
+	if err := m.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	for status, outcome := range map[int]string{200: "ok", 302: "ok", 400: "client_error", 429: "rate_limited", 500: "server_error", 529: "server_error"} {
+		m.Attempt(fmt.Sprint(status), &http.Response{StatusCode: status}, nil)
+		if got := gather(t, registry)[fmt.Sprintf("caddy_ai_upstream_attempts_total outcome=%s provider=%d", outcome, status)]; got != 1 {
+			t.Errorf("status %d is no %s", status, outcome)
+		}
+	}
+	m.Attempt("x", nil, errors.New("reset"))
+	m.Attempt("x", nil, gateway.ErrFirstToken)
+	got := gather(t, registry)
+	if got["caddy_ai_upstream_attempts_total outcome=error provider=x"] != 1 || got["caddy_ai_upstream_attempts_total outcome=timeout provider=x"] != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestNoProvider holds that a refusal before any provider was chosen has a
+// label all the same.
+func TestNoProvider(t *testing.T) {
+	m := NewMetrics()
+	registry := prometheus.NewRegistry()
+	if err := m.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	m.Begin()
+	m.End(&gateway.Record{Dialect: wire.Anthropic, Status: 404}, Other)
+	if got := gather(t, registry)["caddy_ai_requests_total dialect=anthropic model=_other provider=_other status=404 stream=false"]; got != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestObject(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 3600))
+	enc := zapcore.NewMapObjectEncoder()
+	err := Object{&gateway.Record{
+		RequestID: "r", Time: at, Key: "k", Principal: "k", Dialect: wire.OpenAI, Operation: "chat", Model: "m", Provider: "p",
+		UpstreamModel: "u", UpstreamID: "up", Stream: true, Status: 200, Error: "timeout", Phase: "idle", FinishReason: "stop", ClientGone: true,
+		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, UsageSource: "provider", Cache: "hit", Attempts: 6, BytesOut: 7,
+		Timings: gateway.Timings{Auth: 1500 * time.Microsecond, Queue: 2e6, Limit: 3e6, Cache: 4e6, Route: 5e6, Upstream: 6e6, FirstToken: 7e6, Total: 8e6},
+	}}.MarshalLogObject(enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"request_id": "r", "time": "2026-01-02T02:04:05.000006Z", "key": "k", "principal": "k", "dialect": "openai", "operation": "chat",
+		"model": "m", "provider": "p", "upstream_model": "u", "upstream_request_id": "up", "stream": true, "status": 200, "error": "timeout",
+		"error_phase": "idle", "finish_reason": "stop", "client_gone": true, "input_tokens": int64(1), "output_tokens": int64(2),
+		"cached_tokens": int64(3), "cache_write_tokens": int64(4), "reasoning_tokens": int64(5), "usage_source": "provider", "cost_usd": nil,
+		"cache": "hit", "attempts": 6, "bytes_out": int64(7), "auth_ms": 1.5, "queue_ms": 2.0, "limit_ms": 3.0, "cache_ms": 4.0, "route_ms": 5.0,
+		"upstream_ms": 6.0, "ttft_ms": 7.0, "total_ms": 8.0,
+	}
+	if diff := cmp.Diff(want, enc.Fields); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestSpanWithoutTracing holds that a site without `tracing` pays nothing.
+func TestSpanWithoutTracing(t *testing.T) {
+	ctx, span := StartSpan(context.Background(), &gateway.Exchange{Operation: wire.Chat})
+	if ctx != context.Background() || span != nil {
+		t.Errorf("a span without tracing: %v", span)
+	}
+	EndSpan(span, &gateway.Record{})
+	if trace.SpanFromContext(ctx).IsRecording() {
+		t.Error("the span records")
+	}
+}
