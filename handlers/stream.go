@@ -36,7 +36,7 @@ type stream struct {
 }
 
 // maxHeld bounds what is kept back; more is content in any sense.
-const maxHeld = 0
+const maxHeld = 64 << 10
 
 // relayStream passes a stream on, event by event, and watches it go. It
 // closes the answer's body.

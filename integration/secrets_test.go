@@ -212,11 +212,11 @@ func TestSecretsStayInside(t *testing.T) {
 func TestPanic(t *testing.T) {
 	g := weirtest.Start(t, "provider faulty crashing\nprovider sim simulator", "ai_gateway")
 	client := newClient(t)
-	res, body := post(t, client, g.URL+"/v1/chat/completions", asks("crashes/m"))
+	res, body := post(t, client, g.URL+"/v1/chat/completions", asks("faulty/m"))
 	if res.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"code":"internal_error"`) {
 		t.Errorf("status %d, body %s", res.StatusCode, body)
 	}
-	res, err := client.Post(g.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"crashes/m","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+	res, err := client.Post(g.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"faulty/m","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

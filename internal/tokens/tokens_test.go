@@ -1,0 +1,68 @@
+package tokens
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/internal/leaktest"
+	"github.com/weirproxy/weir/wire"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+func envelope(t *testing.T, text string) *wire.Envelope {
+	t.Helper()
+	env := new(wire.Envelope)
+	if err := env.Decode(wire.Chat, []byte(`{"model":"m","messages":[{"role":"user","content":"`+text+`"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+func TestCounter(t *testing.T) {
+	c := new(Counter)
+	for _, tc := range []struct {
+		name, model, text string
+		limit             int
+		counted, exact    bool
+	}{
+		{"far below the limit", "gpt-4o", "hello", 1000, false, false},
+		{"near the limit", "gpt-4o", "hello", 10, true, true},
+		{"a vocabulary that is not public", "claude-sonnet-4-5", "hello", 10, true, false},
+	} {
+		env := envelope(t, tc.text)
+		n, exact := c.Bound(tc.model, wire.Chat, env, tc.limit)
+		counted := n != len(env.Body())
+		if counted != tc.counted || exact != tc.exact {
+			t.Errorf("%s: %d tokens, counted %v, exact %v", tc.name, n, counted, exact)
+		}
+		if prompt := c.Prompt(tc.model, wire.Chat, env); counted && prompt != n {
+			t.Errorf("%s: the prompt has %d tokens, its bound is %d", tc.name, prompt, n)
+		}
+	}
+	if n, estimated := c.Count("gpt-4o", wire.Chat, nil); n != 0 || !estimated {
+		t.Errorf("nothing has %d tokens", n)
+	}
+}
+
+// TestOutput holds that a text that comes in pieces costs what it costs whole.
+func TestOutput(t *testing.T) {
+	text := strings.Repeat("Streams of tokens, naïve café: 1234567 ", 20)
+	for _, model := range []string{"gpt-4o", "claude-sonnet-4-5", "llama"} {
+		c := new(Counter)
+		whole, pieces := c.Output(model), c.Output(model)
+		whole.Add([]byte(text))
+		for i := range len(text) {
+			pieces.Add([]byte(text[i : i+1]))
+		}
+		if whole.Count() != pieces.Count() || whole.Count() == 0 {
+			t.Errorf("%s: %d tokens whole, %d in pieces", model, whole.Count(), pieces.Count())
+		}
+	}
+}
+
+func TestNewCounterRefuses(t *testing.T) {
+	if _, err := NewCounter([]File{{Pattern: "llama-*", Format: "huggingface", Path: "/nonexistent"}}); err == nil || !strings.Contains(err.Error(), "tokenizer of 'llama-*': ") {
+		t.Errorf("%v", err)
+	}
+}
