@@ -305,7 +305,7 @@ func exitTellsStreams(t *testing.T, binary string) {
 // the process still serves: that is what shutdown_delay is for. Streams that
 // begin in that time are told too.
 func exitTurnsReadinessOff(t *testing.T, binary string) {
-	p := startProcess(t, binary, stalling+"\n\tshutdown_delay 2s", "ai_gateway")
+	p := startProcess(t, binary, stalling+"\n\tshutdown_delay 8s", "ai_gateway")
 	prober, client := newClient(t), newClient(t)
 	p.signal(t, syscall.SIGTERM)
 	eventually(t, "an unready process", func() bool { return p.ready(prober) == http.StatusServiceUnavailable })

@@ -173,7 +173,14 @@ func loadConfig(t testing.TB, caddyfile string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return caddy.Load(config, true)
+	if err := caddy.Load(config, true); err != nil {
+		return err
+	}
+	if _, rest, ok := strings.Cut(caddyfile, "\nhttp://:"); ok {
+		port, _, _ := strings.Cut(rest, " ")
+		weirtest.Swapped("127.0.0.1:" + port)
+	}
+	return nil
 }
 
 // scrape returns the metrics of the admin endpoint by name and labels.

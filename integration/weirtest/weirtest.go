@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -64,7 +66,31 @@ func (g *Gateway) Load(global, ai, site string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(config, true)
+	if err := caddy.Load(config, true); err != nil {
+		return err
+	}
+	Swapped(g.Addr)
+	return nil
+}
+
+// Swapped waits until a reload has swapped the listener of addr: Caddy resets
+// connections that its old listener has taken and its old server has not. A
+// probe that is answered on five fresh connections in a row says that it is
+// over; a site that answers nothing has nothing to wait for.
+func Swapped(addr string) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Second}
+	answered := 0
+	for range 100 {
+		res, err := client.Head("http://" + addr + "/")
+		if err != nil {
+			answered = 0
+			continue
+		}
+		_ = res.Body.Close()
+		if answered++; answered == 5 {
+			return
+		}
+	}
 }
 
 // Caddyfile is the whole configuration in which ai and site stand.

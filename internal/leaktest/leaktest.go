@@ -23,7 +23,7 @@ func Main(m *testing.M, ignore ...string) {
 	code := m.Run()
 	if code == 0 {
 		if left := wait(ignore); left != "" {
-			fmt.Fprintf(os.Stderr, "goroutines outlive the tests:\n\n%s\n", left)
+			fmt.Fprintf(os.Stdout, "goroutines outlive the tests:\n\n%s\n", left)
 			code = 1
 		}
 	}
