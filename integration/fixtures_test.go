@@ -115,19 +115,19 @@ func (r *replay) play(w http.ResponseWriter, _ *weirtest.Request) {
 	rec.play(w, r.split.Load())
 }
 
-func (rec *recording) play(w http.ResponseWriter, split bool) {
-	for name, value := range rec.Response.Headers {
+func (r *recording) play(w http.ResponseWriter, split bool) {
+	for name, value := range r.Response.Headers {
 		w.Header().Set(name, value)
 	}
-	w.Header().Set("Content-Type", rec.contentType())
+	w.Header().Set("Content-Type", r.contentType())
 	w.Header().Set("Set-Cookie", "__cf_bm=upstream")
-	w.WriteHeader(rec.Status)
+	w.WriteHeader(r.Status)
 	if !split {
-		_, _ = w.Write(rec.Body)
+		_, _ = w.Write(r.Body)
 		return
 	}
-	for i := range rec.Body {
-		_, _ = w.Write(rec.Body[i : i+1])
+	for i := range r.Body {
+		_, _ = w.Write(r.Body[i : i+1])
 		weirtest.Flush(w)
 	}
 }

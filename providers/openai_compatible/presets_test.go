@@ -28,7 +28,7 @@ func TestPresets(t *testing.T) {
 		if !ok || made.CaddyModule().ID != info.ID || made == info.New() {
 			t.Errorf("%s: the module makes %v", name, made)
 		}
-		local := false
+		var local bool
 		if name != generic {
 			u, err := url.Parse(vendor.BaseURL)
 			if err != nil || u.Host == "" || strings.HasSuffix(u.Path, "/") {

@@ -125,8 +125,11 @@ func TestAnswer(t *testing.T) {
 		want       wire.Seen
 		text       string
 	}{
-		{"a message", `{"id":"msg_1","type":"message","model":"claude","content":[{"type":"text","text":"a"},{"type":"tool_use","name":"f","input":{"b":1}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":5}}`,
-			wire.Seen{ID: "msg_1", Model: "claude", Finish: "tool_use", Reported: true, Usage: wire.Usage{Input: 7, Output: 5, CacheRead: 4}}, `af{"b":1}`},
+		{
+			"a message", `{"id":"msg_1","type":"message","model":"claude","content":[{"type":"text","text":"a"},{"type":"tool_use","name":"f","input":{"b":1}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":5}}`,
+			wire.Seen{ID: "msg_1", Model: "claude", Finish: "tool_use", Reported: true, Usage: wire.Usage{Input: 7, Output: 5, CacheRead: 4}},
+			`af{"b":1}`,
+		},
 		{"a count", `{"input_tokens":9}`, wire.Seen{Reported: true, Usage: wire.Usage{Input: 9}}, ""},
 		{"an error", `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindRateLimit, Message: "slow"}}, ""},
 	} {
