@@ -18,7 +18,15 @@ import (
 func (c *call) admit() error {
 	start := c.proxy.gateway.Now()
 	defer c.timed(start, &c.x.Timings.Auth)
+	if stranger := c.stranger(); stranger != nil {
+		return stranger
+	}
+	return nil
+}
 
+// stranger is the refusal of a caller who may not use the gateway, nil for
+// one who may.
+func (c *call) stranger() *gateway.Error {
 	if private(clientIP(c)) {
 		return nil
 	}

@@ -27,8 +27,8 @@ const modelsCreated = 0
 // made of the configured names.
 func (c *call) serveModels() error {
 	c.identify()
-	if !private(clientIP(c)) {
-		return c.render(&gateway.Error{Kind: wire.KindAuthentication, Message: "no API key is configured here, so only loopback and private addresses are served"})
+	if stranger := c.stranger(); stranger != nil {
+		return c.render(stranger)
 	}
 	g := c.proxy.gateway
 	if c.route.Model != "" {
