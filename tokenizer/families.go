@@ -10,10 +10,11 @@ type pattern struct {
 
 // The rules of the OpenAI families, see rules.
 var (
-	openAIRules = rules{once: 3, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, forced: 16, format: 3, image: imageRule{kind: imageTiles, base: 85, each: 170}}
+	openAIRules = rules{once: 3, perMessage: 3, perName: 1, perCall: 9, chatCall: 4, toolStyle: toolNamespace, toolsOnce: 10, ownSystem: 5, forced: 20, format: 3, image: imageRule{kind: imageTiles, base: 85, each: 170}}
 	// The reasoning models need one token less for the opening.
-	reasoningRules = rules{once: 2, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, forced: 16, format: 3, image: imageRule{kind: imageTiles, base: 75, each: 150}}
-	gpt5Rules      = rules{once: 2, perMessage: 3, perName: 1, perCall: 7, toolStyle: toolNamespace, forced: 16, format: 3, image: imageRule{kind: imageTiles, base: 70, each: 140}, chatTools: 80}
+	reasoningRules = rules{once: 2, perMessage: 3, perName: 1, perCall: 9, chatCall: 4, toolStyle: toolNamespace, toolsOnce: 13, ownSystem: 5, forced: 20, format: 3, image: imageRule{kind: imageTiles, base: 75, each: 150}}
+	// From gpt-5 on, tools have a message of their own in any case.
+	gpt5Rules = rules{once: 2, perMessage: 3, perName: 1, perCall: 9, chatCall: 4, toolStyle: toolNamespace, toolsOnce: 16, forced: 20, format: 3, image: imageRule{kind: imageTiles, base: 70, each: 140}, chatTools: 82}
 )
 
 func with(r rules, change func(*rules)) *rules {
@@ -58,10 +59,14 @@ var families, unknownFamily = func() ([]pattern, *Family) {
 	exact("gpt-5", o200k, &gpt5Rules, "gpt-5", "codex-mini", "computer-use")
 	exact("gpt-5-mini", o200k, with(gpt5Rules, patches(1620, 1536)), "gpt-5-mini")
 	exact("gpt-5-nano", o200k, with(gpt5Rules, patches(2460, 1536)), "gpt-5-nano")
-	exact("gpt-5.4", o200k, with(gpt5Rules, patches(1200, 10000)), "gpt-5.4", "gpt-5.5", "gpt-5.6")
-	add(Family{Name: "gpt-next", Encoding: o200k, Estimated: true}, with(gpt5Rules, patches(1200, 10000)), "gpt-6", "gpt-7")
-	add(Family{Name: "gpt-oss", Encoding: harmony, Estimated: true}, with(gpt5Rules, func(r *rules) { r.once, r.chatTools = 67, 0 }), "gpt-oss")
-	exact("gpt-4", cl100k, &openAIRules, "gpt-4", "gpt-3.5", "gpt-35", "ft:gpt-4", "ft:gpt-3.5")
+	// With the sentence of Harmony about the channel that calls go to.
+	const commentary = 26
+	gpt54 := with(gpt5Rules, patches(1200, 10000))
+	gpt54.toolsOnce = commentary
+	exact("gpt-5.4", o200k, gpt54, "gpt-5.4", "gpt-5.5", "gpt-5.6")
+	add(Family{Name: "gpt-next", Encoding: o200k, Estimated: true}, gpt54, "gpt-6", "gpt-7")
+	add(Family{Name: "gpt-oss", Encoding: harmony, Estimated: true}, with(gpt5Rules, func(r *rules) { r.once, r.toolsOnce, r.chatTools = 67, commentary, 0 }), "gpt-oss")
+	exact("gpt-4", cl100k, with(openAIRules, func(r *rules) { r.toolsOnce = 11 }), "gpt-4", "gpt-3.5", "gpt-35", "ft:gpt-4", "ft:gpt-3.5")
 	exact("embedding", cl100k, &openAIRules, "text-embedding-", "davinci-002", "babbage-002")
 	exact("davinci-003", p50k, &openAIRules, "text-davinci-002", "text-davinci-003", "code-davinci", "code-cushman")
 	exact("davinci-edit", edit, &openAIRules, "text-davinci-edit", "code-davinci-edit")

@@ -24,9 +24,11 @@ type rules struct {
 	perMessage int // each message, for the marks around it
 	perName    int // each name of a participant
 	perCall    int // each earlier tool call
+	chatCall   int // and in Chat Completions, where its message has an empty text too
 
 	toolStyle toolStyle
 	toolsOnce int  // a prompt with tools
+	ownSystem int  // a prompt with tools and no system message that they could stand in
 	toolRatio int  // thousandths, for toolJSON
 	chatTools int  // a Chat Completions prompt with tools, beyond toolsOnce
 	forced    int  // a tool choice that names a function

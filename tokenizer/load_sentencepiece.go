@@ -218,7 +218,7 @@ func unescapePiece(p spPiece) string {
 
 // trieOf builds a trie over tokens.
 func trieOf(ids map[string]uint32, size int) trie {
-	v := &vocab{size: size}
+	v := &vocab{size: size, nodes: 1}
 	texts := make([]string, 0, len(ids))
 	for text := range ids {
 		texts = append(texts, text)
@@ -227,11 +227,12 @@ func trieOf(ids map[string]uint32, size int) trie {
 	for _, text := range texts {
 		v.entries = append(v.entries, entry{off: uint32(len(v.blob)), id: ids[text], size: uint16(len(text))})
 		v.blob = append(v.blob, text...)
+		v.longest, v.nodes = max(v.longest, len(text)), v.nodes+len(text)
 	}
 	if len(texts) == 0 {
 		return trie{nodes: make([]uint64, 256)}
 	}
-	return buildTrie(v, make([]token, size))
+	return buildTrie(v)
 }
 
 // merges ranks all pairs of pieces that make a piece by its score: the highest

@@ -23,6 +23,7 @@ type cost struct {
 	text  uint32 // tokens of the family's encoding
 	fixed uint32 // tokens of the model
 	flags uint8
+	calls uint16 // earlier tool calls
 }
 
 const (

@@ -23,6 +23,8 @@ type pairTable struct {
 	shift  uint
 	filter []uint64
 	mask   uint32
+
+	touched uint64 // keeps addAll's reads from being optimised away
 }
 
 // newPairTable makes room for n pairs of ids below ids.
@@ -39,18 +41,37 @@ func newPairTable(n, ids int) pairTable {
 	}
 }
 
+func pairSlot(left, right, result uint32) uint64 {
+	return (uint64(left)<<idBits|uint64(right))<<idBits | uint64(result+1)
+}
+
 func (p *pairTable) add(left, right, result uint32) {
-	p.lefts[left>>6] |= 1 << (left & 63)
-	p.rights[right>>6] |= 1 << (right & 63)
-	key := uint64(left)<<idBits | uint64(right)
-	h := key * hashFactor
-	bit := uint32(h>>16) & p.mask
-	p.filter[bit>>6] |= 1 << (bit & 63)
-	at := h >> p.shift
-	for p.slots[at] != 0 {
-		at = (at + 1) & uint64(len(p.slots)-1)
+	p.addAll([]uint64{pairSlot(left, right, result)})
+}
+
+// addAll adds pairs, each as it is in a slot. It reads all slots first: their
+// places are random, and unlike the writes, which depend on what is there,
+// these reads do not wait for each other's cache misses.
+func (p *pairTable) addAll(pairs []uint64) {
+	touched := uint64(0)
+	for _, slot := range pairs {
+		touched |= p.slots[slot>>idBits*hashFactor>>p.shift]
 	}
-	p.slots[at] = key<<idBits | uint64(result+1)
+	p.touched = touched
+	for _, slot := range pairs {
+		key := slot >> idBits
+		left, right := key>>idBits, key&idMask
+		p.lefts[left>>6] |= 1 << (left & 63)
+		p.rights[right>>6] |= 1 << (right & 63)
+		h := key * hashFactor
+		bit := uint32(h>>16) & p.mask
+		p.filter[bit>>6] |= 1 << (bit & 63)
+		at := h >> p.shift
+		for p.slots[at] != 0 {
+			at = (at + 1) & uint64(len(p.slots)-1)
+		}
+		p.slots[at] = slot
+	}
 }
 
 // merge returns the token that left and right merge into, noToken if none.

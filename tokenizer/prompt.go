@@ -78,14 +78,14 @@ func (p *Prompt) toolTokens(r *rules) int {
 		n += r.forced
 	}
 	if p.chatTools {
-		n += r.chatTools
+		n += r.chatTools + int(p.sum.calls)*r.chatCall
 	}
 	if r.toolStyle == toolJSON {
 		return n + scale(int(p.tools), r.toolRatio)
 	}
-	n += int(p.tools) + namespaceOnce
-	if p.sum.flags&costSystem != 0 {
-		n -= namespaceSystem
+	n += int(p.tools)
+	if p.sum.flags&costSystem == 0 {
+		n += r.ownSystem
 	}
 	return n
 }
@@ -113,7 +113,7 @@ func (p *Prompt) BeginMessage(raw []byte) (known bool) {
 // EndMessage closes the message and remembers what it cost.
 func (p *Prompt) EndMessage() {
 	if p.storable && !p.remembered {
-		p.memo.put(p.key, cost{p.sum.text - p.open.text, p.sum.fixed - p.open.fixed, p.sum.flags})
+		p.memo.put(p.key, cost{p.sum.text - p.open.text, p.sum.fixed - p.open.fixed, p.sum.flags, p.sum.calls - p.open.calls})
 	}
 	p.sum.flags |= p.open.flags
 	p.storable = false
@@ -123,6 +123,7 @@ func (p *Prompt) add(c cost) {
 	p.sum.text += c.text
 	p.sum.fixed += c.fixed
 	p.sum.flags |= c.flags
+	p.sum.calls += c.calls
 }
 
 func (p *Prompt) keyOf(kind byte, parts ...[]byte) (k memoKey) {
@@ -160,6 +161,7 @@ func (p *Prompt) Text(text []byte) { p.sum.text += uint32(p.family.Encoding.Coun
 // ToolCall counts a call that the model made earlier.
 func (p *Prompt) ToolCall(name, arguments []byte) {
 	p.sum.fixed += uint32(p.family.rules.perCall)
+	p.sum.calls++
 	p.sum.flags |= costEstimated
 	p.Text(name)
 	p.Text(arguments)

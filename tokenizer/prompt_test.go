@@ -184,6 +184,59 @@ func TestPromptAllocates(t *testing.T) {
 	}
 }
 
+// TestChatCalls holds that an earlier call costs more in Chat Completions, also
+// when the memo knows its message.
+func TestChatCalls(t *testing.T) {
+	f := ForModel("gpt-4o")
+	count := func(raw []byte, calls int, chat bool) int {
+		p := f.NewPrompt()
+		defer p.Release()
+		if !p.BeginMessage(raw) {
+			p.Role([]byte("assistant"))
+			for range calls {
+				p.ToolCall([]byte("f"), []byte("{}"))
+			}
+		}
+		p.EndMessage()
+		p.Tool([]byte("f"), nil, nil)
+		if chat {
+			p.Media("chat_tools", 0)
+		}
+		n, _ := p.Tokens()
+		return n
+	}
+	raw := []byte(strings.Repeat("an assistant's message with calls ", memoMin))
+	for _, calls := range []int{0, 1, 3} {
+		key := append(raw, byte(calls))
+		cold := count(key, calls, true)
+		if warm := count(key, calls, true); warm != cold {
+			t.Errorf("%d calls: %d tokens from the memo, %d without", calls, warm, cold)
+		}
+		if got, want := cold-count(key, calls, false), calls*f.rules.chatCall; got != want {
+			t.Errorf("%d calls: %d tokens more in Chat Completions, want %d", calls, got, want)
+		}
+	}
+}
+
+// TestToolCountsAddUp holds what Prompt.Tool rests on: counted one by one, tools
+// cost what they cost in one text.
+func TestToolCountsAddUp(t *testing.T) {
+	schema := []byte(`{"properties":{"a":{"type":"string","description":"A letter"}}}`)
+	for _, name := range []string{"o200k_base", "cl100k_base"} {
+		e := encoding(t, name)
+		var all []byte
+		sum := 0
+		for _, description := range []string{"", "Adds.", "/ a path", "", "Ends"} {
+			tool := appendTool(nil, toolNamespace, []byte("f"), []byte(description), schema)
+			sum += e.Count(tool)
+			all = append(all, tool...)
+		}
+		if got := e.Count(all); got != sum {
+			t.Errorf("%s: %d tokens in one text, %d one by one", name, got, sum)
+		}
+	}
+}
+
 func TestToolRendering(t *testing.T) {
 	schema := `{"type":"object","required":["city"],"properties":{
 		"city":{"type":"string","description":"The city"},
@@ -191,13 +244,13 @@ func TestToolRendering(t *testing.T) {
 		"days":{"type":"array","items":{"type":"integer"}},
 		"at":{"type":"object","properties":{"lat":{"type":["number","null"]}}},
 		"any":{"anyOf":[{"type":"string"},{"type":"boolean"}]}, "x":true}}`
-	want := "// Weather.\ntype weather = (_: {\n// The city\ncity: string,\nunit?: \"c\" | \"f\",\ndays?: number[],\n" +
-		"at?: {\nlat?: number | null,\n},\nany?: string | boolean,\nx?: any,\n}) => any;\n\n"
+	want := ";\n\n// Weather.\ntype weather = (_: {\n// The city\ncity: string,\nunit?: \"c\" | \"f\",\ndays?: number[],\n" +
+		"at?: {\nlat?: number | null,\n},\nany?: string | boolean,\nx?: any,\n}) => any"
 	if got := string(appendTool(nil, toolNamespace, []byte("weather"), []byte("Weather."), []byte(schema))); got != want {
 		t.Errorf("rendered\n%s\nwant\n%s", got, want)
 	}
 	for _, empty := range []string{"", "{", "[]", `{"type":"object","properties":{}}`} {
-		if got := string(appendTool(nil, toolNamespace, []byte("f"), nil, []byte(empty))); got != "type f = () => any;\n\n" {
+		if got := string(appendTool(nil, toolNamespace, []byte("f"), nil, []byte(empty))); got != ";\n\ntype f = () => any" {
 			t.Errorf("%q rendered %q", empty, got)
 		}
 	}
@@ -207,7 +260,7 @@ func FuzzTool(f *testing.F) {
 	f.Add([]byte(`{"properties":{"a":{"type":"array","items":{"enum":[1]}}}}`))
 	f.Fuzz(func(t *testing.T, schema []byte) {
 		out := appendTool(nil, toolNamespace, []byte("f"), nil, schema)
-		if !strings.HasPrefix(string(out), "type f = ") {
+		if !strings.HasPrefix(string(out), ";\n\ntype f = ") {
 			t.Errorf("rendered %q", out)
 		}
 		if least := appendCompact(nil, schema); len(least) > len(schema) {

@@ -41,7 +41,8 @@ type shortTable struct {
 	shift uint
 }
 
-func buildShort(v *vocab) shortTable {
+// buildShort also returns the id of the token in each slot.
+func buildShort(v *vocab) (t shortTable, ids []uint32) {
 	n := 0
 	for _, e := range v.entries {
 		if e.size <= shortMax {
@@ -49,7 +50,8 @@ func buildShort(v *vocab) shortTable {
 		}
 	}
 	size := bits.Len(uint(max(n, 2) * 5 / 4))
-	t := shortTable{slots: make([]key, 1<<size), shift: uint(64 - size)}
+	t = shortTable{slots: make([]key, 1<<size), shift: uint(64 - size)}
+	ids = make([]uint32, 1<<size)
 	for _, e := range v.entries {
 		if e.size > shortMax {
 			continue
@@ -60,20 +62,27 @@ func buildShort(v *vocab) shortTable {
 			at = (at + 1) & uint64(len(t.slots)-1)
 		}
 		t.slots[at] = k
+		ids[at] = e.id
 	}
-	return t
+	return t, ids
 }
 
 // has reports whether k is a token.
 func (t *shortTable) has(k key) bool {
+	_, ok := t.find(k)
+	return ok
+}
+
+// find returns the slot of k.
+func (t *shortTable) find(k key) (slot uint64, ok bool) {
 	at := k.hash() >> t.shift
 	for {
 		slot := t.slots[at]
 		if slot == k {
-			return true
+			return at, true
 		}
 		if slot.hi == 0 {
-			return false
+			return 0, false
 		}
 		at = (at + 1) & uint64(len(t.slots)-1)
 	}

@@ -35,14 +35,14 @@ func NewTable(overrides []Override) (*Table, error) {
 	for _, o := range overrides {
 		name, prefix := strings.CutSuffix(strings.ToLower(o.Pattern), "*")
 		if name == "" && !prefix || strings.Contains(name, "*") {
-			return nil, fmt.Errorf("reading tokenizer patterns: %q is neither a name nor a prefix and an asterisk", o.Pattern)
+			return nil, fmt.Errorf("tokenizer of '%s': the pattern is neither a name nor a prefix and an asterisk", o.Pattern)
 		}
 		file := Override{Format: o.Format, Path: o.Path}
 		e := loaded[file]
 		if e == nil {
 			var err error
 			if e, err = LoadFile(o.Format, o.Path); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("tokenizer of '%s': %w", o.Pattern, err)
 			}
 			loaded[file] = e
 		}

@@ -14,17 +14,17 @@ const (
 	toolJSON
 )
 
-const (
-	// namespaceOnce is "namespace functions {" and its end, and the system
-	// message around it; namespaceSystem what a system message saves.
-	namespaceOnce   = 8 + 9
-	namespaceSystem = 5
-	// toolFrame is the JSON around the name, description and schema of a tool.
-	toolFrame = 14
-)
+// toolFrame is the JSON around the name, description and schema of a tool.
+const toolFrame = 14
+
+// The text around the tools is "# Tools\n\n## functions\n\nnamespace functions {"
+// and "} // namespace functions", at the end of the system message. A prompt
+// without one gets one; see rules.namespace.
 
 // appendTool renders a tool for counting. schema is raw JSON, valid or not:
-// anything that is no object counts as no parameters.
+// anything that is no object counts as no parameters. A tool in a namespace
+// begins with what ends the one before it, since ";\n\n//" is one piece to the
+// tokenizer: so the counts of the tools add up.
 func appendTool(dst []byte, style toolStyle, name, description, schema []byte) []byte {
 	if style == toolJSON {
 		dst = append(dst, name...)
@@ -33,6 +33,7 @@ func appendTool(dst []byte, style toolStyle, name, description, schema []byte) [
 		dst = append(dst, ' ')
 		return append(dst, schema...)
 	}
+	dst = append(dst, ";\n\n"...)
 	if len(description) > 0 {
 		dst = append(dst, "// "...)
 		dst = append(dst, description...)
@@ -45,9 +46,9 @@ func appendTool(dst []byte, style toolStyle, name, description, schema []byte) [
 	if err == nil && root.Kind == jsonscan.ObjectKind && w.hasMembers(jsonscan.Lookup(schema, root, "properties")) {
 		w.write(" = (_: {\n")
 		w.properties(root, 0)
-		w.write("\n}) => any;\n\n")
+		w.write("\n}) => any")
 	} else {
-		w.write(" = () => any;\n\n")
+		w.write(" = () => any")
 	}
 	return w.dst
 }

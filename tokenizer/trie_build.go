@@ -6,146 +6,140 @@ import "math/bits"
 // once.
 type trieBuilder struct {
 	trie
-	vocab  *vocab
-	tokens []token
-	inner  []trieNode // nodes with children, parents first
-	kids   []trieKid  // the children of each inner node side by side
-	path   [256]uint32
-	labels []byte
-	free   []uint64
-	bases  []uint64
-	single int        // blocks below have no free slot
-	open   []trieOpen // blocks worth trying for nodes with several children
+	drafts  []trieDraft
+	tops    []uint32 // by id: the highest draft that has it as its best, plus one
+	labels  []byte
+	free    []uint64
+	bases   []uint64
+	touched uint32     // keeps touch from being optimised away
+	single  int        // blocks below have no free slot
+	open    []trieOpen // blocks worth trying for nodes with several children
 }
 
 type trieOpen struct{ block, failures int }
 
-// trieNode is a node with children. Its tokens are entries[low:high], all at
-// least as long as depth.
-type trieNode struct {
-	low, high, depth uint32
-	best             uint32 // lowest id below it
-	kids, count      uint32 // its children, in trieBuilder.kids
-	slot             int32  // -1: the root
+// trieDraft is a node before it is placed. Drafts lie in the order of a walk
+// over the sorted tokens: the first child follows its parent, most often in the
+// same cache line.
+type trieDraft struct {
+	token   uint32 // id plus one of the token that ends here, 0: none; draftInner
+	best    uint32 // lowest id here and below
+	sibling uint32 // the next child of the same parent, 0: none
+	slot    uint32 // its slot, once it has one, above the label's byte
 }
 
-// trieKid is a child: its label, the token that ends there plus one, its inner
-// node or -1.
-type trieKid struct {
-	label byte
-	inner int32
-	id    uint32
-}
+const draftInner = 1 << 31 // the draft has children
 
-// buildTrie fills the trie and, for each token, its left half and its longest
-// proper prefix, which are nodes on its path. Nodes are placed in the order of
-// the best token below them, so that the nodes of frequent tokens share cache
-// lines: what a walk costs is cache misses.
-func buildTrie(v *vocab, tokens []token) trie {
-	b := &trieBuilder{vocab: v, tokens: tokens}
+// buildTrie places nodes in the order of the best token below them, so that the
+// nodes of frequent tokens share cache lines: what a walk costs is cache misses.
+func buildTrie(v *vocab) trie {
+	b := &trieBuilder{}
 	b.grow()
 	for i := range b.free {
 		b.free[i] = 0 // block 0 is the children's block of leaves
 	}
-	b.inner = make([]trieNode, 1, len(v.entries)*5/4)
-	b.kids = make([]trieKid, 0, len(v.entries)*9/4)
-	b.inner[0] = trieNode{high: uint32(len(v.entries)), slot: -1}
-	b.scan(0, noToken)
-	b.nodes = append(make([]uint64, 0, len(b.kids)*103/100+1024), b.nodes...)
-	order := make([]uint32, len(b.inner))
-	starts := make([]uint32, v.size+1)
-	for i := range b.inner {
-		starts[b.inner[i].best+1]++
-	}
-	for i := 1; i < len(starts); i++ {
-		starts[i] += starts[i-1]
-	}
-	for i := range b.inner {
-		at := &starts[b.inner[i].best]
-		order[*at] = uint32(i)
-		*at++
-	}
-	for _, i := range order {
-		b.layOut(&b.inner[i])
+	b.draft(v)
+	b.nodes = append(make([]uint64, 0, len(b.drafts)*103/100+1024), b.nodes...)
+	for low := 0; low < len(b.tops); low += 32 {
+		tops := b.tops[low:min(low+32, len(b.tops))]
+		b.touch(tops)
+		for i, top := range tops {
+			for n := top; n != 0; {
+				n = b.layOut(n-1, uint32(low+i))
+			}
+		}
 	}
 	return b.trie
 }
 
-// scan lists the nodes below b.inner[at] that have children, and fills in the
-// tokens that end on the way. It returns the lowest id below.
-func (b *trieBuilder) scan(at int, prefix uint32) uint32 {
-	n := b.inner[at]
-	depth := int(n.depth)
-	entries := b.vocab.entries
-	best := noToken
-	if e := entries[n.low]; int(e.size) == depth {
-		prefix = b.finish(e, prefix)
-		b.path[depth] = e.id
-		best = e.id
-		n.low++
-	}
-	mark := len(b.kids)
-	for i := n.low; i < n.high; {
-		first := i
-		kid := trieKid{label: b.vocab.blob[entries[i].off+n.depth], inner: -1}
-		for i++; i < n.high && b.vocab.blob[entries[i].off+n.depth] == kid.label; i++ {
-		}
-		e := entries[first]
-		ends := int(e.size) == depth+1
-		if ends {
-			kid.id = e.id + 1
-		}
-		if ends && i == first+1 {
-			b.finish(e, prefix)
-			best = min(best, e.id)
-		} else {
-			kid.inner = int32(len(b.inner))
-			b.inner = append(b.inner, trieNode{low: first, high: i, depth: n.depth + 1})
-		}
-		b.kids = append(b.kids, kid)
-	}
-	limit := len(b.kids)
-	for i := mark; i < limit; i++ {
-		if inner := b.kids[i].inner; inner >= 0 {
-			best = min(best, b.scan(int(inner), prefix))
+// touch reads what layOut will want of these drafts. Their places are random,
+// and these reads, unlike those, do not wait for each other's cache misses.
+func (b *trieBuilder) touch(tops []uint32) {
+	for _, top := range tops {
+		if top > 0 && int(top) < len(b.drafts) {
+			b.touched ^= b.drafts[b.drafts[top].sibling].sibling
 		}
 	}
-	n.best, n.kids, n.count = best, uint32(mark), uint32(limit-mark)
-	b.inner[at] = n
-	return best
 }
 
-// finish notes what the path tells about the token that ends on it.
-func (b *trieBuilder) finish(e entry, prefix uint32) uint32 {
-	t := &b.tokens[e.id]
-	t.size, t.prefix, t.left = uint32(e.size), prefix, e.id
-	if e.left > 0 {
-		t.left = b.path[e.left]
+// draft lists the nodes. path has the nodes above the current one.
+func (b *trieBuilder) draft(v *vocab) {
+	b.drafts = make([]trieDraft, 1, v.nodes)
+	b.drafts[0].best = noToken
+	b.tops = make([]uint32, v.size)
+	path := make([]uint32, v.longest+1)
+	// leave closes the nodes of the path that are deeper than keep.
+	leave := func(depth, keep int) {
+		for ; depth > keep; depth-- {
+			n, parent := path[depth], path[depth-1]
+			best := b.drafts[n].best
+			b.tops[best] = n + 1
+			b.drafts[parent].best = min(b.drafts[parent].best, best)
+		}
 	}
-	return e.id
+	var previous []byte
+	for _, e := range v.entries {
+		text := v.bytes(e)
+		keep := common(previous, text)
+		if keep < len(previous) {
+			leave(len(previous), keep)
+			b.drafts[path[keep+1]].sibling = uint32(len(b.drafts))
+		}
+		b.drafts[path[keep]].token |= draftInner
+		for i := keep; i < len(text); i++ {
+			path[i+1] = uint32(len(b.drafts))
+			b.drafts = append(b.drafts, trieDraft{token: draftInner, best: noToken, slot: uint32(text[i])})
+		}
+		last := &b.drafts[len(b.drafts)-1]
+		last.token, last.best = e.id+1, e.id
+		previous = text
+	}
+	leave(len(previous), 0)
+	b.tops[b.drafts[0].best] = 1
 }
 
-// layOut places the children of n.
-func (b *trieBuilder) layOut(n *trieNode) {
-	kids := b.kids[n.kids : n.kids+n.count]
+// common returns how many bytes a and b begin with in common.
+func common(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// layOut places the children of n, and returns the one whose best token is n's
+// plus one, if that has children too.
+func (b *trieBuilder) layOut(n, best uint32) (next uint32) {
+	parent := &b.drafts[n]
+	if parent.token < draftInner {
+		return 0
+	}
 	labels := b.labels[:0]
-	for _, kid := range kids {
-		labels = append(labels, kid.label)
+	for kid := n + 1; kid != 0; kid = b.drafts[kid].sibling {
+		labels = append(labels, byte(b.drafts[kid].slot))
 	}
 	b.labels = labels
-	base := b.place(labels, int(n.slot))
-	if n.slot < 0 {
+	slot := int(parent.slot >> 8)
+	base := b.place(labels, slot)
+	if n == 0 {
 		b.root = uint64(base) << trieBase
 	} else {
-		b.nodes[n.slot] |= uint64(base) << trieBase
+		b.nodes[slot] |= uint64(base) << trieBase
 	}
-	for _, kid := range kids {
-		at := base ^ int(kid.label)
-		b.nodes[at] = uint64(kid.label) | trieUsed | uint64(kid.id)<<trieID
-		if kid.inner >= 0 {
-			b.inner[kid.inner].slot = int32(at)
+	for at := n + 1; at != 0; {
+		kid := &b.drafts[at]
+		label := kid.slot & 0xFF
+		slot := uint32(base) ^ label
+		kid.slot = slot<<8 | label
+		b.nodes[slot] = uint64(label) | trieUsed | uint64(kid.token&^draftInner)<<trieID
+		if kid.best == best {
+			next = at + 1
 		}
+		at = kid.sibling
 	}
+	return next
 }
 
 func (b *trieBuilder) grow() {
@@ -160,7 +154,7 @@ func (b *trieBuilder) grow() {
 // block of the node itself if it can (fewer cache lines on the way down),
 // else in the oldest block with room, else in a new one.
 func (b *trieBuilder) place(labels []byte, slot int) int {
-	if slot >= 0 {
+	if slot > 0 {
 		if base, ok := b.fit(labels, slot>>8); ok {
 			return base
 		}
@@ -192,8 +186,8 @@ func (b *trieBuilder) place(labels []byte, slot int) int {
 // one is opened; one that failed openFailures times is left to only children.
 // They trade the time of loading for memory.
 const (
-	openBlocks   = 8
-	openFailures = 24
+	openBlocks   = 4
+	openFailures = 8
 )
 
 // fit looks for a base in a block: the candidates are the intersection of the
@@ -213,17 +207,19 @@ func (b *trieBuilder) fit(labels []byte, block int) (base int, ok bool) {
 		}
 		return 0, false
 	}
-	var can [4]uint64
-	for i := range can {
-		can[i] = ^taken[i]
-	}
+	can := [4]uint64{^taken[0], ^taken[1], ^taken[2], ^taken[3]}
 	for _, c := range labels {
-		any := uint64(0)
-		for i := range can {
-			can[i] &= xorBits(free[i^int(c>>6)], c&63)
-			any |= can[i]
+		a, b, d, e := free[c>>6], free[c>>6^1], free[c>>6^2], free[c>>6^3]
+		for k, mask := range &xorMasks {
+			if n := uint(1) << k; uint(c)&n != 0 {
+				a = a>>(n&63)&mask | a&mask<<(n&63)
+				b = b>>(n&63)&mask | b&mask<<(n&63)
+				d = d>>(n&63)&mask | d&mask<<(n&63)
+				e = e>>(n&63)&mask | e&mask<<(n&63)
+			}
 		}
-		if any == 0 {
+		can = [4]uint64{can[0] & a, can[1] & b, can[2] & d, can[3] & e}
+		if can[0]|can[1]|can[2]|can[3] == 0 {
 			return 0, false
 		}
 	}
@@ -241,16 +237,9 @@ func (b *trieBuilder) fit(labels []byte, block int) (base int, ok bool) {
 	return 0, false
 }
 
-// xorBits moves bit i of w to bit i XOR x.
-func xorBits(w uint64, x byte) uint64 {
-	for k, mask := range [6]uint64{
-		0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F,
-		0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0x00000000FFFFFFFF,
-	} {
-		if x>>k&1 == 1 {
-			n := 1 << k
-			w = w>>n&mask | w&mask<<n
-		}
-	}
-	return w
+// xorMasks are the bits i of a word with bit k of i clear: swapping them with
+// the others, 1<<k further, for each bit k of c moves bit i to bit i XOR c.
+var xorMasks = [6]uint64{
+	0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F,
+	0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0x00000000FFFFFFFF,
 }

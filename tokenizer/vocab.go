@@ -23,6 +23,8 @@ type vocab struct {
 	blob    []byte
 	entries []entry
 	size    int // one more than the highest id
+	longest int // bytes of the longest token
+	nodes   int // at least as many as the nodes of a trie over the tokens
 }
 
 func (v *vocab) bytes(e entry) []byte { return v.blob[e.off : e.off+uint32(e.size)] }
@@ -70,7 +72,7 @@ func assemble(shared, rest, left, suffix, ranks []byte, width, limit int) (*voca
 	for i := range shared {
 		total += int(shared[i]) + int(rest[i])
 	}
-	v := &vocab{blob: make([]byte, 0, total), entries: make([]entry, 0, len(shared))}
+	v := &vocab{blob: make([]byte, 0, total), entries: make([]entry, 0, len(shared)), nodes: 1 + len(suffix)}
 	previous := entry{}
 	for i := range shared {
 		bit := i * width
@@ -87,7 +89,7 @@ func assemble(shared, rest, left, suffix, ranks []byte, width, limit int) (*voca
 			continue
 		}
 		v.entries = append(v.entries, e)
-		v.size = max(v.size, int(id)+1)
+		v.size, v.longest = max(v.size, int(id)+1), max(v.longest, int(e.size))
 	}
 	return v, nil
 }

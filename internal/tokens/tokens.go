@@ -4,10 +4,6 @@
 package tokens
 
 import (
-	"fmt"
-	"sort"
-	"strings"
-
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/tokenizer"
 	"github.com/weirproxy/weir/wire"
@@ -17,48 +13,23 @@ import (
 // Counter implements gateway.Tokens. Its zero value counts with the built-in
 // encodings; it is not changed after its making.
 type Counter struct {
-	files []file // the longest prefix first
+	table *tokenizer.Table
 }
 
-// file is a tokenizer that the operator has named for some models.
-type file struct {
-	pattern, prefix string
-	family          *tokenizer.Family
-}
-
-// File names a tokenizer in a file.
-type File struct {
-	// Pattern is a model's name, or the beginning of names followed by `*`.
-	Pattern string
-
-	// Format and Path are as tokenizer.LoadFile takes them.
-	Format, Path string
-}
+// File names a tokenizer in a file for some models.
+type File = tokenizer.Override
 
 // NewCounter reads files.
 func NewCounter(files []File) (*Counter, error) {
-	c := &Counter{}
-	for _, f := range files {
-		encoding, err := tokenizer.LoadFile(f.Format, f.Path)
-		if err != nil {
-			return nil, fmt.Errorf("tokenizer of '%s': %w", f.Pattern, err)
-		}
-		prefix := strings.TrimSuffix(f.Pattern, "*")
-		c.files = append(c.files, file{f.Pattern, prefix, tokenizer.FileFamily(prefix, encoding)})
+	table, err := tokenizer.NewTable(files)
+	if err != nil {
+		return nil, err
 	}
-	sort.SliceStable(c.files, func(i, j int) bool { return len(c.files[i].prefix) > len(c.files[j].prefix) })
-	return c, nil
+	return &Counter{table}, nil
 }
 
 // Family returns how model counts.
-func (c *Counter) Family(model string) *tokenizer.Family {
-	for _, f := range c.files {
-		if model == f.pattern || f.prefix != f.pattern && strings.HasPrefix(model, f.prefix) {
-			return f.family
-		}
-	}
-	return tokenizer.ForModel(model)
-}
+func (c *Counter) Family(model string) *tokenizer.Family { return c.table.ForModel(model) }
 
 // Preload loads the vocabularies that nearly every request needs, in the
 // background.

@@ -61,6 +61,32 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// TestFiles holds how a model finds its file: by its whole name, else by the
+// longest prefix, whatever the case.
+func TestFiles(t *testing.T) {
+	const dir = "../../tokenizer/testdata/foreign/"
+	c, err := NewCounter([]File{
+		{Pattern: "llama-*", Format: "tiktoken", Path: dir + "ranks.tiktoken"},
+		{Pattern: "Llama-3-long*", Format: "huggingface", Path: dir + "nfc.json"},
+		{Pattern: "llama-3-long", Format: "sentencepiece", Path: dir + "bpe.model"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, model, want string }{
+		{"a prefix", "llama-2-7b", "tiktoken:" + dir + "ranks.tiktoken"},
+		{"the longest prefix", "llama-3-longer", "huggingface:" + dir + "nfc.json"},
+		{"the whole name before any prefix", "llama-3-long", "sentencepiece:" + dir + "bpe.model"},
+		{"upper case in the request", "LLAMA-3-Longer", "huggingface:" + dir + "nfc.json"},
+		{"upper case in the whole name", "LLAMA-3-LONG", "sentencepiece:" + dir + "bpe.model"},
+		{"no file", "gpt-4o", "gpt-4o"},
+	} {
+		if got := c.Family(tc.model).Name; got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 func TestNewCounterRefuses(t *testing.T) {
 	if _, err := NewCounter([]File{{Pattern: "llama-*", Format: "huggingface", Path: "/nonexistent"}}); err == nil || !strings.Contains(err.Error(), "tokenizer of 'llama-*': ") {
 		t.Errorf("%v", err)

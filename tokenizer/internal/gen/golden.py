@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes golden vectors with OpenAI's own tiktoken (PyPI, exact by definition).
 
-    pip install tiktoken==0.14.0
+    pip install -r internal/gen/requirements.txt
     RANKS=$(go list -m -f '{{.Dir}}' github.com/pkoukk/tiktoken-go-loader)/assets
     python3 internal/gen/golden.py --ranks $RANKS --fuzz 4000 testdata/golden.gz
     python3 internal/gen/golden.py --ranks $RANKS --codepoints testdata/codepoints.gz
@@ -11,6 +11,8 @@ tiktoken would download its rank files; --ranks names a directory that has them
 
     python3 internal/gen/golden.py --ranks $RANKS --fuzz 1000000 --seed 7 \
         --files DIR... vectors.gz && WEIR_VECTORS=$PWD/vectors.gz go test -run Vectors .
+
+CI does that with a few thousand documents of a new seed (scripts/token-vectors).
 
 A record is: uvarint length, text; then for o200k_base, cl100k_base, p50k_base
 and r50k_base: uvarint tokens and the CRC-32 of the ids as little-endian uint32.
