@@ -20,9 +20,14 @@ import (
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 	_ "github.com/weirproxy/weir/providers/anthropic"
+	_ "github.com/weirproxy/weir/providers/azure_openai"
+	_ "github.com/weirproxy/weir/providers/bedrock"
+	_ "github.com/weirproxy/weir/providers/cohere"
+	_ "github.com/weirproxy/weir/providers/gemini"
 	_ "github.com/weirproxy/weir/providers/openai"
 	_ "github.com/weirproxy/weir/providers/openai_compatible"
 	_ "github.com/weirproxy/weir/providers/simulator"
+	_ "github.com/weirproxy/weir/providers/vertex"
 	_ "github.com/weirproxy/weir/records/usagelog"
 )
 

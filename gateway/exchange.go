@@ -27,6 +27,9 @@ type Exchange struct {
 	Stream    bool
 	Envelope  wire.Envelope
 
+	// Dropped are members of the request that its translation left out.
+	Dropped []string
+
 	// Target is the upstream that the exchange goes to, and Attempts the
 	// number of calls made.
 	Target   Target

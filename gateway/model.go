@@ -29,9 +29,14 @@ type Model struct {
 type Route struct {
 	// Alias is the configured name that matched; empty when the client named
 	// the target itself.
-	Alias         string
-	Target        Target
-	Provider      Provider
+	Alias    string
+	Target   Target
+	Provider Provider
+
+	// Operation is what the upstream is asked for: the client's, or one into
+	// which it is translated.
+	Operation *wire.Operation
+
 	Policy        Policy
 	Timeouts      Timeouts
 	ContextWindow int64
@@ -105,24 +110,26 @@ func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
 	return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
 }
 
-// route picks a target of a configured model: the first that speaks the
-// operation's dialect and is not known to be down.
+// route picks a target of a configured model: the first that can do what is
+// asked, in its own dialect or in another, and is not known to be down.
 func (g *Gateway) route(op *wire.Operation, model *Model, name, rest string) (*Route, error) {
 	var picked *Route
 	for _, target := range model.Targets {
 		target = expand(target, name, rest)
 		provider := g.providers[target.Provider]
-		if !provider.Speaks(op) {
+		spoken := Spoken(provider, op, target.Model)
+		if spoken == nil {
 			continue
 		}
-		if picked == nil || g.Health.Up(target) {
+		up := g.Health.Up(target)
+		if picked == nil || up {
 			picked = &Route{
-				Alias: model.Name, Target: target, Provider: provider,
+				Alias: model.Name, Target: target, Provider: provider, Operation: spoken,
 				Policy: model.Policy, Timeouts: model.Timeouts, ContextWindow: model.ContextWindow,
 			}
-			if g.Health.Up(target) {
-				break
-			}
+		}
+		if up {
+			break
 		}
 	}
 	if picked == nil {
@@ -134,16 +141,36 @@ func (g *Gateway) route(op *wire.Operation, model *Model, name, rest string) (*R
 	return picked, nil
 }
 
+// Spoken is the operation in which provider serves a request for op to model:
+// op itself, or the best of those into which it can be translated; nil when
+// there is none.
+func Spoken(provider Provider, op *wire.Operation, model string) *wire.Operation {
+	speaks := provider.Speaks
+	if s, ok := provider.(Selective); ok {
+		speaks = func(op *wire.Operation) bool { return s.SpeaksFor(op, model) }
+	}
+	if speaks(op) {
+		return op
+	}
+	for _, other := range wire.Alternatives(op) {
+		if speaks(other) {
+			return other
+		}
+	}
+	return nil
+}
+
 func (g *Gateway) direct(op *wire.Operation, target Target) (*Route, error) {
 	provider := g.providers[target.Provider]
-	if !provider.Speaks(op) {
+	spoken := Spoken(provider, op, target.Model)
+	if spoken == nil {
 		return nil, g.cannotSpeak(op, target.String())
 	}
-	return &Route{Target: target, Provider: provider, ContextWindow: contextWindow(target.Model)}, nil
+	return &Route{Target: target, Provider: provider, Operation: spoken, ContextWindow: contextWindow(target.Model)}, nil
 }
 
 func (g *Gateway) cannotSpeak(op *wire.Operation, name string) error {
-	return Invalid("model", "the upstream of model '%s' does not speak %s (%s dialect); name a model whose provider does", name, op.Path, op.Dialect)
+	return Invalid("model", "the upstream of model '%s' has no %s (%s dialect) and nothing that it could be translated into; name a model whose provider has", name, op.Path, op.Dialect)
 }
 
 // owner returns the name of a provider whose vendor the model name belongs

@@ -36,7 +36,8 @@ func TestResolve(t *testing.T) {
 		{"star may match nothing", "local-", wire.Chat, Target{"gpu", "org/qwen--instruct"}, "local-*"},
 		{"an alias before provider/model", "openai/gpt-5", wire.Chat, Target{"gpu", "shadow"}, "openai/gpt-5"},
 		{"a bare star takes the rest", "anything", wire.Chat, Target{"gpu", "rest-anything"}, "*"},
-		{"the first target that speaks the dialect", "chat", wire.Messages, Target{"gpu", "llama"}, "chat"},
+		{"the first target, translated", "chat", wire.Messages, Target{"openai", "gpt-4.1"}, "chat"},
+		{"the first target that can do it", "chat", wire.CountTokens, Target{"gpu", "llama"}, "chat"},
 		{"names are case-sensitive", "CHAT", wire.Chat, Target{"gpu", "rest-CHAT"}, "*"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -67,7 +68,8 @@ func TestResolveWithoutModels(t *testing.T) {
 		{"no model after the slash", "gpu/", wire.Chat, Target{}, wire.KindModelNotFound, "the model 'gpu/' does not exist or is not configured here; did you mean 'gpu/*', 'openai/*', 'anthropic/*'?"},
 		{"unknown", "opnai/gpt", wire.Chat, Target{}, wire.KindModelNotFound, "did you mean 'openai/*'"},
 		{"empty", "", wire.Chat, Target{}, wire.KindModelNotFound, "the model '' does not exist"},
-		{"another dialect", "claude-x", wire.Chat, Target{}, wire.KindInvalid, "the upstream of model 'anthropic/claude-x' does not speak /chat/completions (openai dialect)"},
+		{"another dialect", "claude-x", wire.Chat, Target{Provider: "anthropic", Model: "claude-x"}, 0, ""},
+		{"nothing like it", "claude-x", wire.Speech, Target{}, wire.KindInvalid, "the upstream of model 'anthropic/claude-x' has no /audio/speech (openai dialect) and nothing that it could be translated into"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			route, err := g.Resolve(c.op, c.ask)

@@ -40,6 +40,10 @@ type Traits struct {
 	// complete even without `[DONE]`.
 	LooseEnd bool
 
+	// WantsReasoning: the upstream refuses a history of calls without the
+	// reasoning that led to them, as text.
+	WantsReasoning bool
+
 	// CountsAs is the model whose tokenizer counts for all models of this
 	// upstream; empty: each model's own name decides.
 	CountsAs string
@@ -51,6 +55,10 @@ type Call struct {
 
 	// Path is appended to the upstream's base URL.
 	Path string
+
+	// Model is the upstream's name for the model, for vendors that want it in
+	// the path.
+	Model string
 
 	// Method is POST but for model lists.
 	Method string
@@ -69,6 +77,12 @@ type Call struct {
 
 	Stream    bool
 	RequestID string
+}
+
+// Selective is implemented by providers whose models do not all speak the same
+// dialects, such as a cloud that hosts several vendors' models.
+type Selective interface {
+	SpeaksFor(op *wire.Operation, model string) bool
 }
 
 // Owner is implemented by providers that know which model names are their

@@ -31,6 +31,7 @@ type Record struct {
 	Phase         string
 	FinishReason  string
 	ClientGone    bool
+	Dropped       []string // members that a translation left out
 	Usage         wire.Usage
 	UsageSource   string
 	Cache         string
@@ -74,6 +75,7 @@ func (x *Exchange) recordLocked() *Record {
 		Status:        x.outcome.Status,
 		FinishReason:  x.seen.Finish,
 		ClientGone:    x.outcome.ClientGone,
+		Dropped:       x.Dropped,
 		Usage:         usage,
 		UsageSource:   source,
 		Attempts:      x.Attempts,

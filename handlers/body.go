@@ -82,9 +82,13 @@ func (c *call) read() error {
 	if err := env.Decode(c.route.Operation, c.body.bytes); err != nil {
 		return gateway.AsError(err)
 	}
-	if c.route.Model != "" {
-		env.Model = c.route.Model // Gemini names it in the path
+	if c.route.Model != "" { // Gemini names it in the path
+		if err := wire.CheckModel(c.route.Model); err != nil {
+			return gateway.AsError(err)
+		}
+		env.Model = c.route.Model
 	}
+	env.Stream = env.Stream || c.route.Stream
 	c.x.Update(func() { c.x.Model, c.x.Stream = env.Model, env.Stream })
 	return c.proxy.policy.Check("the site", env)
 }

@@ -25,6 +25,7 @@ import (
 //		temperature <min> <max>
 //		allow_params <names...>
 //		deny_params <names...>
+//		unmapped drop|reject
 //		stream_metadata [on|off]
 //		errors dialect|caddy
 //	}
@@ -88,6 +89,8 @@ func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return words.List(d, &p.AllowParams)
 	case "deny_params":
 		return words.List(d, &p.DenyParams)
+	case "unmapped":
+		return words.Choice(d, &p.Unmapped, unmappedDrop, unmappedReject)
 	case "stream_metadata":
 		return words.Switch(d, &p.StreamMetadata)
 	case "errors":
@@ -96,7 +99,7 @@ func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option,
 			"max_body", "max_upload", "heartbeat", "write_timeout", "response_header_timeout", "first_token_timeout",
 			"idle_timeout", "total_timeout", "max_output_tokens", "max_input_tokens", "temperature", "allow_params",
-			"deny_params", "stream_metadata", "errors"))
+			"deny_params", "unmapped", "stream_metadata", "errors"))
 	}
 }
 

@@ -28,8 +28,16 @@ type call struct {
 	id    string
 
 	// x is nil for requests that cost nothing: unknown paths, model lists.
-	x      *gateway.Exchange
-	door   wire.Door
+	x    *gateway.Exchange
+	door wire.Door
+
+	// source is the door of the upstream's dialect, by which its answer is
+	// read; translator is nil when that is the client's. conversation is the
+	// translator of a call that can be streamed.
+	source       wire.Door
+	translator   translator
+	conversation *conversation
+
 	flight *inflight.Call
 	target *gateway.Route
 

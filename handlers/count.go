@@ -16,12 +16,13 @@ const headerEstimated = "X-Ai-Estimated"
 // countsHere reports whether the request asks for a count that no upstream
 // has to be asked for, or that its upstream cannot give.
 func (c *call) countsHere() bool {
-	switch c.route.Operation {
-	case wire.Tokenize, wire.GeminiCount:
+	switch op := c.route.Operation; op {
+	case wire.Tokenize:
 		return true
-	case wire.CountTokens:
-		_, err := c.proxy.gateway.Resolve(wire.CountTokens, c.x.Model)
-		return err != nil && gateway.AsError(err).Kind == wire.KindInvalid
+	case wire.CountTokens, wire.GeminiCount, wire.ResponsesTokens:
+		_, err := c.proxy.gateway.Resolve(op, c.x.Model)
+		// Gemini's count is also given for names that nobody serves.
+		return err != nil && (op == wire.GeminiCount || gateway.AsError(err).Kind == wire.KindInvalid)
 	default:
 		return false
 	}
@@ -38,14 +39,21 @@ func (c *call) count() error {
 	if estimated {
 		setHeader(c.out.w.Header(), headerEstimated, "true")
 	}
-	if op == wire.GeminiCount {
+	switch op {
+	case wire.GeminiCount:
 		return c.answer(struct {
 			TotalTokens int `json:"totalTokens"`
 		}{n})
+	case wire.ResponsesTokens:
+		return c.answer(struct {
+			Object      string `json:"object"`
+			InputTokens int    `json:"input_tokens"`
+		}{"response.input_tokens", n})
+	default:
+		return c.answer(struct {
+			InputTokens int `json:"input_tokens"`
+		}{n})
 	}
-	return c.answer(struct {
-		InputTokens int `json:"input_tokens"`
-	}{n})
 }
 
 // countedModel is the model that a name stands for, since an alias says

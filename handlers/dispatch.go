@@ -62,13 +62,13 @@ func (c *call) dispatchFailed(err error) error {
 	return e
 }
 
-// prepare makes the outgoing call: the client's bytes with the few edits
-// that the upstream needs.
+// prepare makes the outgoing call.
 func (c *call) prepare() (*gateway.Call, error) {
-	op := c.route.Operation
+	op := c.target.Operation
 	outgoing := &gateway.Call{
 		Operation: op,
 		Path:      op.Path,
+		Model:     c.target.Target.Model,
 		Method:    http.MethodPost,
 		Header:    c.r.Header,
 		Stream:    c.x.Stream,
@@ -83,19 +83,35 @@ func (c *call) prepare() (*gateway.Call, error) {
 		outgoing.ContentType = c.r.Header.Get("Content-Type")
 		return outgoing, nil
 	}
-	env := &c.x.Envelope
-	edited := newPayload()
-	rw := c.rewrite()
-	c.askedUsage = rw.AskUsage && !env.IncludeUsage
-	edited.bytes = env.Apply(edited.bytes, rw)
-	c.x.Update(func() { env.Detach(edited.bytes) })
-	c.body.release()
-	c.body = edited
-
-	outgoing.Body, outgoing.Length = edited.reader(), int64(len(edited.bytes))
-	outgoing.GetBody = func() (io.ReadCloser, error) { return edited.reader(), nil }
+	sent := newPayload()
+	if op == c.route.Operation {
+		c.edit(sent)
+	} else {
+		// The client's body stays: its prompt is counted in its own dialect.
+		body, err := c.translate(sent.bytes)
+		if err != nil {
+			sent.release()
+			return nil, err
+		}
+		sent.bytes = body
+		defer sent.release()
+	}
+	outgoing.Body, outgoing.Length = sent.reader(), int64(len(sent.bytes))
+	outgoing.GetBody = func() (io.ReadCloser, error) { return sent.reader(), nil }
 	outgoing.ContentType = "application/json"
 	return outgoing, nil
+}
+
+// edit makes the body for an upstream of the client's dialect: the client's
+// bytes, which are not kept, with the few changes that the upstream needs.
+func (c *call) edit(sent *payload) {
+	env := &c.x.Envelope
+	rw := c.rewrite()
+	c.askedUsage = rw.AskUsage && !env.IncludeUsage
+	sent.bytes = env.Apply(sent.bytes, rw)
+	c.x.Update(func() { env.Detach(sent.bytes) })
+	c.body.release()
+	c.body = sent
 }
 
 // discard closes an upstream's body that nobody will read.

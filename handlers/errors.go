@@ -73,7 +73,12 @@ func (c *call) breakOff(e *gateway.Error) {
 	seen := c.x.Seen()
 	// The upstream's own error event went out as it came.
 	if seen.Failure == nil || !c.shown {
-		event := c.door.AppendErrorEvent(nil, e.Failure(c.id), &seen)
+		var event []byte
+		if c.conversation != nil && c.conversation.started {
+			event = c.conversation.fail(e.Failure(c.id))
+		} else {
+			event = c.door.AppendErrorEvent(nil, e.Failure(c.id), &seen)
+		}
 		_ = c.out.write(event, true)
 	}
 	c.letRead()

@@ -98,6 +98,9 @@ func peekModel(r *http.Request) (string, error) {
 	if route.Operation == nil || route.Allow != "" || route.Operation == wire.ListModels || strings.HasPrefix(mediaType, "multipart/") {
 		return "", nil
 	}
+	if route.Model != "" {
+		return route.Model, nil // Gemini names it in the path
+	}
 	if r.ContentLength > maxPeek {
 		return "", nil
 	}

@@ -34,46 +34,52 @@ func (c *call) serveModels() error {
 	if c.route.Model != "" {
 		return c.serveModel(c.route.Model)
 	}
-	if len(g.Models()) == 0 {
-		if names := c.speakers(); len(names) == 1 && len(g.ProviderNames()) == 1 {
-			return c.passModels(g.Provider(names[0]), wire.ListModels.Path)
-		}
+	if names := c.listers(); len(g.Models()) == 0 && len(names) == 1 && len(g.ProviderNames()) == 1 && c.native(g.Provider(names[0])) {
+		return c.passModels(g.Provider(names[0]), wire.ListModels.Path)
 	}
 	return c.renderModels(c.names())
 }
 
-// speakers are the providers that may be asked for a list in the dialect of
-// the request.
-func (c *call) speakers() []string {
-	want := wire.Chat
-	if c.route.Dialect == wire.Anthropic {
-		want = wire.Messages
-	}
+// listers are the providers that can be asked for a list of models.
+func (c *call) listers() []string {
 	var names []string
 	for _, name := range c.proxy.gateway.ProviderNames() {
-		p := c.proxy.gateway.Provider(name)
-		if p.Speaks(want) && p.Speaks(wire.ListModels) {
+		if c.proxy.gateway.Provider(name).Speaks(wire.ListModels) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
+// native reports whether provider's lists have the shape that the client's
+// dialect wants.
+func (c *call) native(provider gateway.Provider) bool {
+	return provider.Speaks(generation(c.route.Dialect))
+}
+
+// generation is the operation that makes text in a dialect.
+func generation(dialect wire.Dialect) *wire.Operation {
+	switch dialect {
+	case wire.Anthropic:
+		return wire.Messages
+	case wire.Gemini:
+		return wire.GeminiGenerate
+	default:
+		return wire.Chat
+	}
+}
+
 // serveModel answers for one name: a configured one from the configuration,
 // another one by its vendor's answer.
 func (c *call) serveModel(id string) error {
 	g := c.proxy.gateway
-	op := wire.Chat
-	if c.route.Dialect == wire.Anthropic {
-		op = wire.Messages
-	}
-	route, err := g.Resolve(op, id)
+	route, err := g.Resolve(generation(c.route.Dialect), id)
 	if err != nil {
 		if route, err = g.Resolve(wire.ListModels, id); err != nil {
 			return c.render(gateway.AsError(err))
 		}
 	}
-	if route.Alias != "" || !route.Provider.Speaks(wire.ListModels) {
+	if route.Alias != "" || !route.Provider.Speaks(wire.ListModels) || !c.native(route.Provider) {
 		body, err := json.Marshal(c.describe(id))
 		if err != nil {
 			return c.render(gateway.AsError(err))
@@ -151,7 +157,7 @@ type modelList struct {
 // listAll asks all providers at once; one that does not answer in time is
 // left out.
 func (c *call) listAll(ctx context.Context) []modelList {
-	providers := c.speakers()
+	providers := c.listers()
 	lists := make([]modelList, len(providers))
 	done := make(chan int, len(providers))
 	for i, name := range providers {
@@ -181,6 +187,9 @@ func (c *call) list(ctx context.Context, provider gateway.Provider) ([]string, e
 		Data []struct {
 			ID string `json:"id"`
 		} `json:"data"`
+		Models []struct { // Gemini's
+			Name string `json:"name"`
+		} `json:"models"`
 	}
 	if res.StatusCode != http.StatusOK {
 		return nil, errList
@@ -192,59 +201,10 @@ func (c *call) list(ctx context.Context, provider gateway.Provider) ([]string, e
 	for _, model := range list.Data {
 		ids = append(ids, model.ID)
 	}
+	for _, model := range list.Models {
+		ids = append(ids, strings.TrimPrefix(model.Name, "models/"))
+	}
 	return ids, nil
-}
-
-// openAIModel and anthropicModel are one entry of the two vendors' lists.
-type openAIModel struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
-}
-
-type anthropicModel struct {
-	Type        string `json:"type"`
-	ID          string `json:"id"`
-	DisplayName string `json:"display_name"`
-	CreatedAt   string `json:"created_at"`
-}
-
-func (c *call) describe(id string) any {
-	if c.route.Dialect == wire.Anthropic {
-		return anthropicModel{"model", id, id, time.Unix(modelsCreated, 0).UTC().Format(time.RFC3339)}
-	}
-	return openAIModel{id, "model", modelsCreated, "weir"}
-}
-
-func (c *call) renderModels(names []string) error {
-	data := make([]any, len(names))
-	for i, name := range names {
-		data[i] = c.describe(name)
-	}
-	var list any
-	if c.route.Dialect == wire.Anthropic {
-		page := struct {
-			Data    []any   `json:"data"`
-			HasMore bool    `json:"has_more"`
-			FirstID *string `json:"first_id"`
-			LastID  *string `json:"last_id"`
-		}{Data: data}
-		if len(names) > 0 {
-			page.FirstID, page.LastID = &names[0], &names[len(names)-1]
-		}
-		list = page
-	} else {
-		list = struct {
-			Object string `json:"object"`
-			Data   []any  `json:"data"`
-		}{"list", data}
-	}
-	body, err := json.Marshal(list)
-	if err != nil {
-		return c.render(gateway.AsError(err))
-	}
-	return c.renderJSON(body)
 }
 
 func (c *call) renderJSON(body []byte) error {

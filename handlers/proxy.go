@@ -100,6 +100,11 @@ type Proxy struct {
 	// Parameters that a body must not have. Default: none.
 	DenyParams []string `json:"deny_params,omitempty"`
 
+	// What becomes of members of a request that its upstream's dialect has no
+	// place for: `drop` leaves them out and names them in `X-AI-Dropped` and in
+	// the log, `reject` answers 400. Default: `drop`.
+	Unmapped string `json:"unmapped,omitempty"`
+
 	// Whether every stream ends with a metadata event; clients can ask for it
 	// with `X-AI-Metadata: on`. Default: `false`.
 	StreamMetadata bool `json:"stream_metadata,omitempty"`
@@ -124,6 +129,12 @@ func (Proxy) CaddyModule() caddy.ModuleInfo {
 		New: func() caddy.Module { return new(Proxy) },
 	}
 }
+
+// The values of Proxy.Unmapped.
+const (
+	unmappedDrop   = "drop"
+	unmappedReject = "reject"
+)
 
 // Defaults of Proxy's settings.
 const (
@@ -176,6 +187,8 @@ func setDefault[T int64 | caddy.Duration](field *T, value T) {
 // Validate implements caddy.Validator.
 func (p *Proxy) Validate() error {
 	switch {
+	case p.Unmapped != "" && p.Unmapped != unmappedDrop && p.Unmapped != unmappedReject:
+		return fmt.Errorf("unmapped must be 'drop' or 'reject', not '%s'", p.Unmapped)
 	case p.Errors != "" && p.Errors != "dialect" && p.Errors != "caddy":
 		return fmt.Errorf("errors must be 'dialect' or 'caddy', not '%s'", p.Errors)
 	case p.MaxBody < 0 || p.MaxUpload < 0 || p.MaxOutputTokens < 0 || p.MaxInputTokens < 0:

@@ -134,7 +134,7 @@ func (c *call) notAStream(kind int, body io.Reader) error {
 // failureIn returns the error that a JSON answer reports, if it does.
 func (c *call) failureIn(data []byte) *wire.Failure {
 	var probe wire.Seen
-	if c.door.Observer().Answer(data, &probe) != nil {
+	if c.source.Observer().Answer(data, &probe) != nil {
 		return nil
 	}
 	return probe.Failure
@@ -171,7 +171,11 @@ func (c *call) relayError(res *http.Response, body io.Reader) error {
 	if cause := c.cause(); cause != nil {
 		return cause
 	}
-	kind := wire.KindOfStatus(res.StatusCode)
+	failure := wire.ReadFailure(res.StatusCode, res.Header.Get("X-Amzn-Errortype"), data)
+	if err == nil && c.target.Operation.Dialect != c.route.Dialect {
+		return c.translatedFailure(res, failure)
+	}
+	kind := failure.Kind
 	if _, bad := wire.ParseAnswer(data); bad != nil || err != nil {
 		e := &gateway.Error{Kind: kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode)}
 		if res.StatusCode >= http.StatusInternalServerError && e.Kind == wire.KindInvalid || kind == wire.KindAuthentication || kind == wire.KindPermission {
@@ -220,7 +224,7 @@ func (c *call) relayAnswer(res *http.Response, body io.Reader, kind int) error {
 	case n > maxAnswer:
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "answer", Message: "the upstream's answer is too large"}
 	}
-	observer := c.door.Observer()
+	observer := c.source.Observer()
 	_, err = c.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return 0, observer.Answer(buf.bytes, seen) })
 	seen := c.x.Seen()
 	switch {
@@ -230,17 +234,39 @@ func (c *call) relayAnswer(res *http.Response, body io.Reader, kind int) error {
 			message = "the upstream answered with a web page"
 		}
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "answer", Message: message, Cause: err}
+	case seen.Failure != nil && c.translator != nil:
+		return c.upstreamFailure(seen.Failure)
 	case seen.Failure != nil:
 		return c.relayInBand(res, buf.bytes, seen.Failure)
 	}
+	answer := buf.bytes
 	c.copyHeader(res.Header)
+	h := c.out.w.Header()
+	if c.translator != nil {
+		translated := newPayload()
+		defer translated.release()
+		if answer, err = c.translator.answer(translated.bytes, buf.bytes); err != nil {
+			return &gateway.Error{Kind: wire.KindUpstream, Phase: "answer", Message: "the upstream's answer is not what its dialect promises", Cause: err}
+		}
+		translated.bytes = answer
+		setHeader(h, "Content-Type", "application/json")
+	}
 	if seen.Reported {
 		c.setUsage(seen.Usage)
 	}
 	c.setTiming()
-	h := c.out.w.Header()
-	setHeader(h, "Content-Length", strconv.Itoa(len(buf.bytes)))
-	return c.sent(c.out.whole(res.StatusCode, buf.bytes))
+	setHeader(h, "Content-Length", strconv.Itoa(len(answer)))
+	return c.sent(c.out.whole(res.StatusCode, answer))
+}
+
+// translatedFailure is an upstream's refusal for a client of another dialect:
+// its kind, its words and its hints for a retry, in the client's form.
+func (c *call) translatedFailure(res *http.Response, f *wire.Failure) error {
+	wait := retryAfter(res.Header, c.proxy.gateway.Now())
+	if wait == 0 {
+		wait = f.RetryAfter
+	}
+	return &gateway.Error{Kind: f.Kind, Phase: "status", Message: string(c.redact([]byte(f.Message))), RetryAfter: wait}
 }
 
 // relayInBand passes on an error that came with status 200, with the status

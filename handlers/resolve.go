@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/wire/doors"
 )
 
 // resolve finds the target of the model asked for and refuses what breaks
@@ -18,6 +19,7 @@ func (c *call) resolve() error {
 		return err
 	}
 	c.target, c.upstream = route, route.Provider
+	c.source = doors.Of(route.Operation)
 	c.x.Update(func() { c.x.Target = route.Target })
 	if c.form != nil {
 		return route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope)
@@ -49,8 +51,8 @@ func (c *call) outputLimit() int64 {
 // rewrite says what has to change in the body for the upstream.
 func (c *call) rewrite() wire.Rewrite {
 	traits := c.target.Provider.Traits()
-	rw := wire.Rewrite{Model: c.target.Target.Model}
 	op := c.route.Operation
+	rw := wire.Rewrite{Model: c.target.Target.Model}
 	if op == wire.Chat || op == wire.Completions {
 		rw.AskUsage = !traits.NoStreamOptions
 	}
@@ -70,6 +72,8 @@ func capParam(op *wire.Operation, traits gateway.Traits) string {
 		return "max_tokens"
 	case wire.Responses:
 		return "max_output_tokens"
+	case wire.GeminiGenerate:
+		return wire.GeminiCap
 	default:
 		return ""
 	}

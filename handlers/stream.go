@@ -31,8 +31,11 @@ type stream struct {
 	content   bool // some of it has come
 	finishing bool
 	unflushed bool
-	bytes     int64
-	scratch   []byte
+
+	// translated is the event in the client's dialect, where that differs.
+	translated []byte
+	bytes      int64
+	scratch    []byte
 }
 
 // maxHeld bounds what is kept back; more is content in any sense.
@@ -43,7 +46,10 @@ const maxHeld = 64 << 10
 func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
 	reader := readers.Get().(*sse.Reader)
 	reader.Reset(body)
-	s := &stream{call: c, reader: reader, observer: c.door.Observer()}
+	s := &stream{call: c, reader: reader, observer: c.source.Observer()}
+	if c.conversation != nil {
+		c.conversation.open()
+	}
 	complete := false
 	defer func() {
 		reader.Reset(nil)
@@ -103,16 +109,20 @@ func (s *stream) next() (done bool, err error) {
 			c.pulse.enter(phaseStream)
 		}
 	}
+	if s.event.HasData && c.conversation != nil {
+		if s.translated, err = c.conversation.event(&s.event); err != nil {
+			return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
+		}
+	} else if class.Has(wire.UsageOnly) && c.askedUsage {
+		return false, s.dropped()
+	}
 	if class.Has(wire.Failed) {
 		return false, s.failed()
-	}
-	if class.Has(wire.UsageOnly) && c.askedUsage {
-		return false, s.dropped()
 	}
 	if err := s.forward(class); err != nil || !class.Has(wire.Terminal) {
 		return false, err
 	}
-	if c.route.Operation == wire.Responses {
+	if c.target.Operation == wire.Responses {
 		s.rest()
 	}
 	return true, nil
@@ -176,6 +186,8 @@ func (s *stream) write(p []byte, flush bool) error {
 func (s *stream) raw() []byte {
 	ev := &s.event
 	switch {
+	case s.call.conversation != nil:
+		return s.translated
 	case ev.Clean:
 		return ev.Raw
 	case len(ev.Data) == 0:
@@ -215,6 +227,9 @@ func (s *stream) rest() {
 			return
 		}
 		_, bad := s.call.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
+		if s.call.conversation != nil {
+			continue // its last word has been said
+		}
 		if bad != nil || s.write(s.raw(), true) != nil {
 			return
 		}
@@ -227,10 +242,24 @@ func (s *stream) ended() error {
 	if cause := c.cause(); cause != nil {
 		return cause
 	}
-	if s.finishing && c.target.Provider.Traits().LooseEnd && c.route.Dialect == wire.OpenAI {
+	if s.finishing && c.endsLoosely() {
 		return s.flushEnd()
 	}
 	return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream ended the stream before it was complete"}
+}
+
+// endsLoosely reports whether a body that ends cleanly after the finish reason
+// is complete: Gemini has no terminator, Bedrock's is a report that may be
+// missing, and some servers leave out OpenAI's.
+func (c *call) endsLoosely() bool {
+	switch c.target.Operation.Dialect {
+	case wire.Gemini, wire.Bedrock:
+		return true
+	case wire.OpenAI:
+		return c.target.Provider.Traits().LooseEnd
+	default:
+		return false
+	}
 }
 
 func (s *stream) flushEnd() error {
@@ -240,7 +269,12 @@ func (s *stream) flushEnd() error {
 		}
 	}
 	if s.call.wantsMetadata() {
-		return s.write(s.metadata(), true)
+		if err := s.write(s.metadata(), false); err != nil {
+			return err
+		}
+	}
+	if s.call.conversation != nil {
+		return s.write(s.call.conversation.end(), true)
 	}
 	return s.write(nil, true)
 }

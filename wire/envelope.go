@@ -28,11 +28,17 @@ const (
 	fieldTools
 	fieldQuery
 	fieldDocuments
+	fieldContents
+	fieldContent
+	fieldRequests
+	fieldConfig
+	fieldConfigSnake
 )
 
 var policyNames = []string{
 	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens",
 	"n", "temperature", "messages", "input", "prompt", "system", "instructions", "tools", "query", "documents",
+	"contents", "content", "requests", "generationConfig", "generation_config",
 }
 
 var (
@@ -76,14 +82,15 @@ type Envelope struct {
 	body    []byte
 	fields  jsonscan.Object
 	options jsonscan.Object
+	config  jsonscan.Object // Gemini's generationConfig
 	scratch []byte
 }
 
 // Decode scans body, which must stay unchanged as long as the envelope is
 // used. The error is a *Failure when the client is at fault.
 func (e *Envelope) Decode(op *Operation, body []byte) error {
-	fields, options, scratch := e.fields, e.options, e.scratch
-	*e = Envelope{Operation: op, Choices: 1, body: body, fields: fields, options: options, scratch: scratch}
+	fields, options, config, scratch := e.fields, e.options, e.config, e.scratch
+	*e = Envelope{Operation: op, Choices: 1, body: body, fields: fields, options: options, config: config, scratch: scratch}
 	if err := jsonscan.Scan(body, policyKeys, jsonscan.DefaultLimits, &e.fields); err != nil {
 		return scanFailure(err)
 	}
@@ -91,6 +98,9 @@ func (e *Envelope) Decode(op *Operation, body []byte) error {
 		if v := e.member(name); !v.Exists() || v.Kind == jsonscan.Null {
 			return invalid(name, "missing required parameter: '"+name+"'")
 		}
+	}
+	if op.Dialect == Gemini {
+		return e.readConfig()
 	}
 	for _, read := range []func() error{e.readModel, e.readStream, e.readCaps, e.readSampling, e.checkShapes} {
 		if err := read(); err != nil {
@@ -251,7 +261,7 @@ func (e *Envelope) Body() []byte { return e.body }
 // meaningful afterwards, besides the values.
 func (e *Envelope) Detach(body []byte) {
 	e.body = body
-	e.fields, e.options = jsonscan.Object{}, jsonscan.Object{}
+	e.fields, e.options, e.config = jsonscan.Object{}, jsonscan.Object{}, jsonscan.Object{}
 }
 
 // Rewrite says what to change in a body on its way to the upstream.
@@ -270,6 +280,9 @@ type Rewrite struct {
 // Apply appends the edited body to dst. Everything that is not edited keeps
 // its bytes: key order, number spelling, escapes and unknown members.
 func (e *Envelope) Apply(dst []byte, rw Rewrite) []byte {
+	if e.Operation.Dialect == Gemini {
+		return e.applyConfig(dst, rw)
+	}
 	var (
 		edits   [3]jsonscan.Edit
 		inserts [3]insertion

@@ -176,7 +176,7 @@ func KindOfStatus(status int) Kind {
 		return KindOverloaded
 	case status == http.StatusGatewayTimeout, status == http.StatusRequestTimeout:
 		return KindTimeout
-	case status >= 500:
+	case status >= 500, status == http.StatusFailedDependency: // 424: Bedrock, for an error of the model behind
 		return KindUpstream
 	default:
 		return KindInvalid

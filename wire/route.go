@@ -17,6 +17,9 @@ type Route struct {
 	// empty for the list.
 	Model string
 
+	// Stream says that the path itself asks for a stream.
+	Stream bool
+
 	// Allow is the method that the path takes when another was used.
 	Allow string
 }
@@ -29,18 +32,11 @@ func Match(method, path string, versioned bool) Route {
 	path = strings.TrimRight(path, "/")
 	route := Route{Dialect: dialectOf(path, versioned)}
 
-	if model, ok := strings.CutSuffix(path, GeminiCount.Path); ok {
-		if at := strings.LastIndex(model, "/models/"); at >= 0 {
-			route.Operation, route.Dialect = GeminiCount, Gemini
-			route.Model = model[at+len("/models/"):]
-			if method != http.MethodPost {
-				route.Allow = http.MethodPost
-			}
-			return route
-		}
+	if gemini, ok := matchGemini(method, path); ok {
+		return gemini
 	}
 
-	if at := strings.LastIndex(path, "/models"); at >= 0 && !strings.Contains(path, "/v1beta/") {
+	if at := strings.LastIndex(path, "/models"); at >= 0 {
 		rest := path[at+len("/models"):]
 		if rest == "" || rest[0] == '/' {
 			route.Operation = ListModels

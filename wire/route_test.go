@@ -8,6 +8,14 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
+func TestMatchStream(t *testing.T) {
+	got := wire.Match("POST", "/v1beta/models/g:streamGenerateContent", false)
+	want := wire.Route{Operation: wire.GeminiGenerate, Dialect: wire.Gemini, Model: "g", Stream: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMatch(t *testing.T) {
 	for _, tt := range []struct {
 		name, method, path string
@@ -37,6 +45,16 @@ func TestMatch(t *testing.T) {
 		{"gemini count", "POST", "/v1beta/models/gemini-2.5-flash:countTokens", false, wire.GeminiCount, wire.Gemini, "gemini-2.5-flash", ""},
 		{"gemini count by get", "GET", "/v1beta/models/g:countTokens", false, wire.GeminiCount, wire.Gemini, "g", "POST"},
 
+		{"gemini", "POST", "/v1beta/models/gemini-2.5-flash:generateContent", false, wire.GeminiGenerate, wire.Gemini, "gemini-2.5-flash", ""},
+		{"gemini, a target", "POST", "/v1beta/models/openai/gpt-4.1:generateContent", false, wire.GeminiGenerate, wire.Gemini, "openai/gpt-4.1", ""},
+		{"gemini, version 1", "POST", "/v1/models/g:generateContent", false, wire.GeminiGenerate, wire.Gemini, "g", ""},
+		{"vertex", "POST", "/v1/projects/p/locations/l/publishers/google/models/g:generateContent", false, wire.GeminiGenerate, wire.Gemini, "g", ""},
+		{"gemini by get", "GET", "/v1beta/models/g:generateContent", false, wire.GeminiGenerate, wire.Gemini, "g", "POST"},
+		{"gemini embedding", "POST", "/v1beta/models/g:embedContent", false, wire.GeminiEmbed, wire.Gemini, "g", ""},
+		{"gemini embeddings", "POST", "/v1beta/models/g:batchEmbedContents", false, wire.GeminiBatchEmbed, wire.Gemini, "g", ""},
+		{"gemini models", "GET", "/v1beta/models", false, wire.ListModels, wire.Gemini, "", ""},
+		{"one of gemini's", "GET", "/v1beta/models/g", false, wire.ListModels, wire.Gemini, "g", ""},
+
 		{"models", "GET", "/v1/models", false, wire.ListModels, wire.OpenAI, "", ""},
 		{"models by head", "HEAD", "/v1/models", false, wire.ListModels, wire.OpenAI, "", ""},
 		{"models by post", "POST", "/v1/models", false, wire.ListModels, wire.OpenAI, "", "GET"},
@@ -57,8 +75,7 @@ func TestMatch(t *testing.T) {
 		{"unknown with the header", "POST", "/v1/nothing", true, nil, wire.Anthropic, "", ""},
 		{"below messages", "POST", "/v1/messages/batches", false, nil, wire.Anthropic, "", ""},
 		{"anthropic's oldest", "POST", "/v1/complete", false, nil, wire.Anthropic, "", ""},
-		{"gemini", "POST", "/v1beta/models/gemini-2.5-flash:generateContent", false, nil, wire.Gemini, "", ""},
-		{"gemini models", "GET", "/v1beta/models", false, nil, wire.Gemini, "", ""},
+		{"gemini's other verbs", "POST", "/v1beta/models/gemini-2.5-flash:predict", false, wire.ListModels, wire.Gemini, "gemini-2.5-flash:predict", "GET"},
 		{"no part of a word", "POST", "/v1/modelsx", false, nil, wire.OpenAI, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

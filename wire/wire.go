@@ -20,6 +20,12 @@ const (
 	Gemini    Dialect = "gemini"
 )
 
+// The dialects that only upstreams speak.
+const (
+	Bedrock Dialect = "bedrock"
+	Cohere  Dialect = "cohere"
+)
+
 // Operation is one call of a dialect. Operations are compared by pointer.
 type Operation struct {
 	// Name is the operation's name in records, metrics and spans.
@@ -64,6 +70,19 @@ var (
 	Messages        = &Operation{Name: "messages", Dialect: Anthropic, Path: "/messages", Required: []string{"model", "messages"}}
 	CountTokens     = &Operation{Name: "count_tokens", Dialect: Anthropic, Path: "/messages/count_tokens", Required: []string{"model", "messages"}, Free: true}
 
+	// The Gemini operations name the model in their path, before Path; a
+	// stream of GeminiGenerate is asked for with GeminiStreamPath.
+	GeminiGenerate   = &Operation{Name: "generate_content", Dialect: Gemini, Path: ":generateContent", Required: []string{"contents"}}
+	GeminiEmbed      = &Operation{Name: "embed_content", Dialect: Gemini, Path: ":embedContent", Required: []string{"content"}}
+	GeminiBatchEmbed = &Operation{Name: "batch_embed_contents", Dialect: Gemini, Path: ":batchEmbedContents", Required: []string{"requests"}}
+
+	// Upstreams alone have these.
+	Converse     = &Operation{Name: "converse", Dialect: Bedrock, Path: "/converse"}
+	InvokeEmbed  = &Operation{Name: "invoke_embed", Dialect: Bedrock, Path: "/invoke"}
+	CohereChat   = &Operation{Name: "cohere_chat", Dialect: Cohere, Path: "/v2/chat"}
+	CohereEmbed  = &Operation{Name: "cohere_embed", Dialect: Cohere, Path: "/v2/embed"}
+	CohereRerank = &Operation{Name: "cohere_rerank", Dialect: Cohere, Path: "/v2/rerank"}
+
 	// GeminiCount and Tokenize are answered by Weir itself.
 	GeminiCount = &Operation{Name: "count_tokens", Dialect: Gemini, Path: ":countTokens", Free: true}
 	Tokenize    = &Operation{Name: "tokenize", Dialect: OpenAI, Path: "/tokenize", Required: []string{"model"}, Free: true}
@@ -72,6 +91,9 @@ var (
 	// the OpenAI one and [Route.Dialect] says which was asked for.
 	ListModels = &Operation{Name: "models", Dialect: OpenAI, Path: "/models", Free: true}
 )
+
+// GeminiStreamPath stands for GeminiGenerate.Path when a stream is asked for.
+const GeminiStreamPath = ":streamGenerateContent"
 
 // posts are the operations that have a body, the longest path first so that
 // "/messages/count_tokens" is not taken for something else.

@@ -5,6 +5,7 @@ package telemetry
 import (
 	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/weirproxy/weir/gateway"
@@ -49,6 +50,9 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt("attempts", r.Attempts)
 	enc.AddInt64("bytes_out", r.BytesOut)
 	enc.AddBool("client_gone", r.ClientGone)
+	if len(r.Dropped) > 0 {
+		zap.Strings("dropped", r.Dropped).AddTo(enc)
+	}
 	if r.UpstreamID != "" {
 		enc.AddString("upstream_request_id", r.UpstreamID)
 	}

@@ -36,14 +36,14 @@ type Client struct {
 // NewClient returns a client that sends through transport; for providers
 // whose upstream is not on the network.
 func NewClient(vendor Vendor, base string, transport http.RoundTripper) (*Client, error) {
-	u, err := parseBase(base, vendor.Suffix)
+	u, err := parseBase(base, &vendor)
 	if err != nil {
 		return nil, err
 	}
 	return &Client{vendor: vendor, base: u, transport: transport, probe: probe{skip: true}}, nil
 }
 
-func parseBase(base, suffix string) (*url.URL, error) {
+func parseBase(base string, vendor *Vendor) (*url.URL, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("base_url must be an http or https URL, got '%s'", base)
@@ -52,10 +52,22 @@ func parseBase(base, suffix string) (*url.URL, error) {
 		return nil, errors.New("base_url must have no user, query or fragment")
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
-	if suffix != "" && !strings.HasSuffix(u.Path, suffix) {
-		u.Path += suffix
+	for _, end := range vendor.Trim {
+		if rest, ok := strings.CutSuffix(u.Path, end); ok {
+			u.Path = rest
+			break
+		}
 	}
+	if vendor.Suffix != "" && !versioned(u.Path) {
+		u.Path += vendor.Suffix
+	}
+	u.RawPath = ""
 	return u, nil
+}
+
+// SpeaksFor implements gateway.Selective.
+func (c *Client) SpeaksFor(op *wire.Operation, model string) bool {
+	return c.vendor.speaksFor(op, model)
 }
 
 // Speaks implements gateway.Provider.
@@ -69,23 +81,41 @@ func (c *Client) Owns(model string) bool { return c.vendor.owns(model) }
 
 // Do implements gateway.Provider.
 func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, error) {
-	u := *c.base
-	u.Path += call.Path
+	target, err := c.target(call)
+	if err != nil {
+		return nil, err
+	}
+	if c.vendor.Edit != nil {
+		if call, err = c.edit(call); err != nil {
+			return nil, err
+		}
+	}
 	// Caddy's transport writes into the request's vars while the dial may
 	// outlive the call, so every call gets a map of its own.
 	ctx = context.WithValue(ctx, caddyhttp.VarsCtxKey, map[string]any{})
-	req, err := http.NewRequestWithContext(ctx, call.Method, u.String(), call.Body)
+	req, err := http.NewRequestWithContext(ctx, call.Method, target, call.Body)
 	if err != nil {
 		return nil, fmt.Errorf("building upstream request: %w", err)
 	}
 	if call.Body != nil {
 		req.ContentLength = call.Length
-		req.GetBody = call.GetBody
+		if call.GetBody != nil {
+			req.GetBody = call.GetBody // else net/http's own, for bodies that it knows
+		}
 	}
 	req.Header = c.header(call)
+	if c.vendor.Sign != nil {
+		if err := c.vendor.Sign(req); err != nil {
+			closeBody(req)
+			return nil, c.unsigned(ctx, err)
+		}
+	}
 	res, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return nil, c.explain(ctx, err)
+	}
+	if c.vendor.Receive != nil {
+		c.vendor.Receive(call, res)
 	}
 	return res, nil
 }
@@ -112,9 +142,12 @@ func (c *Client) header(call *gateway.Call) http.Header {
 	if call.ContentType != "" {
 		h["Content-Type"] = []string{call.ContentType}
 	}
-	if call.Stream {
+	switch {
+	case call.Stream && c.vendor.StreamType != "":
+		h["Accept"] = []string{c.vendor.StreamType}
+	case call.Stream:
 		h["Accept"] = []string{"text/event-stream"}
-	} else {
+	default:
 		h["Accept"] = []string{"*/*"}
 	}
 	// An answer that is compressed would have to be unpacked to be read, and
@@ -132,13 +165,23 @@ func (c *Client) header(call *gateway.Call) http.Header {
 
 const userAgent = "Weir (+https://github.com/weirproxy/weir)"
 
-// Redact replaces the account's key in text that leaves the gateway: some
-// servers quote the key that they refuse.
+// Redact replaces the account's credentials in text that leaves the gateway:
+// some servers quote the key that they refuse, AWS a session's token.
 func (c *Client) Redact(text []byte) []byte {
-	if c.key.IsZero() {
+	text = hide(text, c.key)
+	if c.vendor.Secrets != nil {
+		for _, s := range c.vendor.Secrets() {
+			text = hide(text, s)
+		}
+	}
+	return text
+}
+
+func hide(text []byte, s secret.Secret) []byte {
+	if s.IsZero() {
 		return text
 	}
-	return bytes.ReplaceAll(text, []byte(c.key.Reveal()), []byte("***"))
+	return bytes.ReplaceAll(text, []byte(s.Reveal()), []byte("***"))
 }
 
 // explain words a transport's error. The client must not learn addresses, so
@@ -209,7 +252,8 @@ func (p *probe) do(ctx context.Context, host string) error {
 
 // Interface guards.
 var (
-	_ gateway.Provider = (*Client)(nil)
-	_ gateway.Owner    = (*Client)(nil)
-	_ gateway.Prober   = (*Client)(nil)
+	_ gateway.Provider  = (*Client)(nil)
+	_ gateway.Selective = (*Client)(nil)
+	_ gateway.Owner     = (*Client)(nil)
+	_ gateway.Prober    = (*Client)(nil)
 )

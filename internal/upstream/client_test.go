@@ -33,7 +33,7 @@ func TestBaseURL(t *testing.T) {
 		{"https://x/v1#a", "", "error: base_url must have no user, query or fragment"},
 	} {
 		var got string
-		if u, err := parseBase(c.base, c.suffix); err != nil {
+		if u, err := parseBase(c.base, &Vendor{Suffix: c.suffix}); err != nil {
 			got = "error: " + err.Error()
 		} else {
 			got = u.String()
@@ -194,7 +194,7 @@ func TestRedact(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	for base, want := range map[string]bool{"http://127.0.0.1:1": true, "http://[::1]": true, "http://nobody.invalid": false} {
-		u, err := parseBase(base, "")
+		u, err := parseBase(base, new(Vendor))
 		if err != nil {
 			t.Fatal(err)
 		}

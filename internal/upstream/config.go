@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/internal/secret"
-	"github.com/weirproxy/weir/internal/typo"
 )
 
 // Config is what every HTTP provider can be told.
@@ -28,6 +26,12 @@ type Config struct {
 	// Headers to set on every call, such as `OpenAI-Project`. Values may be
 	// placeholders, which are resolved when the configuration is loaded.
 	Headers map[string]string `json:"headers,omitempty"`
+
+	// The operations that the upstream has, where those are fewer than its
+	// kind may have: `chat`, `completions`, `responses`, `messages`,
+	// `embeddings` and so on. What it does not have is translated into what it
+	// has. Default: all of its kind.
+	Serves []string `json:"serves,omitempty"`
 
 	// The transport to the upstream. Default: `http`, Caddy's own, with
 	// pings on HTTP/2, bounded handshakes and headers, and no proxy from the
@@ -49,19 +53,25 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolving base_url: %w", err)
 	}
-	u, err := parseBase(base, vendor.Suffix)
+	u, err := parseBase(base, &vendor)
 	if err != nil {
+		return nil, err
+	}
+	if vendor, err = vendor.Only(c.Serves); err != nil {
 		return nil, err
 	}
 	client := &Client{vendor: vendor, base: u}
 
-	reference := c.APIKey
+	reference, option := c.APIKey, "api_key"
 	if reference == "" {
 		reference = vendor.KeyPlaceholder
+		if vendor.KeyOption != "" {
+			option = vendor.KeyOption
+		}
 	}
 	if reference != "" {
 		if client.key, err = secret.Resolve(reference); err != nil {
-			return nil, fmt.Errorf("api_key: %w", err)
+			return nil, fmt.Errorf("%s: %w", option, err)
 		}
 	}
 	if len(c.Headers) > 0 {
@@ -79,88 +89,13 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 	return client, nil
 }
 
-// UnmarshalCaddyfile reads a provider's block. Syntax:
-//
-//	provider <name> [<module>] {
-//		base_url <url>
-//		api_key <placeholder>
-//		header <name> <value>
-//		transport <module> {
-//			...
-//		}
-//	}
-//
-// Scalars may be given once.
-func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := c.unmarshalOption(d); err != nil {
-			return err
+// FirstSet returns the placeholder of the first variable that is set, or of
+// the first of all, so that an error names the usual one.
+func FirstSet(names ...string) string {
+	for _, name := range names {
+		if os.Getenv(name) != "" {
+			return "{env." + name + "}"
 		}
 	}
-	return nil
-}
-
-func (c *Config) unmarshalOption(d *caddyfile.Dispenser) error {
-	switch d.Val() {
-	case "base_url":
-		if c.BaseURL != "" {
-			return d.Err("base_url is given twice")
-		}
-		if !d.AllArgs(&c.BaseURL) {
-			return d.ArgErr()
-		}
-	case "api_key":
-		if c.APIKey != "" {
-			return d.Err("api_key is given twice")
-		}
-		if !d.AllArgs(&c.APIKey) {
-			return d.ArgErr()
-		}
-		if err := secret.CheckReference(c.APIKey); err != nil {
-			return d.Errf("api_key %v", err)
-		}
-	case "header":
-		var name, value string
-		if !d.AllArgs(&name, &value) {
-			return d.ArgErr()
-		}
-		if c.Headers == nil {
-			c.Headers = make(map[string]string)
-		}
-		if _, ok := c.Headers[name]; ok {
-			return d.Errf("header %s is given twice", name)
-		}
-		c.Headers[name] = value
-	case "transport":
-		if c.TransportRaw != nil {
-			return d.Err("transport is given twice")
-		}
-		if !d.NextArg() {
-			return d.ArgErr()
-		}
-		protocol := d.Val()
-		const namespace = "http.reverse_proxy.transport"
-		if _, err := caddy.GetModule(namespace + "." + protocol); err != nil {
-			var known []string
-			for _, info := range caddy.GetModules(namespace) {
-				known = append(known, info.ID.Name())
-			}
-			return d.Errf("unknown transport '%s'%s", protocol, typo.Suggest(protocol, known...))
-		}
-		mod, err := caddyfile.UnmarshalModule(d, namespace+"."+protocol)
-		if err != nil {
-			return err
-		}
-		if _, ok := mod.(http.RoundTripper); !ok {
-			return d.Errf("transport module %s (%T) is not an http.RoundTripper", protocol, mod)
-		}
-		c.TransportRaw = caddyconfig.JSONModuleObject(mod, "protocol", protocol, nil)
-	default:
-		return d.Errf("unrecognized provider option '%s'%s", d.Val(), typo.Suggest(d.Val(), "base_url", "api_key", "header", "transport"))
-	}
-	return nil
+	return "{env." + names[0] + "}"
 }

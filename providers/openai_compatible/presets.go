@@ -1,6 +1,8 @@
 package openaicompatible
 
 import (
+	"slices"
+
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/upstream"
 	"github.com/weirproxy/weir/wire"
@@ -17,8 +19,25 @@ var compatible = gateway.Traits{CapParam: "max_tokens", LooseEnd: true}
 // finish chunk by themselves.
 var silent = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, NoStreamOptions: true}
 
+// thinking is for servers that refuse a history of tool calls without the
+// reasoning that led to them.
+var thinking = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, WantsReasoning: true}
+
 // messages adds Anthropic's API to what a server speaks.
 var messages = append(append([]*wire.Operation(nil), upstream.OpenAIOperations...), upstream.AnthropicOperations...)
+
+// chatOnly is what servers have that know no Responses API; a client of it is
+// translated.
+var chatOnly = without(upstream.OpenAIOperations, wire.Responses, wire.ResponsesTokens, wire.ResponsesFold)
+
+func without(list []*wire.Operation, left ...*wire.Operation) (kept []*wire.Operation) {
+	for _, op := range list {
+		if !slices.Contains(left, op) {
+			kept = append(kept, op)
+		}
+	}
+	return kept
+}
 
 // presets are the servers by module name. Facts are from the vendors' public
 // documentation and from recordings of their answers.
@@ -41,12 +60,12 @@ var presets = map[string]upstream.Vendor{
 		Operations:     upstream.OpenAIOperations,
 		Prefixes:       []string{"deepseek-"},
 		Authorize:      upstream.Bearer,
-		Traits:         compatible,
+		Traits:         thinking,
 	},
 	"mistral": {
 		BaseURL:        "https://api.mistral.ai/v1",
 		KeyPlaceholder: "{env.MISTRAL_API_KEY}",
-		Operations:     upstream.OpenAIOperations,
+		Operations:     chatOnly,
 		Prefixes:       []string{"mistral-", "ministral-", "magistral-", "codestral-", "devstral-", "pixtral-", "open-mistral-", "open-mixtral-"},
 		Authorize:      upstream.Bearer,
 		Traits:         silent,
@@ -70,7 +89,7 @@ var presets = map[string]upstream.Vendor{
 	"together": {
 		BaseURL:        "https://api.together.xyz/v1",
 		KeyPlaceholder: "{env.TOGETHER_API_KEY}",
-		Operations:     upstream.OpenAIOperations,
+		Operations:     chatOnly,
 		Authorize:      upstream.Bearer,
 		Traits:         compatible,
 	},

@@ -54,6 +54,10 @@ type Provider struct {
 	// Calls to answer with when a request offers tools. Default: none.
 	ToolCalls []ToolCall `json:"tool_calls,omitempty"`
 
+	// The operations that it has: `chat`, `messages` and so on; the others are
+	// translated into these. Default: all of OpenAI's and Anthropic's.
+	Serves []string `json:"serves,omitempty"`
+
 	*upstream.Client `json:"-"`
 }
 
@@ -101,6 +105,10 @@ func (p *Provider) Provision(caddy.Context) (err error) {
 	for _, call := range p.ToolCalls {
 		cfg.ToolCalls = append(cfg.ToolCalls, simulator.ToolCall{Name: call.Name, Arguments: call.Arguments})
 	}
+	vendor, err := vendor.Only(p.Serves)
+	if err != nil {
+		return err
+	}
 	p.Client, err = upstream.NewClient(vendor, "http://simulator.invalid/v1", simulator.New(cfg))
 	return err
 }
@@ -129,6 +137,7 @@ func (p *Provider) Validate() error {
 //		error_status <status>
 //		cut_after <tokens>
 //		stall_after <tokens>
+//		serves <operations...>
 //		tool_call [<name> [<arguments>]]
 //	}
 //
@@ -153,8 +162,14 @@ func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error {
-	if option == "tool_call" {
+	switch option {
+	case "tool_call":
 		return p.unmarshalToolCall(d)
+	case "serves":
+		if p.Serves = d.RemainingArgs(); len(p.Serves) == 0 {
+			return d.ArgErr()
+		}
+		return nil
 	}
 	var value string
 	set, known := map[string]func() error{
@@ -173,7 +188,7 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 	}[option]
 	if !known {
 		return d.Errf("unrecognized simulator option '%s'%s", option, typo.Suggest(option,
-			"seed", "ttft", "tokens_per_second", "output_tokens", "error_rate", "error_status", "cut_after", "stall_after", "tool_call"))
+			"seed", "ttft", "tokens_per_second", "output_tokens", "error_rate", "error_status", "cut_after", "stall_after", "serves", "tool_call"))
 	}
 	if !d.AllArgs(&value) {
 		return d.ArgErr()

@@ -4,6 +4,8 @@ package doors
 import (
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/anthropic"
+	"github.com/weirproxy/weir/wire/bedrock"
+	"github.com/weirproxy/weir/wire/cohere"
 	"github.com/weirproxy/weir/wire/gemini"
 	"github.com/weirproxy/weir/wire/openai"
 	"github.com/weirproxy/weir/wire/responses"
@@ -11,13 +13,74 @@ import (
 
 // Of returns the door of an operation's dialect.
 func Of(op *wire.Operation) wire.Door {
-	switch op {
-	case wire.Messages, wire.CountTokens:
+	switch op.Dialect {
+	case wire.Anthropic:
 		return anthropic.Door{}
+	case wire.Gemini:
+		return gemini.Door{Op: op}
+	case wire.Bedrock:
+		return bedrock.Door{}
+	case wire.Cohere:
+		return cohere.Door{}
+	}
+	switch op {
 	case wire.Responses, wire.ResponsesTokens, wire.ResponsesFold:
 		return responses.Door{}
 	default:
 		return openai.Door{Op: op}
+	}
+}
+
+// Options are what a codec must know of an upstream that speaks OpenAI's
+// dialect in its own way; see gateway.Traits.
+type Options struct {
+	CapParam        string
+	NoStreamOptions bool
+	Reasoning       bool
+}
+
+// Codec returns the codec of a client's operation, nil for operations that
+// are no conversation.
+func Codec(op *wire.Operation) wire.Codec {
+	switch op {
+	case wire.Chat:
+		return openai.Codec{}
+	case wire.Completions:
+		return openai.CompletionsCodec{}
+	case wire.Responses:
+		return responses.Codec{}
+	case wire.Messages:
+		return anthropic.Codec{}
+	case wire.GeminiGenerate:
+		return gemini.Codec{}
+	case wire.Converse:
+		return bedrock.Codec{}
+	case wire.CohereChat:
+		return cohere.Codec{}
+	default:
+		return nil
+	}
+}
+
+// Upstream returns the codec of an upstream's operation.
+func Upstream(op *wire.Operation, o Options) wire.Codec {
+	if op == wire.Chat {
+		return openai.Codec{CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning}
+	}
+	return Codec(op)
+}
+
+// Embedder returns the codec of an operation that makes embeddings.
+func Embedder(op *wire.Operation) wire.EmbedCodec {
+	switch op {
+	case wire.GeminiEmbed, wire.GeminiBatchEmbed:
+		return gemini.EmbedCodec{Op: op}
+	case wire.CohereEmbed:
+		return cohere.EmbedCodec{}
+	case wire.InvokeEmbed:
+		return bedrock.EmbedCodec{}
+	default:
+		return openai.EmbedCodec{}
 	}
 }
 
@@ -29,7 +92,7 @@ func WalkPrompt(op *wire.Operation, body []byte, sink wire.PromptSink) {
 		anthropic.WalkPrompt(body, sink)
 	case wire.Responses, wire.ResponsesTokens, wire.ResponsesFold:
 		responses.WalkPrompt(body, sink)
-	case wire.GeminiCount:
+	case wire.GeminiCount, wire.GeminiGenerate, wire.GeminiEmbed, wire.GeminiBatchEmbed:
 		gemini.WalkPrompt(body, sink)
 	default:
 		openai.WalkPrompt(body, sink)

@@ -1,0 +1,180 @@
+package handlers
+
+import (
+	"strings"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/sse"
+	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/wire/doors"
+)
+
+// headerDropped names what a translation left out.
+const headerDropped = "X-Ai-Dropped"
+
+// translator carries a call into another dialect, and its answer back. A call
+// whose upstream speaks the client's dialect has none: its bytes pass.
+type translator interface {
+	// request appends the upstream's body to dst.
+	request(dst []byte, loss *wire.Loss) ([]byte, error)
+
+	// answer appends the client's form of the upstream's answer to dst.
+	answer(dst, body []byte) ([]byte, error)
+}
+
+// translate makes the body for an upstream of another dialect. What it cannot
+// carry is named to the client, or refused where the site wants that.
+func (c *call) translate(dst []byte) ([]byte, error) {
+	body := c.x.Envelope.Body()
+	var (
+		loss *wire.Loss
+		err  error
+	)
+	switch op := c.route.Operation; op {
+	case wire.Embeddings, wire.GeminiEmbed, wire.GeminiBatchEmbed:
+		c.translator, err = newEmbedding(c, body)
+		loss = wire.NewLoss(&wire.Request{})
+	case wire.Rerank:
+		c.translator, loss = &reranking{call: c, body: body}, wire.NewLoss(&wire.Request{})
+	default:
+		var t *conversation
+		if t, err = newConversation(c, body); err == nil {
+			c.translator, c.conversation = t, t
+			loss = wire.NewLoss(t.asked)
+		}
+	}
+	if err != nil {
+		return nil, gateway.AsError(err)
+	}
+	if dst, err = c.translator.request(dst, loss); err != nil {
+		return nil, gateway.AsError(err)
+	}
+	return dst, c.dropped(loss)
+}
+
+// dropped tells what a translation left out.
+func (c *call) dropped(loss *wire.Loss) error {
+	fields := loss.Fields()
+	if len(fields) == 0 {
+		return nil
+	}
+	if c.proxy.Unmapped == unmappedReject {
+		return gateway.Invalid(fields[0], "the provider of model '%s' has nothing for: %s; leave it out (this site refuses what cannot be translated)", c.x.Model, loss)
+	}
+	c.x.Update(func() { c.x.Dropped = fields })
+	setHeader(c.out.w.Header(), headerDropped, headerSafe(loss.String()))
+	return nil
+}
+
+// headerSafe makes text of a client's fit for a header.
+func headerSafe(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), 1024)])
+}
+
+// conversation translates chat in any of its dialects.
+type conversation struct {
+	client   wire.Codec
+	upstream wire.Codec
+
+	// asked is the client's request, sent the one that goes out, which has the
+	// upstream's model and the gateway's cap.
+	asked *wire.Request
+	reply wire.Reply
+
+	decoder wire.StreamDecoder
+	encoder wire.StreamEncoder
+	started bool
+	redact  func([]byte) []byte
+	out     []byte
+}
+
+func newConversation(c *call, body []byte) (*conversation, error) {
+	traits := c.target.Provider.Traits()
+	t := &conversation{
+		client:   doors.Codec(c.route.Operation),
+		upstream: doors.Upstream(c.target.Operation, doors.Options{CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning}),
+		redact:   c.redact,
+	}
+	var err error
+	if t.asked, err = t.client.DecodeRequest(body); err != nil {
+		return nil, err
+	}
+	t.asked.Model = c.target.Target.Model
+	t.asked.Stream = c.x.Stream
+	if t.asked.MaxTokens == 0 {
+		t.asked.MaxTokens = c.outputLimit()
+	}
+	t.reply = wire.Reply{
+		Request: t.asked,
+		ID:      plainID(c.proxy.gateway.NewID()),
+		Created: c.x.Start.Unix(),
+		Model:   c.target.Target.Model,
+	}
+	return t, nil
+}
+
+// plainID keeps of an id what every vendor allows in one.
+func plainID(id string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return -1
+	}, id)
+}
+
+func (t *conversation) request(dst []byte, loss *wire.Loss) ([]byte, error) {
+	return t.upstream.EncodeRequest(dst, t.asked, loss)
+}
+
+func (t *conversation) answer(dst, body []byte) ([]byte, error) {
+	res, err := t.upstream.DecodeResponse(body)
+	if err != nil {
+		return nil, err
+	}
+	wire.UnwrapCustom(t.asked, res)
+	return t.client.EncodeResponse(dst, res, &t.reply), nil
+}
+
+// open makes the conversation ready for a stream.
+func (t *conversation) open() {
+	t.decoder = t.upstream.StreamDecoder()
+	t.encoder = wire.CustomCalls(t.asked, t.client.StreamEncoder(&t.reply))
+}
+
+// event translates one event of the upstream. The bytes are valid until the
+// next call.
+func (t *conversation) event(ev *sse.Event) ([]byte, error) {
+	t.out = t.out[:0]
+	err := t.decoder.Decode(ev, t.emit)
+	return t.out, err
+}
+
+// end translates the clean end of a body whose dialect has no terminator.
+func (t *conversation) end() []byte {
+	t.out = t.out[:0]
+	t.decoder.End(t.emit)
+	return t.out
+}
+
+func (t *conversation) emit(ev *wire.Event) {
+	t.started = true
+	if ev.Kind == wire.EventFail {
+		f := *ev.Failure
+		f.Message = string(t.redact([]byte(f.Message)))
+		t.out = t.encoder.Encode(t.out, &wire.Event{Kind: wire.EventFail, Failure: &f})
+		return
+	}
+	t.out = t.encoder.Encode(t.out, ev)
+}
+
+// fail is the event that ends a stream which the client has seen the
+// beginning of.
+func (t *conversation) fail(f *wire.Failure) []byte {
+	return t.encoder.Encode(nil, &wire.Event{Kind: wire.EventFail, Failure: f})
+}

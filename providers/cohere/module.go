@@ -1,0 +1,63 @@
+// Package cohere is the provider `cohere`: version 2 of Cohere's own API.
+package cohere
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/upstream"
+	"github.com/weirproxy/weir/wire"
+)
+
+func init() {
+	caddy.RegisterModule(&Provider{})
+}
+
+// Provider calls Cohere. It takes models whose names begin with `command`,
+// `embed-` or `rerank-` without a prefix. Its base URL may be written with or
+// without `/v2`.
+type Provider struct {
+	upstream.Config
+
+	*upstream.Client `json:"-"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Provider) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "ai.providers.cohere",
+		New: func() caddy.Module { return new(Provider) },
+	}
+}
+
+var vendor = upstream.Vendor{
+	BaseURL: "https://api.cohere.com",
+	// The operations' paths have the version, which differs by API.
+	Trim:           []string{"/v1", "/v2"},
+	KeyPlaceholder: "{env.COHERE_API_KEY}",
+	Operations:     []*wire.Operation{wire.CohereChat, wire.CohereEmbed, wire.CohereRerank},
+	Prefixes:       []string{"command", "embed-", "rerank-", "c4ai-aya-"},
+	Authorize:      upstream.Bearer,
+}
+
+// Provision implements caddy.Provisioner.
+func (p *Provider) Provision(ctx caddy.Context) (err error) {
+	v := vendor
+	// Cohere's SDKs read the second.
+	v.KeyPlaceholder = upstream.FirstSet("COHERE_API_KEY", "CO_API_KEY")
+	p.Client, err = p.Config.Provision(ctx, v)
+	return err
+}
+
+// UnmarshalCaddyfile reads the provider's block; see upstream.Config.
+func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return p.Config.UnmarshalCaddyfile(d)
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner     = (*Provider)(nil)
+	_ caddyfile.Unmarshaler = (*Provider)(nil)
+	_ gateway.Provider      = (*Provider)(nil)
+)

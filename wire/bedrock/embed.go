@@ -1,0 +1,119 @@
+package bedrock
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weirproxy/weir/internal/jsonscan"
+	"github.com/weirproxy/weir/internal/jsonw"
+	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/wire/cohere"
+)
+
+// EmbedCodec is the door of InvokeModel for embeddings: Titan's, one text a
+// call, and Cohere's, for models whose bare name begins with embed-.
+type EmbedCodec struct{}
+
+func isCohere(model string) bool {
+	return strings.HasPrefix(strings.ToLower(wire.BareModel(model)), "embed-")
+}
+
+// DecodeEmbedRequest reads a body of either model.
+func (EmbedCodec) DecodeEmbedRequest(body []byte) (*wire.EmbedRequest, error) {
+	d, err := wire.ParseDoc(body)
+	if err != nil || d.Root.Kind != jsonscan.ObjectKind {
+		return nil, &wire.Failure{Kind: wire.KindInvalid, Message: "the body must be a JSON object"}
+	}
+	req := &wire.EmbedRequest{}
+	for name, v := range d.Members(d.Root) {
+		switch name {
+		case "inputText":
+			req.Inputs, req.Single = []string{d.Str(v)}, true
+		case "texts":
+			req.Inputs = d.Strings(v)
+		case "dimensions", "output_dimension":
+			req.Dimensions = d.Int(v)
+		case "input_type":
+			req.Task = d.Str(v)
+		case "normalize", "embedding_types", "embeddingTypes":
+		default:
+			if raw := d.Raw(v); raw != "" {
+				req.Extra = append(req.Extra, wire.Extra{Name: strings.Clone(name), Raw: raw})
+			}
+		}
+	}
+	if len(req.Inputs) == 0 {
+		return nil, &wire.Failure{Kind: wire.KindInvalid, Param: "inputText", Message: "'inputText' or 'texts' is required"}
+	}
+	return req, nil
+}
+
+// EncodeEmbedRequest writes the body for the model that req names.
+func (EmbedCodec) EncodeEmbedRequest(dst []byte, req *wire.EmbedRequest, loss *wire.Loss) ([]byte, error) {
+	w := jsonw.Writer{B: append(dst, '{')}
+	if isCohere(req.Model) {
+		v4 := strings.HasPrefix(strings.ToLower(wire.BareModel(req.Model)), "embed-v4")
+		cohere.WriteEmbed(&w, req, v4, loss)
+		w.End()
+		return w.B, nil
+	}
+	if len(req.Inputs) != 1 {
+		return dst, &wire.Failure{Kind: wire.KindInvalid, Param: "input", Message: fmt.Sprintf("model '%s' takes one input a call, not %d", req.Model, len(req.Inputs))}
+	}
+	w.Str("inputText", req.Inputs[0])
+	if req.Dimensions > 0 {
+		if strings.Contains(req.Model, "titan-embed-text-v1") || strings.Contains(req.Model, "titan-embed-g1") {
+			loss.Drop("dimensions")
+		} else {
+			w.Num("dimensions", req.Dimensions)
+		}
+	}
+	cohere.DropEmbed(req, loss)
+	if req.Task != "" {
+		loss.Drop("task")
+	}
+	w.End()
+	return w.B, nil
+}
+
+// DecodeEmbedResponse reads an answer of either model.
+func (EmbedCodec) DecodeEmbedResponse(body []byte) (*wire.EmbedResponse, error) {
+	d, err := wire.ParseDoc(body)
+	if err != nil || d.Root.Kind != jsonscan.ObjectKind {
+		return nil, fmt.Errorf("reading embeddings: %w", wire.ErrMalformed)
+	}
+	one := d.Get(d.Root, "embedding")
+	if one.Kind != jsonscan.Array {
+		return cohere.ReadEmbed(d)
+	}
+	vector, err := cohere.ReadVector(d, one)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.EmbedResponse{Vectors: [][]float32{vector}, Input: d.IntAt(d.Root, "inputTextTokenCount")}, nil
+}
+
+// EncodeEmbedResponse writes an answer in the shape of the model that req names.
+func (EmbedCodec) EncodeEmbedResponse(dst []byte, res *wire.EmbedResponse, req *wire.EmbedRequest) []byte {
+	w := jsonw.Writer{B: append(dst, '{')}
+	if isCohere(req.Model) {
+		w.Key("embeddings")
+		w.Array()
+		for _, v := range res.Vectors {
+			cohere.WriteVector(&w, v)
+		}
+		w.EndArray()
+		w.Str("response_type", "embeddings_floats")
+		w.End()
+		return w.B
+	}
+	w.Key("embedding")
+	if len(res.Vectors) > 0 {
+		cohere.WriteVector(&w, res.Vectors[0])
+	} else {
+		w.Raw("[]")
+	}
+	w.Num("inputTextTokenCount", res.Input)
+	w.End()
+	return w.B
+}

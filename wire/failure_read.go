@@ -1,0 +1,137 @@
+package wire
+
+import (
+	"strings"
+
+	"github.com/weirproxy/weir/internal/jsonscan"
+)
+
+// maxMessage bounds what is quoted of an upstream's error.
+const maxMessage = 2048
+
+// ReadFailure reads an upstream's refusal in whatever shape it came: an error
+// object or string, an array of one, {"message"}, {"detail"}, a page. status
+// is the HTTP status, errorType the value of a header that names the error
+// (x-amzn-errortype), if any. The message is fit for the client, but for
+// secrets that it may quote. It never fails.
+func ReadFailure(status int, errorType string, body []byte) *Failure {
+	f := &Failure{Kind: KindOfStatus(status)}
+	var code string
+	if doc, err := ParseDoc(body); err == nil {
+		f.Message, code, f.Param = readErrorDoc(doc)
+	}
+	errorType, _, _ = strings.Cut(errorType, ":")
+	if f.Message == "" {
+		f.Message = "the upstream answered with an error"
+		if errorType != "" {
+			f.Message += " (" + errorType + ")"
+		}
+	}
+	if len(f.Message) > maxMessage {
+		f.Message = strings.ToValidUTF8(f.Message[:maxMessage], "") + "…"
+	}
+	f.Kind = Classify(f.Kind, code+" "+errorType, f.Message)
+	return f
+}
+
+// readErrorDoc finds message, code and param in a JSON error of any vendor.
+// code joins all words that class the error.
+func readErrorDoc(d *Doc) (message, code, param string) {
+	v := d.Root
+	if v.Kind == jsonscan.Array { // some Google endpoints wrap the error
+		for first := range d.Elements(v) {
+			v = first
+			break
+		}
+	}
+	outer := v
+	switch e := d.Get(v, "error"); e.Kind {
+	case jsonscan.String: // xAI, Ollama
+		return d.Str(e), d.StrAt(outer, "code"), ""
+	case jsonscan.ObjectKind:
+		v = e
+	}
+	for _, name := range []string{"message", "Message", "detail", "error_message"} {
+		switch m := d.Get(v, name); m.Kind {
+		case jsonscan.String:
+			message = d.Str(m)
+		case jsonscan.Array: // FastAPI: [{loc, msg}]
+			for e := range d.Elements(m) {
+				message = d.StrAt(e, "msg")
+				break
+			}
+		}
+		if message != "" {
+			break
+		}
+	}
+	var words []string
+	for _, name := range []string{"code", "type", "status", "error_type"} {
+		if w := d.Get(v, name); w.Kind == jsonscan.String {
+			words = append(words, d.Str(w))
+		}
+	}
+	for detail := range d.Elements(d.Get(v, "details")) { // Google: ErrorInfo.reason
+		if reason := d.StrAt(detail, "reason"); reason != "" {
+			words = append(words, reason)
+		}
+	}
+	if inner := d.StrAt(v, "innererror", "code"); inner != "" {
+		words = append(words, inner)
+	}
+	if upstream := d.StrAt(v, "metadata", "error_type"); upstream != "" {
+		words = append(words, upstream)
+	}
+	return message, strings.Join(words, " "), d.StrAt(v, "param")
+}
+
+// Classify narrows the class that a status gives by the vendor's words:
+// prompts that are too long, refusals by policy, spent budgets and bad keys
+// are told in many ways, and often under another status.
+func Classify(kind Kind, code, message string) Kind {
+	code, text := strings.ToLower(code), strings.ToLower(message)
+	switch {
+	case containsAny(code, "context_length_exceeded", "exceed_context_size", "too_many_tokens", "too_many_prompt_tokens", "3051"):
+		return KindContextLength
+	case kind == KindInvalid || kind == KindTooLarge || kind == KindUpstream:
+		switch {
+		case containsAny(text,
+			"prompt is too long", "prompt too long", "maximum context length", "exceeds the context window", "exceeds the maximum number of tokens allowed",
+			"input is too long", "input tokens exceeded", "exceeded max context length", "too many tokens", "too large for model", "context window", "context length"):
+			return KindContextLength
+		case containsAny(code, "content_filter", "content_policy", "responsibleaipolicy", "moderation_blocked", "cyber_policy", "prohibited_content"),
+			containsAny(text, "content management policy", "content policy", "usage policies", "safety system", "content filtering policy", "blocked by guardrail"):
+			return KindPolicy
+		case containsAny(code, "api_key_invalid", "invalid_api_key", "authentication_error", "unrecognizedclient"),
+			containsAny(text, "api key not valid", "incorrect api key", "invalid api key", "api key expired"):
+			return KindAuthentication
+		case containsAny(code, "model_not_found"):
+			return KindModelNotFound
+		case containsAny(code, "throttl", "rate_limit", "servicequotaexceeded"):
+			return KindRateLimit
+		}
+	case kind == KindPermission: // AWS answers 403 for credentials that it does not take
+		if containsAny(code, "expiredtoken", "unrecognizedclient", "invalidsignature", "incompletesignature", "missingauthenticationtoken", "invalidclienttokenid") {
+			return KindAuthentication
+		}
+	case kind == KindRateLimit && containsAny(code, "modelnotready"):
+		return KindOverloaded
+	case kind == KindRateLimit:
+		if containsAny(code, "insufficient_quota", "spend_limit") || containsAny(text, "exceeded your current quota, please check your plan") {
+			return KindBudget
+		}
+	}
+	if kind == KindInvalid && containsAny(code, "overloaded") {
+		return KindOverloaded
+	}
+	return kind
+}
+
+func containsAny(s string, parts ...string) bool {
+	for _, p := range parts {
+		if strings.Contains(s, p) {
+			return true
+		}
+	}
+	return false
+}
