@@ -10,7 +10,7 @@ import (
 const modulePath = "github.com/weirproxy/weir"
 
 // pure are the packages that never import Caddy, not even through others.
-var pure = []string{"/gateway", "/wire/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/simulator"}
+var pure = []string{"/gateway/...", "/wire/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/simulator"}
 
 // layers say which of the module's own packages a package may import; the
 // first pattern that fits holds. A `*` at the end stands for what follows.
@@ -21,15 +21,17 @@ var layers = []struct {
 	{"/internal/jsonscan", nil},
 	{"/internal/sse", nil},
 	{"/internal/jsonw", []string{"/internal/jsonscan"}},
-	{"/internal/eventstream", nil},
+	{"/internal/eventstream", []string{"/internal/jsonscan", "/internal/sse"}},
 	{"/internal/typo", nil},
 	{"/internal/leaktest", nil},
 	{"/internal/inflight", nil},
 	{"/internal/words", nil},
 	{"/internal/secret", nil},
 	{"/tokenizer*", []string{"/tokenizer*", "/internal/jsonscan"}},
+	{"/wire/wiretest*", []string{"/wire*", "/internal/sse", "/internal/eventstream"}},
 	{"/wire*", []string{"/wire*", "/internal/jsonscan", "/internal/jsonw", "/internal/sse"}},
 	{"/gateway", []string{"/wire", "/internal/typo"}},
+	{"/gateway/*", []string{"/wire", "/internal/typo"}},
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
 	{"/internal/telemetry", []string{"/gateway", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
@@ -37,6 +39,7 @@ var layers = []struct {
 	{"/internal/cli", []string{"/tokenizer", "/internal/typo"}},
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},
+	{"/stores/*", []string{"/gateway*", "/internal/*"}},
 	{"/records/*", []string{"/gateway", "/wire", "/internal/*"}},
 	{"/handlers", []string{"/gateway", "/wire*", "/tokenizer", "/internal/*"}},
 	// The root puts the house together.

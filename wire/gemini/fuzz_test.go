@@ -3,6 +3,7 @@ package gemini_test
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"testing"
 	"unicode/utf8"
 
@@ -119,7 +120,7 @@ func shape(res *wire.Response) []string {
 		if len(c.Blocks) == 0 && c.Finish == wire.FinishPolicy {
 			continue // becomes the prompt's, whatever the word was
 		}
-		list = append(list, c.Native)
+		list = append(list, strconv.Itoa(int(c.Finish)))
 	}
 	return list
 }
