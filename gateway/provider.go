@@ -44,6 +44,13 @@ type Traits struct {
 	// reasoning that led to them, as text.
 	WantsReasoning bool
 
+	// ReasoningDetails: the upstream takes earlier thinking with signatures in
+	// `reasoning_details`, as OpenRouter does.
+	ReasoningDetails bool
+
+	// Labels: the upstream, Vertex, takes metadata as labels.
+	Labels bool
+
 	// CountsAs is the model whose tokenizer counts for all models of this
 	// upstream; empty: each model's own name decides.
 	CountsAs string

@@ -16,6 +16,7 @@ import (
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
+	"github.com/weirproxy/weir/wire/gemini"
 )
 
 // call is one request on its way through the proxy. It belongs to the
@@ -75,6 +76,9 @@ func (p *Proxy) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{proxy: p, r: r, path: decodedPath(r.URL)}
 	c.route = wire.Match(r.Method, c.path, r.Header.Get("Anthropic-Version") != "")
 	c.out = output{w: w, rc: http.NewResponseController(w), timeout: time.Duration(p.WriteTimeout)}
+	if c.route.Stream && r.URL.Query().Get("alt") != "sse" {
+		c.out.array = new(gemini.Array)
+	}
 	c.id = requestID(r)
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/wire/gemini"
 )
 
 // output is the way to the client. Two goroutines write to it, the handler's
@@ -17,8 +18,10 @@ type output struct {
 	door    wire.Door
 
 	// stream says that the client waits for events, so that a heartbeat may
-	// be sent to it.
+	// be sent to it. array is for clients that want a stream as a JSON array,
+	// which has no place for heartbeats.
 	stream bool
+	array  *gemini.Array
 
 	mu      sync.Mutex
 	status  int // 0 until headers are out
@@ -47,7 +50,7 @@ func (o *output) renewal() time.Duration {
 func (o *output) expectStream(door wire.Door) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.stream, o.door = true, door
+	o.stream, o.door = o.array == nil, door
 }
 
 // claim ends heartbeats, so that an answer that is no stream can be sent, and
@@ -79,6 +82,9 @@ func (o *output) openStreamLocked(now time.Time) {
 	}
 	h := o.w.Header()
 	setHeader(h, "Content-Type", "text/event-stream")
+	if o.array != nil {
+		setHeader(h, "Content-Type", "application/json")
+	}
 	setHeader(h, "Cache-Control", "no-cache, no-transform")
 	setHeader(h, "X-Accel-Buffering", "no")
 	h.Del("Content-Length")
@@ -88,7 +94,23 @@ func (o *output) openStreamLocked(now time.Time) {
 	o.written = now
 }
 
-// write sends p, part of a stream that is open; flush pushes it out.
+// event sends p, whole events of a stream that is open; flush pushes it out.
+func (o *output) event(p []byte, flush bool) error {
+	if o.array != nil {
+		p = o.array.Append(nil, p)
+	}
+	return o.write(p, flush)
+}
+
+// endStream sends what a complete stream ends with besides its events.
+func (o *output) endStream() error {
+	if o.array == nil {
+		return nil
+	}
+	return o.write(o.array.Close(nil), true)
+}
+
+// write sends p, part of an answer that is open; flush pushes it out.
 func (o *output) write(p []byte, flush bool) error {
 	now := time.Now()
 	o.mu.Lock()

@@ -69,8 +69,11 @@ func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
 	c.pulse.enter(phaseFirstToken)
 	for {
 		done, err := s.next()
-		if err != nil || done {
-			complete = done && err == nil
+		if err == nil && done {
+			complete = true
+			return c.sent(c.out.endStream())
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -175,7 +178,7 @@ func (s *stream) commit() error {
 
 func (s *stream) write(p []byte, flush bool) error {
 	s.unflushed = !flush
-	if err := s.call.out.write(p, flush); err != nil {
+	if err := s.call.out.event(p, flush); err != nil {
 		return gateway.ErrClientGone
 	}
 	return nil

@@ -96,9 +96,12 @@ type conversation struct {
 func newConversation(c *call, body []byte) (*conversation, error) {
 	traits := c.target.Provider.Traits()
 	t := &conversation{
-		client:   doors.Codec(c.route.Operation),
-		upstream: doors.Upstream(c.target.Operation, doors.Options{CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning}),
-		redact:   c.redact,
+		client: doors.Codec(c.route.Operation),
+		upstream: doors.Upstream(c.target.Operation, doors.Options{
+			CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning,
+			Details: traits.ReasoningDetails, Labels: traits.Labels,
+		}),
+		redact: c.redact,
 	}
 	var err error
 	if t.asked, err = t.client.DecodeRequest(body); err != nil {

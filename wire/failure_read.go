@@ -2,6 +2,7 @@ package wire
 
 import (
 	"strings"
+	"time"
 
 	"github.com/weirproxy/weir/internal/jsonscan"
 )
@@ -19,6 +20,7 @@ func ReadFailure(status int, errorType string, body []byte) *Failure {
 	var code string
 	if doc, err := ParseDoc(body); err == nil {
 		f.Message, code, f.Param = readErrorDoc(doc)
+		f.RetryAfter = googleDelay(doc)
 	}
 	errorType, _, _ = strings.Cut(errorType, ":")
 	if f.Message == "" {
@@ -75,6 +77,11 @@ func readErrorDoc(d *Doc) (message, code, param string) {
 		if reason := d.StrAt(detail, "reason"); reason != "" {
 			words = append(words, reason)
 		}
+		for violation := range d.Elements(d.Get(detail, "violations")) {
+			if strings.Contains(d.StrAt(violation, "quotaId"), "PerDay") {
+				words = append(words, "insufficient_quota") // no retry helps today
+			}
+		}
 	}
 	if inner := d.StrAt(v, "innererror", "code"); inner != "" {
 		words = append(words, inner)
@@ -83,6 +90,16 @@ func readErrorDoc(d *Doc) (message, code, param string) {
 		words = append(words, upstream)
 	}
 	return message, strings.Join(words, " "), d.StrAt(v, "param")
+}
+
+// googleDelay is the delay of Google's RetryInfo, such as "34.4s"; 0 for none.
+func googleDelay(d *Doc) time.Duration {
+	for detail := range d.Elements(d.Get(d.Root, "error", "details")) {
+		if delay, err := time.ParseDuration(d.StrAt(detail, "retryDelay")); err == nil && delay > 0 {
+			return delay
+		}
+	}
+	return 0
 }
 
 // Classify narrows the class that a status gives by the vendor's words:
@@ -117,7 +134,9 @@ func Classify(kind Kind, code, message string) Kind {
 	case kind == KindRateLimit && containsAny(code, "modelnotready"):
 		return KindOverloaded
 	case kind == KindRateLimit:
-		if containsAny(code, "insufficient_quota", "spend_limit") || containsAny(text, "exceeded your current quota, please check your plan") {
+		// Google uses the words of a spent budget for every limit.
+		words := containsAny(text, "exceeded your current quota, please check your plan") && !containsAny(code, "resource_exhausted")
+		if words || containsAny(code, "insufficient_quota", "spend_limit") {
 			return KindBudget
 		}
 	}

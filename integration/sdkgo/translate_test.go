@@ -88,13 +88,16 @@ func TestRecordingsThroughSDKs(t *testing.T) {
 			continue // framed by the provider; wire/doors translates these
 		}
 		res, err := rec.Decode(0)
-		if err != nil || res.Failure != nil || len(res.Choices) == 0 {
+		if err != nil || res.Failure != nil || len(res.Choices) == 0 || res.Choices[0].Finish == wire.FinishNone {
 			continue
 		}
 		want := recorded.MeaningOf(res, 0)
 		for _, client := range clients {
 			if client.op == rec.Op {
 				continue
+			}
+			if client.op == wire.Chat && rec.Stream && slices.ContainsFunc(res.Choices[0].Blocks, func(b wire.Block) bool { return b.Call != nil && b.Call.Custom }) {
+				continue // the SDK's accumulator leaves custom calls out; wire/doors checks them
 			}
 			t.Run(rec.Name+"/"+client.op.Name, func(t *testing.T) {
 				p.playing.Store(rec)
@@ -160,9 +163,16 @@ func askChat(g *weirtest.Gateway, model string, stream bool) (m recorded.Meaning
 	choice := answer.Choices[0]
 	m.Text = choice.Message.Content + choice.Message.Refusal
 	for _, call := range choice.Message.ToolCalls {
+		if call.Type == "custom" || call.Custom.Name != "" {
+			m.Calls = append(m.Calls, call.Custom.Name+" "+recorded.CanonicalJSON(wire.WrapCustom(call.Custom.Input)))
+			continue
+		}
 		m.Calls = append(m.Calls, call.Function.Name+" "+recorded.CanonicalJSON(call.Function.Arguments))
 	}
 	m.Finish = map[string]string{"stop": "stop", "length": "length", "tool_calls": "tools", "content_filter": "policy"}[choice.FinishReason]
+	if choice.Message.Refusal != "" { // OpenAI's refusals end with "stop"
+		m.Finish = "policy"
+	}
 	m.Usage = wire.Usage{
 		Input: answer.Usage.PromptTokens, Output: answer.Usage.CompletionTokens,
 		CacheRead: answer.Usage.PromptTokensDetails.CachedTokens, Reasoning: answer.Usage.CompletionTokensDetails.ReasoningTokens,
@@ -206,11 +216,13 @@ func askResponses(g *weirtest.Gateway, model string, stream bool) (m recorded.Me
 	} else if answer, err = c.Responses.New(context.Background(), params); err != nil {
 		return m, err
 	}
+	refused := false
 	for _, item := range answer.Output {
 		switch item.Type {
 		case "message":
 			for _, part := range item.Content {
 				m.Text += part.Text + part.Refusal
+				refused = refused || part.Refusal != ""
 			}
 		case "reasoning":
 			for _, part := range item.Summary {
@@ -223,6 +235,8 @@ func askResponses(g *weirtest.Gateway, model string, stream bool) (m recorded.Me
 	switch {
 	case len(m.Calls) > 0:
 		m.Finish = "tools"
+	case refused:
+		m.Finish = "policy"
 	case answer.Status == "completed":
 		m.Finish = "stop"
 	case answer.IncompleteDetails.Reason == "max_output_tokens":
@@ -269,7 +283,11 @@ func askMessages(g *weirtest.Gateway, model string, stream bool) (m recorded.Mea
 			m.Calls = append(m.Calls, b.Name+" "+recorded.CanonicalJSON(string(b.Input)))
 		}
 	}
+	cut := answer.StopReason == "max_tokens" && len(m.Calls) > 0
 	m.Finish = map[anthropic.StopReason]string{"end_turn": "stop", "stop_sequence": "stop", "pause_turn": "stop", "max_tokens": "length", "model_context_window_exceeded": "length", "tool_use": "tools", "refusal": "policy"}[answer.StopReason]
+	if cut { // in the middle of a call, whose input no SDK can parse
+		m.Finish, m.Calls[len(m.Calls)-1] = "tools", recorded.Cut
+	}
 	u := answer.Usage
 	m.Usage = wire.Usage{
 		Input: u.InputTokens + u.CacheReadInputTokens + u.CacheCreationInputTokens, Output: u.OutputTokens,

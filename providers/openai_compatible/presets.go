@@ -84,7 +84,7 @@ var presets = map[string]upstream.Vendor{
 		Operations:     messages,
 		Authorize:      upstream.Bearer,
 		Forward:        []string{"Http-Referer", "X-Title"},
-		Traits:         compatible,
+		Traits:         gateway.Traits{CapParam: "max_tokens", LooseEnd: true, ReasoningDetails: true},
 	},
 	"together": {
 		BaseURL:        "https://api.together.xyz/v1",

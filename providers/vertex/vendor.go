@@ -24,6 +24,7 @@ func vendor(project, location string) upstream.Vendor {
 		Operations: []*wire.Operation{wire.GeminiGenerate, wire.GeminiEmbed, wire.Messages, wire.CountTokens},
 		Prefixes:   []string{"gemini-"},
 		Selects:    selects,
+		Traits:     gateway.Traits{Labels: true},
 		Path:       func(call *gateway.Call) string { return prefix + path(call) },
 		Edit:       edit,
 		// Claude's beta features are asked for in a header here too; the

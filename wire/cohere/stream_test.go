@@ -109,6 +109,11 @@ func TestAnswerOfOtherKinds(t *testing.T) {
 	if err != nil || res.Failure == nil || res.Failure.Kind != wire.KindUpstream {
 		t.Errorf("%+v, %v", res, err)
 	}
+	res, err = cohere.Codec{}.DecodeResponse([]byte(`{"message":{"tool_plan":"p","content":[{"type":"thinking","thinking":"t"},{"type":"text","text":"a"}],"citations":[{"start":0,"end":1,"content_index":1,"sources":[{"type":"document","document":{"title":"d"}}]},{"start":0,"end":1,"content_index":0},{"start":0,"end":1}]},"finish_reason":"COMPLETE"}`))
+	want := []wire.Block{thought("p"), thought("t"), {Type: wire.TextBlock, Text: "a", Citations: []wire.Citation{{Title: "d", End: 1}, {End: 1}}}}
+	if diff := cmp.Diff(want, res.Choices[0].Blocks); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
 	for _, body := range []string{`[]`, `{`, `{}`, `{"message":"no"}`} {
 		if _, err := (cohere.Codec{}).DecodeResponse([]byte(body)); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%s: %v", body, err)

@@ -31,12 +31,14 @@ func Of(op *wire.Operation) wire.Door {
 	}
 }
 
-// Options are what a codec must know of an upstream that speaks OpenAI's
-// dialect in its own way; see gateway.Traits.
+// Options are what a codec must know of an upstream that speaks a dialect in
+// its own way; see gateway.Traits.
 type Options struct {
 	CapParam        string
 	NoStreamOptions bool
 	Reasoning       bool
+	Details         bool
+	Labels          bool
 }
 
 // Codec returns the codec of a client's operation, nil for operations that
@@ -62,12 +64,17 @@ func Codec(op *wire.Operation) wire.Codec {
 	}
 }
 
-// Upstream returns the codec of an upstream's operation.
+// Upstream returns the codec of an upstream's operation, nil for operations
+// that are no conversation.
 func Upstream(op *wire.Operation, o Options) wire.Codec {
-	if op == wire.Chat {
-		return openai.Codec{CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning}
+	switch op {
+	case wire.Chat:
+		return openai.Codec{CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning, Details: o.Details}
+	case wire.GeminiGenerate:
+		return gemini.Codec{Vertex: o.Labels}
+	default:
+		return Codec(op)
 	}
-	return Codec(op)
 }
 
 // Embedder returns the codec of an operation that makes embeddings.

@@ -119,8 +119,15 @@ type Meaning struct {
 	Explanation string
 }
 
+// Cut stands for a call that was cut off.
+const Cut = "cut off"
+
 // Diff compares what a translation made of m.
 func (m Meaning) Diff(got Meaning) string {
+	if n := len(got.Calls); n > 0 && n == len(m.Calls) && got.Calls[n-1] == Cut {
+		m.Calls = append(m.Calls[:n-1:n-1], Cut)
+	}
+	got.Usage.CacheRead = min(got.Usage.CacheRead, got.Usage.Input)
 	if got.Text == m.Explanation {
 		got.Text = m.Text
 	}

@@ -1,0 +1,61 @@
+package wire_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproxy/weir/wire"
+)
+
+// TestReadFailure reads refusals in the shapes of reference recordings.
+func TestReadFailure(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		status    int
+		errorType string
+		body      string
+		want      wire.Failure
+	}{
+		{"openai", 400, "", `{"error":{"message":"Unknown parameter: 'x'.","type":"invalid_request_error","param":"x","code":"unknown_parameter"}}`, wire.Failure{Kind: wire.KindInvalid, Message: "Unknown parameter: 'x'.", Param: "x"}},
+		{"openai, too long", 400, "", `{"error":{"message":"Your input exceeds the context window of this model.","type":"invalid_request_error","param":"input","code":"context_length_exceeded"}}`, wire.Failure{Kind: wire.KindContextLength, Message: "Your input exceeds the context window of this model.", Param: "input"}},
+		{"openai, spent", 429, "", `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`, wire.Failure{Kind: wire.KindBudget, Message: "You exceeded your current quota, please check your plan and billing details."}},
+		{"azure, filtered", 400, "", `{"error":{"message":"The response was filtered due to the prompt triggering Azure OpenAI's content management policy.","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}`, wire.Failure{Kind: wire.KindPolicy, Message: "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."}},
+		{"anthropic, too long", 400, "", `{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 3333404 tokens > 200000 maximum"}}`, wire.Failure{Kind: wire.KindContextLength, Message: "prompt is too long: 3333404 tokens > 200000 maximum"}},
+		{"anthropic, overloaded", 529, "", `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, wire.Failure{Kind: wire.KindOverloaded, Message: "Overloaded"}},
+		{"gemini, a bad key", 400, "", `{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}`, wire.Failure{Kind: wire.KindAuthentication, Message: "API key not valid. Please pass a valid API key."}},
+		{"gemini, per minute", 429, "", `{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerMinute"}]},{"retryDelay":"34.5s"}]}}`, wire.Failure{Kind: wire.KindRateLimit, Message: "You exceeded your current quota, please check your plan and billing details.", RetryAfter: 34500 * time.Millisecond}},
+		{"gemini, per day", 429, "", `{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}`, wire.Failure{Kind: wire.KindBudget, Message: "You exceeded your current quota"}},
+		{"google, in an array", 404, "", `[{"error":{"code":404,"message":"not found","status":"NOT_FOUND"}}]`, wire.Failure{Kind: wire.KindModelNotFound, Message: "not found"}},
+		{"bedrock", 400, "ThrottlingException:http://internal.amazon.com/", `{"message":"Too many requests"}`, wire.Failure{Kind: wire.KindRateLimit, Message: "Too many requests"}},
+		{"bedrock, too long", 400, "ValidationException", `{"message":"Input is too long for requested model."}`, wire.Failure{Kind: wire.KindContextLength, Message: "Input is too long for requested model."}},
+		{"cohere", 400, "", `{"id":"1","message":"too many tokens: size limit exceeded by 5","error_type":"TOO_MANY_TOKENS"}`, wire.Failure{Kind: wire.KindContextLength, Message: "too many tokens: size limit exceeded by 5"}},
+		{"mistral", 401, "", `{"detail":"Invalid API Key"}`, wire.Failure{Kind: wire.KindAuthentication, Message: "Invalid API Key"}},
+		{"fastapi", 422, "", `{"detail":[{"type":"missing","loc":["body","model"],"msg":"Field required"}]}`, wire.Failure{Kind: wire.KindInvalid, Message: "Field required"}},
+		{"xai, a bad key", 400, "", `{"code":"invalid-argument","error":"Incorrect API key provided: x."}`, wire.Failure{Kind: wire.KindAuthentication, Message: "Incorrect API key provided: x."}},
+		{"llama.cpp, too long", 400, "", `{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error","n_ctx":4096}}`, wire.Failure{Kind: wire.KindContextLength, Message: "the request exceeds the available context size"}},
+		{"a page", 502, "", `<html>Bad gateway</html>`, wire.Failure{Kind: wire.KindUpstream, Message: "the upstream answered with an error"}},
+		{"nothing", 503, "", ``, wire.Failure{Kind: wire.KindOverloaded, Message: "the upstream answered with an error"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(&tt.want, wire.ReadFailure(tt.status, tt.errorType, []byte(tt.body))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestSeal packs and opens signatures, and leaves a vendor's own alone.
+func TestSeal(t *testing.T) {
+	sealed := wire.SignatureFor(wire.VendorOpenAI, wire.VendorAnthropic, "id", "c2ln")
+	if from, id, signature := wire.OpenSignature(wire.VendorOpenAI, sealed); from != wire.VendorAnthropic || id != "id" || signature != "c2ln" {
+		t.Errorf("%s, %s, %s", from, id, signature)
+	}
+	if own := wire.SignatureFor(wire.VendorGemini, wire.VendorGemini, "", "c2ln"); own != "c2ln" {
+		t.Errorf("own %q", own)
+	}
+	if from, _, signature := wire.OpenSignature(wire.VendorGemini, "c2ln"); from != wire.VendorGemini || signature != "c2ln" {
+		t.Errorf("%s, %s", from, signature)
+	}
+}
