@@ -20,6 +20,9 @@ type Error struct {
 	// Param names the member of the request at fault.
 	Param string
 
+	// Details is what Anthropic's SDKs read besides the message; raw JSON.
+	Details string
+
 	// RetryAfter is when a retry may succeed; 0 when that is not known.
 	RetryAfter time.Duration
 
@@ -43,7 +46,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // Failure is what the client is told.
 func (e *Error) Failure(requestID string) *wire.Failure {
-	return &wire.Failure{Kind: e.Kind, Message: e.Message, Param: e.Param, RequestID: requestID, RetryAfter: e.RetryAfter}
+	return &wire.Failure{Kind: e.Kind, Message: e.Message, Param: e.Param, Details: e.Details, RequestID: requestID, RetryAfter: e.RetryAfter}
 }
 
 // Invalid is a request that breaks a rule; param is its member at fault.
@@ -60,7 +63,7 @@ func AsError(err error) *Error {
 	}
 	var f *wire.Failure
 	if errors.As(err, &f) {
-		return &Error{Kind: f.Kind, Message: f.Message, Param: f.Param, RetryAfter: f.RetryAfter}
+		return &Error{Kind: f.Kind, Message: f.Message, Param: f.Param, Details: f.Details, RetryAfter: f.RetryAfter}
 	}
 	return &Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
 }

@@ -90,7 +90,11 @@ func RefuseState(req *Request) error {
 		return nil
 	}
 	name := req.State[0].Name
-	return &Failure{Kind: KindInvalid, Param: name, Message: "'" + name + "' refers to something that the provider of model '" + req.Model + "' does not keep; send the whole conversation instead"}
+	details := ""
+	if name == "thread" { // by which Anthropic's SDKs know to send the whole conversation
+		details = `{"error_code":"thread_unsupported_request","unsupported":["thread"]}`
+	}
+	return &Failure{Kind: KindInvalid, Param: name, Details: details, Message: "'" + name + "' refers to something that the provider of model '" + req.Model + "' does not keep; send the whole conversation instead"}
 }
 
 // Unmappable is the error for content that the upstream's dialect has no

@@ -79,6 +79,9 @@ type customCalls struct {
 	ev    Event
 }
 
+// Identify implements Identified.
+func (c *customCalls) Identify(seen *Seen) { Identify(c.StreamEncoder, seen) }
+
 func (c *customCalls) Encode(dst []byte, ev *Event) []byte {
 	if ev.Kind == EventBlock && ev.Block == CallBlock && !ev.Custom && c.names[ev.Name] {
 		c.open[ev.Choice] = new(bytes.Buffer)

@@ -91,6 +91,10 @@ type Failure struct {
 	// Param names the member of the request at fault, if any.
 	Param string
 
+	// Details is the raw JSON of error.details in Anthropic's dialect; empty for
+	// none.
+	Details string
+
 	// RequestID is Weir's id of the request.
 	RequestID string
 
@@ -147,6 +151,10 @@ func AppendAnthropicError(dst []byte, f *Failure) []byte {
 	dst = append(dst, vocabulary[f.Kind].anthropicType...)
 	dst = append(dst, `","message":`...)
 	dst = jsonscan.AppendString(dst, f.Message)
+	if f.Details != "" {
+		dst = append(dst, `,"details":`...)
+		dst = append(dst, f.Details...)
+	}
 	dst = append(dst, '}')
 	if f.RequestID != "" {
 		dst = append(dst, `,"request_id":`...)

@@ -11,7 +11,8 @@ const (
 	EventStart EventKind = iota
 
 	// EventBlock opens block Index of Choice: Block, and for a call ID, Name,
-	// Custom. Indexes count from 0 in the order of opening; a choice has one open
+	// Custom, and Signature and Vendor if they are known already (EventSignature
+	// tells them again). Indexes count from 0 in the order of opening; a choice has one open
 	// block at a time.
 	EventBlock
 
@@ -92,4 +93,21 @@ type StreamEncoder interface {
 	// nothing to appends nothing. EventFail appends the dialect's error event
 	// and no terminator; EventEnd appends all that the dialect ends with.
 	Encode(dst []byte, ev *Event) []byte
+}
+
+// Identified is implemented by encoders whose events name their stream. The
+// relay's own events must have the same names: OpenAI's accumulators drop
+// chunks with another id.
+type Identified interface {
+	// Identify puts the names that the stream has shown its client in the place
+	// of the upstream's.
+	Identify(seen *Seen)
+}
+
+// Identify puts the names that enc's stream has shown into seen, if it has
+// any.
+func Identify(enc StreamEncoder, seen *Seen) {
+	if named, ok := enc.(Identified); ok {
+		named.Identify(seen)
+	}
 }

@@ -10,7 +10,7 @@ const file = { type: 'object', properties: { path: { type: 'string' } }, require
 
 // Claude Code's shape: system blocks with cache marks, thinking, tools, a user id.
 test('Claude Code on an upstream that has only Chat Completions', async () => {
-  const weir = await behind('provider up openai_compatible {\nbase_url UPSTREAM/v1\nserves chat\n}\nmodel claude-sonnet-4-5 up/qwen3-coder', [
+  const weir = await behind('provider up openai_compatible {\nbase_url ADDRESS/v1\nserves chat\n}\nmodel claude-sonnet-4-5 up/qwen3-coder', [
     // Two calls whose fragments interleave, after thinking and text.
     () => chat(
       delta({ role: 'assistant', content: '' }),
@@ -104,7 +104,7 @@ const end = (stop_reason, output_tokens) => [
 // custom tool with a grammar, a server tool.
 test('Codex on an upstream that has only Messages', async () => {
   const patch = '*** Begin Patch\n*** Update File: a.txt\n+"quoted"\n*** End Patch';
-  const weir = await behind('provider up anthropic {\nbase_url UPSTREAM/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel gpt-5-codex up/claude-sonnet-4-5', [
+  const weir = await behind('provider up anthropic {\nbase_url ADDRESS/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel gpt-5-codex up/claude-sonnet-4-5', [
     () => named(
       message({ input_tokens: 90, cache_read_input_tokens: 10 }),
       ...block(0, { type: 'thinking', thinking: '', signature: '' }, { type: 'thinking_delta', thinking: 'Look ' }, { type: 'thinking_delta', thinking: 'first.' }, { type: 'signature_delta', signature: 'c2lnbmVk' }),
@@ -183,7 +183,7 @@ test('Codex on an upstream that has only Messages', async () => {
 test('runTools of Chat Completions on Gemini', async () => {
   const gemini = (...chunks) => chunks.map((c) => `data: ${JSON.stringify(c)}\r\n\r\n`);
   const count = (prompt, candidates) => ({ promptTokenCount: prompt, candidatesTokenCount: candidates, totalTokenCount: prompt + candidates });
-  const weir = await behind('provider up gemini {\nbase_url UPSTREAM/v1beta\napi_key {env.UPSTREAM_KEY}\n}\nmodel m up/gemini-3-pro', [
+  const weir = await behind('provider up gemini {\nbase_url ADDRESS/v1beta\napi_key {env.UPSTREAM_KEY}\n}\nmodel m up/gemini-3-pro', [
     () => gemini(
       { candidates: [{ content: { role: 'model', parts: [{ functionCall: { name: 'read', args: { path: 'a.txt' } }, thoughtSignature: 'c2lnbmVk' }, { functionCall: { name: 'read', args: { path: 'b.txt' } } }] }, index: 0 }], usageMetadata: count(10, 5) },
       { candidates: [{ content: { role: 'model', parts: [{ text: '' }] }, finishReason: 'STOP', index: 0 }], usageMetadata: count(10, 6), responseId: 'r1' },

@@ -27,7 +27,7 @@ const healthy = async (url, child) => {
 };
 
 // behind runs Weir with `provider` (lines of a provider block that may use
-// UPSTREAM for the upstream's address) in front of an upstream that answers
+// ADDRESS for the upstream's) in front of an upstream that answers
 // request n by steps[n](body), a list of SSE blocks. It returns Weir's address,
 // the bodies that the upstream was sent, and a function that ends both.
 export async function behind(provider, steps) {
@@ -62,7 +62,7 @@ export async function behind(provider, steps) {
 	auto_https off
 	persist_config off
 	ai {
-		${provider.replaceAll('UPSTREAM', address)}
+		${provider.replaceAll('ADDRESS', address)}
 	}
 }
 http://127.0.0.1:${port} {
@@ -71,7 +71,7 @@ http://127.0.0.1:${port} {
 }
 `);
   const child = spawn(process.env.CADDY, ['run', '--config', config, '--adapter', 'caddyfile'], {
-    stdio: ['ignore', 'ignore', 'ignore'],
+    stdio: ['ignore', 'ignore', process.env.WEIR_TEST_LOGS ? 'inherit' : 'ignore'],
     env: { ...process.env, UPSTREAM_KEY: 'sk-upstream', XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir },
   });
   const url = `http://127.0.0.1:${port}`;

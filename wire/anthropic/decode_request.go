@@ -75,6 +75,10 @@ func (r *reader) member(name string, v jsonscan.Value) {
 		}
 	case "cache_control":
 		req.CacheAuto = r.cacheMark(v)
+	case "thread", "container": // what the vendor keeps between turns
+		if v.Kind != jsonscan.Null {
+			req.State = append(req.State, wire.Extra{Name: strings.Clone(name), Raw: r.Raw(v)})
+		}
 	default:
 		r.extra(strings.Clone(name), v)
 	}

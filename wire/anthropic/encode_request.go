@@ -23,10 +23,10 @@ type writer struct {
 // EncodeRequest appends the body that asks Claude for req. A block that is left
 // out is gone before anything is written, so that marks and roles are right.
 func (Codec) EncodeRequest(dst []byte, req *wire.Request, loss *wire.Loss) ([]byte, error) {
-	if err := wire.RefuseState(req); err != nil {
+	w := &writer{req: req, loss: loss, ability: wire.AbilityOf(req.Model), same: req.Dialect == wire.Anthropic}
+	if err := wire.RefuseState(req); err != nil && !w.same {
 		return dst, err
 	}
-	w := &writer{req: req, loss: loss, ability: wire.AbilityOf(req.Model), same: req.Dialect == wire.Anthropic}
 	if err := w.prepareMessages(); err != nil {
 		return dst, err
 	}
@@ -95,6 +95,9 @@ func (w *writer) extras() {
 	if !w.same {
 		w.loss.DropExtra(w.req)
 		return
+	}
+	for _, x := range w.req.State {
+		w.member(x.Name, x.Raw)
 	}
 	for _, x := range w.req.Extra {
 		switch {

@@ -49,14 +49,20 @@ func writeFeedback(w *jsonw.Writer, word, explanation string) {
 }
 
 func writeNames(w *jsonw.Writer, model, id string, reply *wire.Reply) {
+	model, id = names(model, id, reply)
+	w.StrIf("modelVersion", model)
+	w.StrIf("responseId", id)
+}
+
+// names are an answer's own, where the upstream gave some.
+func names(model, id string, reply *wire.Reply) (ownModel, ownID string) {
 	if model == "" {
 		model = reply.Model
 	}
 	if id == "" {
 		id = reply.ID
 	}
-	w.StrIf("modelVersion", model)
-	w.StrIf("responseId", id)
+	return model, id
 }
 
 func writeChoice(w *jsonw.Writer, c *wire.Choice, reply *wire.Reply, made *int) {

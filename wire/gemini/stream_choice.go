@@ -163,12 +163,14 @@ func (c *streamChoice) call(v jsonscan.Value, signature string) error {
 		if id == "" {
 			id = madeID(c.s.id, &c.s.made)
 		}
+		vendor, sealedID, signature := wire.OpenSignature(wire.VendorGemini, signature)
 		ev := c.begin(wire.CallBlock)
 		ev.ID, ev.Name = id, name
+		ev.Vendor, ev.Signature = vendor, signature
 		c.s.send()
 		c.calls = true
 		if signature != "" {
-			c.sign(wire.OpenSignature(wire.VendorGemini, signature))
+			c.sign(vendor, sealedID, signature)
 		}
 		if more {
 			c.partial = new(partialArgs)

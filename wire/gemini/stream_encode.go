@@ -94,6 +94,11 @@ func (s *streamEncoder) Encode(dst []byte, ev *wire.Event) []byte {
 	return dst
 }
 
+// Identify implements wire.Identified.
+func (s *streamEncoder) Identify(seen *wire.Seen) {
+	seen.Model, seen.ID = names(s.model, s.id, s.reply)
+}
+
 // open begins a chunk of one candidate with one part.
 func (s *streamEncoder) open(dst []byte) jsonw.Writer {
 	return jsonw.Writer{B: append(dst, `data: {"candidates":[{"content":{"parts":[`...)}

@@ -16,9 +16,10 @@ func (CompletionsCodec) StreamEncoder(reply *wire.Reply) wire.StreamEncoder {
 
 // completionsEncoder writes one stream.
 type completionsEncoder struct {
-	reply  *wire.Reply
-	usage  bool
-	head   []byte
+	reply *wire.Reply
+	usage bool
+	head  []byte
+	identity
 	kinds  map[int]wire.BlockType // of the open block, by choice
 	chars  map[int]int64          // written so far, by choice
 	refuse map[int]bool
@@ -32,7 +33,7 @@ func (e *completionsEncoder) Encode(dst []byte, ev *wire.Event) []byte {
 		w := answerWriter{reply: e.reply}
 		w.B = append(w.B, "data: "...)
 		w.Object()
-		w.head(ev.ID, "cmpl-", "text_completion", ev.Created, ev.Model)
+		e.identity = w.head(ev.ID, "cmpl-", "text_completion", ev.Created, ev.Model)
 		w.Key("choices")
 		e.head = append(w.B, '[')
 		e.kinds, e.chars, e.refuse = map[int]wire.BlockType{}, map[int]int64{}, map[int]bool{}

@@ -33,7 +33,8 @@ func (r *requestReader) messages(v jsonscan.Value) {
 		case "assistant":
 			r.append(wire.RoleAssistant, r.assistant(param, m))
 		case "tool":
-			r.append(wire.RoleUser, r.result(param, m, r.str(param+".tool_call_id", r.Get(m, "tool_call_id"))))
+			id, _ := openID(r.str(param+".tool_call_id", r.Get(m, "tool_call_id")))
+			r.append(wire.RoleUser, r.result(param, m, id))
 		case "function":
 			name := r.str(param+".name", r.Get(m, "name"))
 			r.append(wire.RoleUser, r.result(param, m, r.byName[name]))

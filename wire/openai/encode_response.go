@@ -38,7 +38,7 @@ type answerWriter struct {
 }
 
 // head writes the members that every answer and every chunk begins with.
-func (w *answerWriter) head(id, prefix, object string, created int64, model string) {
+func (w *answerWriter) head(id, prefix, object string, created int64, model string) (names identity) {
 	if id == "" {
 		id = prefix + w.reply.ID
 	}
@@ -52,6 +52,20 @@ func (w *answerWriter) head(id, prefix, object string, created int64, model stri
 	w.Str("object", object)
 	w.Num("created", created)
 	w.Str("model", model)
+	return identity{id, model, created}
+}
+
+// identity is what all chunks of a stream have in common.
+type identity struct {
+	id, model string
+	created   int64
+}
+
+// Identify implements wire.Identified.
+func (n *identity) Identify(seen *wire.Seen) {
+	if n.id != "" { // it has begun
+		seen.ID, seen.Model, seen.Created = n.id, n.model, strconv.FormatInt(n.created, 10)
+	}
 }
 
 // tail writes usage and what follows it. Clients read usage without looking
@@ -288,7 +302,7 @@ func (w *answerWriter) call(b *wire.Block) {
 	}
 	w.calls++
 	w.Object()
-	w.Str("id", id)
+	w.Str("id", signedID(id, b.Vendor, b.Signature))
 	if b.Call.Custom {
 		w.Str("type", "custom")
 		w.Key("custom")

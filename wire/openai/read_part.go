@@ -132,7 +132,9 @@ func audioFormat(mime string) string {
 // readCall reads an element of tool_calls. Ollama and others have the
 // arguments as an object.
 func readCall(d *wire.Doc, c jsonscan.Value) wire.Block {
-	call := &wire.Call{ID: d.StrAt(c, "id")}
+	call := &wire.Call{}
+	var signature string
+	call.ID, signature = openID(d.StrAt(c, "id"))
 	if custom := d.Get(c, "custom"); custom.Kind == jsonscan.ObjectKind {
 		call.Custom = true
 		call.Name, call.Arguments = d.StrAt(custom, "name"), d.StrAt(custom, "input")
@@ -146,7 +148,9 @@ func readCall(d *wire.Doc, c jsonscan.Value) wire.Block {
 		}
 	}
 	b := wire.Block{Type: wire.CallBlock, Call: call}
-	b.Vendor, b.ID, b.Signature = googleSignature(d, c)
+	if b.Vendor, b.ID, b.Signature = googleSignature(d, c); b.Signature == "" && signature != "" {
+		b.Vendor, b.Signature = wire.VendorGemini, signature
+	}
 	return b
 }
 

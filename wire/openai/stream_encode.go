@@ -21,6 +21,7 @@ type streamEncoder struct {
 	legacy bool
 	usage  bool // the client asked for it: a chunk at the end, null before
 	head   []byte
+	identity
 
 	choices []*encodedChoice
 	report  wire.Report
@@ -75,7 +76,7 @@ func (e *streamEncoder) start(dst []byte, ev *wire.Event) []byte {
 	w := answerWriter{reply: e.reply}
 	w.B = append(w.B, "data: "...)
 	w.Object()
-	w.head(ev.ID, "chatcmpl-", "chat.completion.chunk", ev.Created, ev.Model)
+	e.identity = w.head(ev.ID, "chatcmpl-", "chat.completion.chunk", ev.Created, ev.Model)
 	w.Key("system_fingerprint")
 	w.Null()
 	w.Key("choices")
@@ -191,7 +192,7 @@ func (e *streamEncoder) callStart(dst []byte, c *encodedChoice, ev *wire.Event) 
 	w.Array()
 	w.Object()
 	w.Num("index", int64(c.call))
-	w.Str("id", id)
+	w.Str("id", signedID(id, ev.Vendor, ev.Signature))
 	kind, args := "function", "arguments"
 	if ev.Custom {
 		kind, args = "custom", "input"

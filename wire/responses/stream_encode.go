@@ -89,6 +89,13 @@ func (e *streamEncoder) Encode(dst []byte, ev *wire.Event) []byte {
 	return dst
 }
 
+// Identify implements wire.Identified.
+func (e *streamEncoder) Identify(seen *wire.Seen) {
+	if e.env != nil {
+		seen.ID, seen.Model, seen.Sequence = e.env.id, e.env.model, e.seq-1
+	}
+}
+
 func (e *streamEncoder) start(ev *wire.Event) {
 	e.outcome.status = "completed"
 	if ev.Kind == wire.EventStart {
