@@ -2,10 +2,12 @@ package handlers
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/weirproxy/weir/internal/jsonscan"
+	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/openai"
 )
 
@@ -22,6 +24,9 @@ func (c *call) wantsMetadata() bool {
 func (s *stream) metadata() []byte {
 	c := s.call
 	seen := c.x.Seen()
+	if c.conversation != nil {
+		wire.Identify(c.conversation.encoder, &seen)
+	}
 	now := c.proxy.gateway.Now()
 	meta := append([]byte(nil), `{"request_id":`...)
 	meta = jsonscan.AppendString(meta, c.id)
@@ -48,6 +53,24 @@ func (s *stream) metadata() []byte {
 	}
 	meta = append(meta, '}')
 	return c.door.AppendMetadata(nil, meta, &seen)
+}
+
+// eventEnd is what every event ends with that Weir itself has written.
+var eventEnd = []byte("\n\n")
+
+// withMetadata puts the metadata event before the last of events, the client's
+// terminator; a translation may bring others with it. Gemini's has none.
+func (s *stream) withMetadata(events []byte) []byte {
+	at := 0
+	switch {
+	case s.call.route.Dialect == wire.Gemini:
+		at = len(events)
+	case s.call.conversation != nil:
+		if i := bytes.LastIndex(bytes.TrimRight(events, "\n"), eventEnd); i >= 0 {
+			at = i + len(eventEnd)
+		}
+	}
+	return slices.Concat(events[:at], s.metadata(), events[at:])
 }
 
 // cleanData is an event's data without padding around the end marker, which

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -74,8 +75,17 @@ func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
 			return c.sent(c.out.endStream())
 		}
 		if err != nil {
+			s.keepOpening()
 			return err
 		}
+	}
+}
+
+// keepOpening hands what a translation has said before the commit point to
+// whoever tells the client of its failure.
+func (s *stream) keepOpening() {
+	if t := s.call.conversation; t != nil && !s.committed {
+		t.opening = s.held
 	}
 }
 
@@ -145,9 +155,7 @@ func (s *stream) forward(class wire.Class) error {
 		}
 	}
 	if terminal && s.call.wantsMetadata() {
-		if err := s.write(s.metadata(), false); err != nil {
-			return err
-		}
+		raw = s.withMetadata(raw)
 	}
 	if len(raw) == 0 {
 		return s.dropped()
@@ -184,6 +192,10 @@ func (s *stream) write(p []byte, flush bool) error {
 	return nil
 }
 
+// dataField begins all that Google's SDK for Go takes for an event; comments
+// and names make it fail.
+var dataField = []byte("data:")
+
 // raw is the event as the client gets it: its own bytes, unless they hold
 // something that official SDKs break on, such as an event without data.
 func (s *stream) raw() []byte {
@@ -191,10 +203,13 @@ func (s *stream) raw() []byte {
 	switch {
 	case s.call.conversation != nil:
 		return s.translated
-	case ev.Clean:
+	case ev.Clean && (s.call.route.Dialect != wire.Gemini || bytes.HasPrefix(ev.Raw, dataField)):
 		return ev.Raw
 	case len(ev.Data) == 0:
 		return nil
+	case s.call.route.Dialect == wire.Gemini:
+		s.scratch = sse.AppendEvent(s.scratch[:0], "", ev.Data)
+		return s.scratch
 	default:
 		s.scratch = sse.AppendEvent(s.scratch[:0], string(ev.Name), cleanData(ev.Data))
 		return s.scratch
@@ -208,9 +223,10 @@ func (s *stream) failed() error {
 	seen := c.x.Seen()
 	e := c.upstreamFailure(seen.Failure)
 	if !s.committed {
+		s.held = append(s.held, s.translated...)
 		return e
 	}
-	c.shown = true
+	c.shown = c.conversation == nil || c.conversation.told
 	if err := s.write(c.redact(s.raw()), true); err != nil {
 		return err
 	}
@@ -271,15 +287,14 @@ func (s *stream) flushEnd() error {
 			return err
 		}
 	}
-	if s.call.wantsMetadata() {
-		if err := s.write(s.metadata(), false); err != nil {
-			return err
-		}
-	}
+	var end []byte
 	if s.call.conversation != nil {
-		return s.write(s.call.conversation.end(), true)
+		end = s.call.conversation.end()
 	}
-	return s.write(nil, true)
+	if s.call.wantsMetadata() {
+		end = s.withMetadata(end)
+	}
+	return s.write(end, true)
 }
 
 // readError words why the stream could not be read on.

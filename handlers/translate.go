@@ -47,7 +47,7 @@ func (c *call) translate(dst []byte) ([]byte, error) {
 		return nil, gateway.AsError(err)
 	}
 	if dst, err = c.translator.request(dst, loss); err != nil {
-		return nil, gateway.AsError(err)
+		return nil, gateway.AsError(loss.Own(err))
 	}
 	return dst, c.dropped(loss)
 }
@@ -90,6 +90,13 @@ type conversation struct {
 	encoder wire.StreamEncoder
 	started bool
 	redact  func([]byte) []byte
+
+	// opening are events before the first content that a failure has kept back.
+	// A client that a heartbeat has opened a stream for needs them: without
+	// them the error has no response to belong to. told says that the upstream's
+	// own error has been translated.
+	opening []byte
+	told    bool
 	out     []byte
 }
 
@@ -168,6 +175,7 @@ func (t *conversation) end() []byte {
 func (t *conversation) emit(ev *wire.Event) {
 	t.started = true
 	if ev.Kind == wire.EventFail {
+		t.told = true
 		f := *ev.Failure
 		f.Message = string(t.redact([]byte(f.Message)))
 		t.out = t.encoder.Encode(t.out, &wire.Event{Kind: wire.EventFail, Failure: &f})
@@ -179,5 +187,8 @@ func (t *conversation) emit(ev *wire.Event) {
 // fail is the event that ends a stream which the client has seen the
 // beginning of.
 func (t *conversation) fail(f *wire.Failure) []byte {
-	return t.encoder.Encode(nil, &wire.Event{Kind: wire.EventFail, Failure: f})
+	if t.told {
+		return t.opening
+	}
+	return t.encoder.Encode(t.opening, &wire.Event{Kind: wire.EventFail, Failure: f})
 }

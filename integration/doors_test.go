@@ -22,7 +22,7 @@ type door struct {
 	word      string // a content event with the text %s
 	finish    string // events that end the answer, without its terminator
 	hidden    string // the usage chunk that only Weir asked for
-	end       string // the terminator
+	end       string // the terminator; empty if the dialect has none
 	ping      string // what a heartbeat of this door looks like
 	answer    string // a whole answer
 	failure   string // the upstream's own error event
@@ -31,7 +31,48 @@ type door struct {
 	early     string // finish reason that a record has before the end
 	finished  string // finish reason of a complete answer
 	errorBody string // an error as a JSON object
+
+	// base is the version prefix of the paths. wholePath is where a whole answer
+	// is asked for, if not at path: then the model stands in the path too, and
+	// the body has no member for it.
+	base      string
+	wholePath string
+
+	// cap and sampling are the members that limit an answer and choose among
+	// words, with a verb for the value, and capParam how errors name the first.
+	cap, capParam, sampling string
 }
+
+// inPath reports whether the path says which model is meant and whether a
+// stream is wanted.
+func (d *door) inPath() bool { return d.wholePath != "" }
+
+// pathOf is where body is sent.
+func (d *door) pathOf(body string) string {
+	if d.inPath() && body != d.body {
+		return d.wholePath
+	}
+	return d.path
+}
+
+// version is the version prefix of the upstream's paths.
+func (d *door) version() string {
+	if d.base == "" {
+		return "/v1"
+	}
+	return d.base
+}
+
+// other is how model is asked for in place of `m`.
+func (d *door) other(model string) (path, body string) {
+	if d.inPath() {
+		return strings.Replace(d.wholePath, "/m:", "/"+model+":", 1), d.whole
+	}
+	return d.path, strings.Replace(d.whole, `"m"`, `"`+model+`"`, 1)
+}
+
+// rewritten are events as Weir writes those that it does not pass as they came.
+func rewritten(stream string) string { return strings.ReplaceAll(stream, "\r\n", "\n") }
 
 const requestID = "req-test-1"
 
@@ -62,6 +103,8 @@ func (d *door) errorEvent(e *gateway.Error, n int) string {
 		return "data: " + string(wire.ErrorBody(wire.OpenAI, f)) + "\n\n"
 	case "messages":
 		return "event: error\ndata: " + string(wire.ErrorBody(wire.Anthropic, f)) + "\n\n"
+	case "gemini":
+		return "data: " + string(wire.ErrorBody(wire.Gemini, f)) + "\r\n\r\n"
 	default:
 		return fmt.Sprintf("event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":%d,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"failed\",\"model\":\"gpt-4o\",\"output\":[],\"usage\":null,\"incomplete_details\":null,\"error\":{\"code\":%q,\"message\":%q}}}\n\n",
 			d.sequence(n)+1, e.Kind.OpenAICode(), e.Message)
@@ -82,6 +125,10 @@ func chunk(choices string) string {
 	return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":` + choices + "}\n\n"
 }
 
+func candidate(members string) string {
+	return `data: {"candidates":[{` + members + `,"index":0}],"modelVersion":"gemini-2.5-flash","responseId":"resp-1"`
+}
+
 func named(name, data string) string {
 	return "event: " + name + "\ndata: {\"type\":\"" + name + "\"" + data + "}\n\n"
 }
@@ -100,6 +147,7 @@ var doors = []*door{
 		failure:   `data: {"error":{"message":"it broke","type":"server_error","param":null,"code":null}}` + "\n\n",
 		errorBody: `{"error":{"message":"it broke","type":"server_error","param":null,"code":null}}`,
 		prompt:    8, finished: "stop",
+		base: "/v1", cap: `"max_completion_tokens":%d`, capParam: "max_completion_tokens", sampling: `"temperature":%s`,
 	},
 	{
 		name: "responses", provider: "openai", model: "gpt-4o", path: "/v1/responses", dialect: wire.OpenAI,
@@ -117,6 +165,7 @@ var doors = []*door{
 		failure:   named("error", `,"sequence_number":5,"code":"server_error","message":"it broke","param":null`),
 		errorBody: `{"error":{"message":"it broke","type":"server_error","param":null,"code":null}}`,
 		prompt:    8, early: "in_progress", finished: "completed",
+		base: "/v1", cap: `"max_output_tokens":%d`, capParam: "max_output_tokens", sampling: `"temperature":%s`,
 	},
 	{
 		name: "messages", provider: "anthropic", model: "claude-sonnet-4-5", path: "/v1/messages", dialect: wire.Anthropic,
@@ -133,5 +182,21 @@ var doors = []*door{
 		failure:   `event: error` + "\n" + `data: {"type":"error","error":{"type":"api_error","message":"it broke"}}` + "\n\n",
 		errorBody: `{"type":"error","error":{"type":"api_error","message":"it broke"}}`,
 		prompt:    8, preUsage: true, finished: "end_turn",
+		base: "/v1", cap: `"max_tokens":%d`, capParam: "max_tokens", sampling: `"temperature":%s`,
+	},
+	{
+		name: "gemini", provider: "gemini", model: "gemini-2.5-flash", dialect: wire.Gemini, base: "/v1beta",
+		path: "/v1beta/models/m:streamGenerateContent?alt=sse", wholePath: "/v1beta/models/m:generateContent",
+		body:      `{"contents":[{"parts":[{"text":"hi"}],"role":"user"}] }`,
+		whole:     `{"contents":[{"parts":[{"text":"hi"}],"role":"user"}]}`,
+		prelude:   candidate(`"content":{"parts":[{"text":""}],"role":"model"}`) + "}\r\n\r\n",
+		word:      candidate(`"content":{"parts":[{"text":"%s"}],"role":"model"}`) + "}\r\n\r\n",
+		finish:    candidate(`"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP"`) + `,"usageMetadata":{"promptTokenCount":21,"candidatesTokenCount":7,"totalTokenCount":28}}` + "\r\n\r\n",
+		ping:      "data: {\"candidates\":[]}\r\n\r\n",
+		answer:    `{"candidates":[{"content":{"parts":[{"text":"hello"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":21,"candidatesTokenCount":7,"totalTokenCount":28},"modelVersion":"gemini-2.5-flash","responseId":"resp-1"}`,
+		failure:   `data: {"error":{"code":500,"message":"it broke","status":"INTERNAL"}}` + "\r\n\r\n",
+		errorBody: `{"error":{"code":500,"message":"it broke","status":"INTERNAL"}}`,
+		prompt:    3, finished: "STOP",
+		cap: `"generationConfig":{"maxOutputTokens":%d}`, capParam: "generationConfig.maxOutputTokens", sampling: `"generationConfig":{"temperature":%s}`,
 	},
 }

@@ -68,6 +68,11 @@ type fault struct {
 	answer func(d *door) answerer
 	want   func(d *door) *reply
 	record func(d *door) ledger
+
+	// err is what the gateway makes of it, nil when nothing is wrong; late says
+	// that it comes after two words.
+	err  *gateway.Error
+	late bool
 }
 
 // beforeCommit is a fault of which the client sees nothing but a status.
@@ -76,6 +81,7 @@ func beforeCommit(name string, e *gateway.Error, prelude bool, answer func(d *do
 		name, answer,
 		func(d *door) *reply { return errorReply(d, e) },
 		func(d *door) ledger { return unseen(d, e, prelude) },
+		e, false,
 	}
 }
 
@@ -87,6 +93,7 @@ func afterCommit(name string, e *gateway.Error, answer func(d *door) answerer) f
 			return &reply{status: 200, cut: true, body: d.prelude + d.words(2) + d.errorEvent(e, 2)}
 		},
 		func(d *door) ledger { return seenAfter(d, e, 2) },
+		e, true,
 	}
 }
 
@@ -96,8 +103,23 @@ func success(name string, answer func(d *door) answerer) fault {
 		name, answer,
 		func(d *door) *reply { return &reply{status: 200, body: d.shown(2)} },
 		complete,
+		nil, false,
 	}
 }
+
+// mended is success with bytes that not every SDK takes, and what becomes of
+// them.
+func mended(name string, stream, shown func(d *door) string) fault {
+	return fault{
+		name,
+		func(d *door) answerer { return events(stream(d)) },
+		func(d *door) *reply { return &reply{status: 200, body: shown(d)} },
+		complete,
+		nil, false,
+	}
+}
+
+func crlf(stream string) string { return strings.ReplaceAll(rewritten(stream), "\n", "\r\n") }
 
 func constant(answer answerer) func(*door) answerer {
 	return func(*door) answerer { return answer }
@@ -164,6 +186,9 @@ var streamFaults = []fault{
 		"missing terminator after the finish reason",
 		func(d *door) answerer { return events(d.prelude + d.words(2) + d.finish + d.hidden) },
 		func(d *door) *reply {
+			if d.end == "" {
+				return &reply{status: 200, body: d.shown(2)}
+			}
 			n := 2
 			if d.name == "responses" {
 				n = -1
@@ -172,12 +197,16 @@ var streamFaults = []fault{
 		},
 		func(d *door) ledger {
 			l := complete(d)
+			if d.end == "" {
+				return l
+			}
 			l.Error, l.Phase = "upstream", "stream"
 			if d.name == "responses" {
 				l.Finish, l.Source, l.Input, l.Output = d.early, gateway.SourceEstimated, d.prompt, 4
 			}
 			return l
 		},
+		errIncomplete, true,
 	},
 	{
 		"error event after content",
@@ -186,6 +215,7 @@ var streamFaults = []fault{
 			return &reply{status: 200, cut: true, body: d.prelude + d.words(2) + d.failure}
 		},
 		func(d *door) ledger { return seenAfter(d, failed(wire.KindUpstream, "in_band", ""), 2) },
+		failed(wire.KindUpstream, "in_band", "it broke"), true,
 	},
 
 	success("written byte by byte", func(d *door) answerer {
@@ -198,37 +228,40 @@ var streamFaults = []fault{
 			}
 		}
 	}),
-	success("byte order mark", func(d *door) answerer { return events("\xef\xbb\xbf" + d.stream(2)) }),
-	success("lone CR", func(d *door) answerer { return events(strings.ReplaceAll(d.stream(2), "\n", "\r")) }),
+	mended("byte order mark", func(d *door) string { return "\xef\xbb\xbf" + d.stream(2) }, func(d *door) string {
+		return rewritten(d.prelude) + strings.TrimPrefix(d.shown(2), d.prelude)
+	}),
+	mended("lone CR", func(d *door) string { return strings.ReplaceAll(rewritten(d.stream(2)), "\n", "\r") }, func(d *door) string {
+		return rewritten(d.shown(2))
+	}),
 	success("labelled plain text", func(d *door) answerer {
 		return func(w http.ResponseWriter, _ *weirtest.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			_, _ = io.WriteString(w, d.stream(2))
 		}
 	}),
-	success("ids, retry and empty events", func(d *door) answerer {
-		return events("retry: 100\n\n" + strings.ReplaceAll(d.stream(2), "data: ", "id: 1\ndata: ") + "\n\n")
-	}),
+	mended("ids, retry and empty events", func(d *door) string {
+		return "retry: 100\n\n" + strings.ReplaceAll(d.stream(2), "data: ", "id: 1\ndata: ") + "\n\n"
+	}, func(d *door) string { return rewritten(d.shown(2)) }),
 	success("gzip that was not asked for", func(d *door) answerer {
 		return packed("text/event-stream", []byte(d.stream(2)))
 	}),
-	success("no last blank line", func(d *door) answerer {
-		return events(strings.TrimSuffix(d.stream(2), "\n\n"))
+	mended("no last blank line", func(d *door) string { return strings.TrimRight(d.stream(2), "\r\n") }, func(d *door) string {
+		return strings.TrimRight(d.shown(2), "\r\n") + "\n\n"
 	}),
-	{
-		"CRLF",
-		func(d *door) answerer { return events(strings.ReplaceAll(d.stream(2), "\n", "\r\n")) },
-		func(d *door) *reply {
-			return &reply{status: 200, body: strings.ReplaceAll(d.shown(2), "\n", "\r\n")}
-		},
-		complete,
-	},
-	{
-		"comments",
-		func(d *door) answerer { return events(": hello\n\n" + d.stream(2)) },
-		func(d *door) *reply { return &reply{status: 200, body: ": hello\n\n" + d.shown(2)} },
-		complete,
-	},
+	mended("CRLF", func(d *door) string { return crlf(d.stream(2)) }, func(d *door) string { return crlf(d.shown(2)) }),
+	mended("comments", func(d *door) string { return ": hello\n\n" + d.stream(2) }, func(d *door) string {
+		if d.dialect == wire.Gemini { // Google's SDK for Go takes them for data
+			return d.shown(2)
+		}
+		return ": hello\n\n" + d.shown(2)
+	}),
+	mended("a comment in an event", func(d *door) string { return ": hello\n" + d.stream(2) }, func(d *door) string {
+		if d.dialect == wire.Gemini {
+			return rewritten(d.prelude) + strings.TrimPrefix(d.shown(2), d.prelude)
+		}
+		return ": hello\n" + d.shown(2)
+	}),
 }
 
 // finishError is the error event after the finish events.
@@ -279,7 +312,7 @@ func TestStreamFaults(t *testing.T) {
 					if n := len(rig.upstreamCalls()); n != 1 {
 						t.Errorf("%d upstream calls", n)
 					}
-					if got.cut == strings.HasSuffix(got.body, d.end) && got.status == 200 && len(f.name) > 0 && f.name != "CRLF" {
+					if end := strings.TrimRight(d.end, "\n"); end != "" && got.status == 200 && got.cut == strings.HasSuffix(strings.TrimRight(rewritten(got.body), "\n"), end) {
 						t.Errorf("terminator in a cut stream or none in a complete one")
 					}
 				})
@@ -295,12 +328,14 @@ var answerFaults = []fault{
 		func(d *door) answerer { return whole(200, d.answer) },
 		func(d *door) *reply { return &reply{status: 200, body: d.answer} },
 		complete,
+		nil, false,
 	},
 	{
 		"gzip that was not asked for",
 		func(d *door) answerer { return packed("application/json", []byte(d.answer)) },
 		func(d *door) *reply { return &reply{status: 200, body: d.answer} },
 		complete,
+		nil, false,
 	},
 	beforeCommit("close before headers", errNoAnswer, false, constant(bytesOnWire(""))),
 	beforeCommit("short body", errAnswerCut, false, func(d *door) answerer {
@@ -329,6 +364,7 @@ var answerFaults = []fault{
 		func(d *door) answerer { return whole(200, d.errorBody) },
 		func(d *door) *reply { return &reply{status: 502, body: d.errorBody} },
 		func(d *door) ledger { return unseen(d, failed(wire.KindUpstream, "in_band", ""), false) },
+		failed(wire.KindUpstream, "in_band", "it broke"), false,
 	},
 	{
 		"error with its own status",
@@ -337,6 +373,7 @@ var answerFaults = []fault{
 		func(d *door) ledger {
 			return ledger{Status: 503, Error: "overloaded", Phase: "status", Attempts: 1, Source: gateway.SourceNone}
 		},
+		nil, false,
 	},
 	{
 		"page with a status",
@@ -347,6 +384,7 @@ var answerFaults = []fault{
 		func(d *door) ledger {
 			return ledger{Status: 502, Error: "upstream", Phase: "status", Attempts: 1, Source: gateway.SourceNone}
 		},
+		nil, false,
 	},
 }
 
@@ -358,7 +396,7 @@ func TestAnswerFaults(t *testing.T) {
 			for _, f := range answerFaults {
 				t.Run(f.name, func(t *testing.T) {
 					rig.answers(f.answer(d))
-					checkReply(t, f.want(d), rig.ask(t, d.path, d.whole))
+					checkReply(t, f.want(d), rig.ask(t, d.pathOf(d.whole), d.whole))
 					rig.checkRecord(t, f.record(d))
 					if n := len(rig.upstreamCalls()); n != 1 {
 						t.Errorf("%d upstream calls", n)
@@ -387,7 +425,7 @@ func TestRetryHints(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rig.answers(tt.answer)
-			got := rig.ask(t, d.path, d.whole)
+			got := rig.ask(t, d.pathOf(d.whole), d.whole)
 			for name, want := range tt.want {
 				if v := got.header.Get(name); v != want {
 					t.Errorf("%s: %q, want %q", name, v, want)
@@ -404,7 +442,7 @@ func TestConnectRefused(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
 			rig := &rig{}
-			rig.Gateway = weirtest.Start(t, fmt.Sprintf("provider up %s {\nbase_url http://%s/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel m up/%s", d.provider, weirtest.FreeAddr(t), d.model), "ai_gateway")
+			rig.Gateway = weirtest.Start(t, fmt.Sprintf("provider up %s {\nbase_url http://%s%s\napi_key {env.UPSTREAM_KEY}\n}\nmodel m up/%s", d.provider, weirtest.FreeAddr(t), d.version(), d.model), "ai_gateway")
 			e := failed(wire.KindUpstream, "connect", "connecting to the upstream failed")
 			got := rig.ask(t, d.path, d.body)
 			checkReply(t, errorReply(d, e), got)
@@ -455,12 +493,12 @@ func TestNeverSentTwice(t *testing.T) {
 	d := doors[0]
 	rig := newRig(t, d, "", "")
 	rig.answers(whole(200, d.answer))
-	checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.path, d.whole))
+	checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.pathOf(d.whole), d.whole))
 	first := rig.upstreamCalls()
 	rig.record(t)
 
 	rig.answers(bytesOnWire(""))
-	checkReply(t, errorReply(d, errNoAnswer), rig.ask(t, d.path, d.whole, "Idempotency-Key: k1", "X-Idempotency-Key: k1"))
+	checkReply(t, errorReply(d, errNoAnswer), rig.ask(t, d.pathOf(d.whole), d.whole, "Idempotency-Key: k1", "X-Idempotency-Key: k1"))
 	rig.checkRecord(t, unseen(d, errNoAnswer, false))
 	calls := rig.upstreamCalls()
 	if len(calls) != 1 {

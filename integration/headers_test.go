@@ -29,7 +29,7 @@ func TestRequestID(t *testing.T) {
 			{"empty", "", false},
 		} {
 			t.Run(d.name+"/"+tt.name, func(t *testing.T) {
-				req, err := http.NewRequest(http.MethodPost, rig.URL+d.path, strings.NewReader(d.whole))
+				req, err := http.NewRequest(http.MethodPost, rig.URL+d.pathOf(d.whole), strings.NewReader(d.whole))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -87,6 +87,8 @@ func TestRequestHeaders(t *testing.T) {
 				want["X-Api-Key"] = []string{"sk-upstream-secret"}
 				want["Anthropic-Version"] = []string{"2023-06-01"}
 				want["Anthropic-Beta"] = []string{"tools-2024-04-04,other"}
+			} else if d.provider == "gemini" {
+				want["X-Goog-Api-Key"] = []string{"sk-upstream-secret"}
 			} else {
 				want["Authorization"] = []string{"Bearer sk-upstream-secret"}
 				want["Openai-Organization"] = []string{"org-1"}
@@ -136,7 +138,7 @@ func TestAnswerHeaders(t *testing.T) {
 					}
 					whole(200, d.answer)(w, r)
 				})
-				got := rig.ask(t, d.path, body)
+				got := rig.ask(t, d.pathOf(body), body)
 				for name, values := range got.header {
 					if strings.Contains(strings.Join(values, " "), "upstream-secret") {
 						t.Errorf("the client saw %s", name)

@@ -115,7 +115,7 @@ func TestFailureAfterHeartbeat(t *testing.T) {
 						want = strings.Replace(want, ":0,", ":6,", 1) // the upstream's own has number 5
 					}
 				}
-				if pings := strings.ReplaceAll(string(rest), d.ping, ""); err == nil || !strings.HasPrefix(pings, want) || strings.Count(pings, "\n\n") != 1 {
+				if pings := strings.ReplaceAll(string(rest), d.ping, ""); err == nil || !strings.HasPrefix(pings, want) || strings.Count(rewritten(pings), "\n\n") != 1 {
 					t.Errorf("error %v, body %q, want %q", err, pings, want)
 				}
 				ledger := unseen(d, e, false)
@@ -144,7 +144,7 @@ func TestNoHeartbeat(t *testing.T) {
 		t.Run(d.name+"/whole", func(t *testing.T) {
 			rig := newRig(t, d, "response_header_timeout 300ms", "heartbeat 20ms")
 			rig.answers(stall)
-			if got := rig.ask(t, d.path, d.whole); got.status != http.StatusGatewayTimeout {
+			if got := rig.ask(t, d.pathOf(d.whole), d.whole); got.status != http.StatusGatewayTimeout {
 				t.Errorf("status %d, body %q", got.status, got.body)
 			}
 			rig.record(t)

@@ -229,7 +229,7 @@ var scenarios = []scenario{
 			}
 			return asked(`1:call:weather:{"city":"Kyiv","unit":"c"}`, "station is down")(client, r)
 		},
-		got:  answered("A low dam.", wire.FinishStop),
+		got: answered("A low dam.", wire.FinishStop),
 	},
 	{
 		name: "tool choice",

@@ -227,7 +227,7 @@ func TestProtocols(t *testing.T) {
 					}
 				})
 				t.Run("refusal", func(t *testing.T) {
-					res, _ := request(t, rt, rig.URL+d.path, "{}")
+					res, _ := request(t, rt, rig.URL+d.pathOf("{}"), "{}")
 					body, err := io.ReadAll(res.Body)
 					if err != nil || res.StatusCode != 400 || len(body) == 0 {
 						t.Errorf("status %d, %v, body %q", res.StatusCode, err, body)
@@ -236,7 +236,7 @@ func TestProtocols(t *testing.T) {
 				})
 				t.Run("whole", func(t *testing.T) {
 					rig.answers(whole(200, d.answer))
-					res, _ := request(t, rt, rig.URL+d.path, d.whole)
+					res, _ := request(t, rt, rig.URL+d.pathOf(d.whole), d.whole)
 					if body, err := io.ReadAll(res.Body); err != nil || string(body) != d.answer {
 						t.Errorf("%v, encoding %q, body %q", err, res.Header.Get("Content-Encoding"), body)
 					}

@@ -212,6 +212,7 @@ func TestMetadata(t *testing.T) {
 		"chat":      `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[],"ai_metadata":` + meta + "}\n\n",
 		"responses": "event: response.ai_metadata\ndata: {\"type\":\"response.ai_metadata\",\"ai_metadata\":" + meta + "}\n\n",
 		"messages":  "event: ping\ndata: {\"type\":\"ping\",\"ai_metadata\":" + meta + "}\n\n",
+		"gemini":    `data: {"candidates":[],"modelVersion":"gemini-2.5-flash","responseId":"resp-1","aiMetadata":` + meta + "}\r\n\r\n",
 	}
 	for _, d := range doors {
 		event := strings.Replace(want[d.name], "MODEL", d.model, 1)

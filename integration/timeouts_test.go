@@ -127,7 +127,7 @@ func TestAnswerTimeouts(t *testing.T) {
 			t.Run(d.name+"/"+tt.name, func(t *testing.T) {
 				rig := newRig(t, d, "", tt.options)
 				rig.answers(tt.answer)
-				checkReply(t, errorReply(d, tt.err), rig.ask(t, d.path, d.whole))
+				checkReply(t, errorReply(d, tt.err), rig.ask(t, d.pathOf(d.whole), d.whole))
 				rig.checkRecord(t, unseen(d, tt.err, false))
 			})
 		}

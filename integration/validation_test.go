@@ -23,7 +23,8 @@ func (r *rig) checkRefusal(t *testing.T, d *door, got *reply, status int, param,
 		Error struct {
 			Type      string
 			Message   string
-			Code      string
+			Code      any
+			Status    string
 			Param     *string
 			RequestID string `json:"request_id"`
 		}
@@ -41,6 +42,11 @@ func (r *rig) checkRefusal(t *testing.T, d *door, got *reply, status int, param,
 		id = body.Error.RequestID
 		if body.Error.Param == nil && param != "" || body.Error.Param != nil && *body.Error.Param != param {
 			t.Errorf("param %v, want %q", body.Error.Param, param)
+		}
+	} else if d.dialect == wire.Gemini { // which has no place for the id
+		id = requestID
+		if body.Error.Code != float64(status) || body.Error.Status == "" {
+			t.Errorf("code %v, status %q", body.Error.Code, body.Error.Status)
 		}
 	} else if body.Type != "error" || got.header.Get("Request-Id") != requestID {
 		t.Errorf("type %q, request-id %q", body.Type, got.header.Get("Request-Id"))
@@ -96,15 +102,18 @@ func TestBodies(t *testing.T) {
 				{"model number", strings.Replace(d.whole, `"m"`, `1`, 1), 400, "model", "must be a string"},
 				{"model empty", strings.Replace(d.whole, `"m"`, `""`, 1), 400, "model", "not empty"},
 				{"stream string", open + `,"stream":"yes"}`, 400, "stream", "true or false"},
-				{"temperature high", open + `,"temperature":1.6}`, 400, "temperature", "0 to 1.5"},
-				{"temperature low", open + `,"temperature":-0.1}`, 400, "temperature", "-0.1"},
+				{"temperature high", open + "," + fmt.Sprintf(d.sampling, "1.6") + "}", 400, "temperature", "0 to 1.5"},
+				{"temperature low", open + "," + fmt.Sprintf(d.sampling, "-0.1") + "}", 400, "temperature", "-0.1"},
 				{"denied", open + `,"user":"u"}`, 400, "user", "deny_params"},
 				{"denied in another case", open + `,"USER":"u"}`, 400, "USER", "deny_params"},
 				{"denied with an escape", open + `,"\u0075ser":"u"}`, 400, "user", "deny_params"},
 				{"too large", open + `,"x":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "", "max_body"},
 			} {
+				if d.inPath() && (tt.param == "model" || tt.param == "stream" || tt.param == "max_tokens") {
+					continue // members that such a body does not have
+				}
 				t.Run(tt.name, func(t *testing.T) {
-					got := rig.ask(t, d.path, tt.body)
+					got := rig.ask(t, d.pathOf(tt.body), tt.body)
 					rig.checkRefusal(t, d, got, tt.status, tt.param, tt.message)
 					want := ledger{Status: tt.status, Error: "invalid_request", Source: gateway.SourceNone}
 					if tt.status == 413 {
@@ -114,27 +123,27 @@ func TestBodies(t *testing.T) {
 				})
 			}
 			t.Run("model not known", func(t *testing.T) {
-				got := rig.ask(t, d.path, strings.Replace(d.whole, `"m"`, `"mm"`, 1))
+				path, body := d.other("mm")
+				got := rig.ask(t, path, body)
 				rig.checkRefusal(t, d, got, 404, "model", "did you mean 'm'")
 				rig.checkRecord(t, ledger{Status: 404, Error: "model_not_found", Source: gateway.SourceNone})
 			})
 			t.Run("cap too high", func(t *testing.T) {
-				member := map[string]string{"chat": "max_completion_tokens", "responses": "max_output_tokens", "messages": "max_tokens"}[d.name]
-				body := strings.Replace(open, `,"max_tokens":100`, "", 1) + `,"` + member + `":1001}`
-				got := rig.ask(t, d.path, body)
-				rig.checkRefusal(t, d, got, 400, member, "is 1001, but the site allows 1000")
+				body := strings.Replace(open, `,"max_tokens":100`, "", 1) + "," + fmt.Sprintf(d.cap, 1001) + "}"
+				got := rig.ask(t, d.pathOf(body), body)
+				rig.checkRefusal(t, d, got, 400, d.capParam, "is 1001, but the site allows 1000")
 				rig.record(t)
 			})
 			t.Run("chunked and too large", func(t *testing.T) {
 				c := dial(t, rig.Addr)
-				fmt.Fprintf(c.conn, "POST %s HTTP/1.1\r\nHost: test\r\nX-Request-Id: %s\r\nTransfer-Encoding: chunked\r\n\r\n", d.path, requestID)
+				fmt.Fprintf(c.conn, "POST %s HTTP/1.1\r\nHost: test\r\nX-Request-Id: %s\r\nTransfer-Encoding: chunked\r\n\r\n", d.pathOf(""), requestID)
 				body := open + `,"x":"` + strings.Repeat("x", 70<<10) + `"}`
 				fmt.Fprintf(c.conn, "%s0\r\n\r\n", chunked(body))
 				rig.checkRefusal(t, d, c.reply(t), 413, "", "65536 bytes")
 				rig.record(t)
 			})
 			t.Run("good", func(t *testing.T) {
-				checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.path, open+`,"temperature":1.5,"unknown":{"Model":1,"user":"u"}}`))
+				checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.pathOf(""), open+","+fmt.Sprintf(d.sampling, "1.5")+`,"unknown":{"Model":1,"user":"u"}}`))
 				rig.checkRecord(t, complete(d))
 				rig.upstreamCalls()
 			})
@@ -343,10 +352,10 @@ func TestStrangers(t *testing.T) {
 			rig := newRigWith(t, "servers {\ntrusted_proxies static 127.0.0.1/32\n}", d, "", "ai_gateway")
 			rig.answers(whole(200, d.answer))
 			for _, addr := range []string{"203.0.113.7", "2001:db8::1", "100.64.0.1"} {
-				rig.checkRefusal(t, d, rig.ask(t, d.path, d.whole, "X-Forwarded-For: "+addr), 401, "", "loopback and private")
+				rig.checkRefusal(t, d, rig.ask(t, d.pathOf(d.whole), d.whole, "X-Forwarded-For: "+addr), 401, "", "loopback and private")
 				rig.checkRecord(t, ledger{Status: 401, Error: "authentication", Source: gateway.SourceNone})
 			}
-			checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.path, d.whole, "X-Forwarded-For: 10.0.0.7"))
+			checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.pathOf(d.whole), d.whole, "X-Forwarded-For: 10.0.0.7"))
 			rig.checkRecord(t, complete(d))
 		})
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -67,6 +68,23 @@ func (l *Loss) Drop(field string) {
 	if !slices.Contains(l.fields, field) {
 		l.fields = append(l.fields, field)
 	}
+}
+
+// Own is err with the member that it names spelled as the client spells it. A
+// place inside of a list is left out then: the client's list has other places.
+func (l *Loss) Own(err error) error {
+	var f *Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	name, _, _ := strings.Cut(f.Param, "[")
+	own, ok := l.spelling[name]
+	if !ok {
+		return err
+	}
+	named := *f
+	named.Param = own
+	return &named
 }
 
 // Fields are what was dropped, in the order in which it was met.
