@@ -59,19 +59,39 @@ func TestTranslatedEmbeddings(t *testing.T) {
 		input                    int64
 		source                   string
 	}{
-		{"OpenAI on Gemini", "/v1/embeddings", `{"model":"on-gemini","input":` + two + `,"dimensions":2}`, "gem", "/gem/v1beta/models/gemini-embedding-001:batchEmbedContents",
-			`{"requests":[{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}]},"outputDimensionality":2},{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"b"}]},"outputDimensionality":2}]}`, []string{floats, `[0.25,2]`, `"object":"list"`}, 0, gateway.SourceEstimated},
+		{
+			"OpenAI on Gemini", "/v1/embeddings", `{"model":"on-gemini","input":` + two + `,"dimensions":2}`, "gem", "/gem/v1beta/models/gemini-embedding-001:batchEmbedContents",
+			`{"requests":[{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}]},"outputDimensionality":2},{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"b"}]},"outputDimensionality":2}]}`,
+			[]string{floats, `[0.25,2]`, `"object":"list"`},
+			0, gateway.SourceEstimated,
+		},
 		{"OpenAI on Gemini, base64", "/v1/embeddings", `{"model":"on-gemini","input":` + two + `,"encoding_format":"base64"}`, "gem", "/gem/v1beta/models/gemini-embedding-001:batchEmbedContents", "", []string{packed}, 0, gateway.SourceEstimated},
-		{"OpenAI on Cohere", "/v1/embeddings", `{"model":"on-cohere","input":` + two + `}`, "co", "/co/v2/embed",
-			`{"model":"embed-v4.0","texts":["a","b"],"input_type":"search_document","embedding_types":["float"]}`, []string{floats, `[0.25,2]`, `"prompt_tokens":4`}, 4, gateway.SourceProvider},
+		{
+			"OpenAI on Cohere", "/v1/embeddings", `{"model":"on-cohere","input":` + two + `}`, "co", "/co/v2/embed",
+			`{"model":"embed-v4.0","texts":["a","b"],"input_type":"search_document","embedding_types":["float"]}`,
+			[]string{floats, `[0.25,2]`, `"prompt_tokens":4`},
+			4, gateway.SourceProvider,
+		},
 		{"OpenAI on Cohere, base64", "/v1/embeddings", `{"model":"on-cohere","input":` + two + `,"encoding_format":"base64"}`, "co", "/co/v2/embed", "", []string{packed}, 4, gateway.SourceProvider},
-		{"OpenAI on Titan", "/v1/embeddings", `{"model":"on-titan","input":` + one + `,"dimensions":256}`, "br", "/br/model/amazon.titan-embed-text-v2:0/invoke",
-			`{"inputText":"a","dimensions":256}`, []string{floats, `"prompt_tokens":2`}, 2, gateway.SourceProvider},
+		{
+			"OpenAI on Titan", "/v1/embeddings", `{"model":"on-titan","input":` + one + `,"dimensions":256}`, "br", "/br/model/amazon.titan-embed-text-v2:0/invoke",
+			`{"inputText":"a","dimensions":256}`,
+			[]string{floats, `"prompt_tokens":2`},
+			2, gateway.SourceProvider,
+		},
 		{"OpenAI on Titan, base64", "/v1/embeddings", `{"model":"on-titan","input":` + one + `,"encoding_format":"base64"}`, "br", "/br/model/amazon.titan-embed-text-v2:0/invoke", "", []string{packed}, 2, gateway.SourceProvider},
-		{"Gemini on OpenAI", "/v1beta/models/on-openai:embedContent", `{"content":{"parts":[{"text":"a"}]},"outputDimensionality":2}`, "oa1", "/oa/v1/embeddings",
-			`{"model":"text-embedding-3-small","input":"a","dimensions":2,"encoding_format":"float"}`, []string{`"embedding":{"values":[0.5,-1]}`}, 2, gateway.SourceProvider},
-		{"Gemini on OpenAI, a batch", "/v1beta/models/on-openai:batchEmbedContents", `{"requests":[{"model":"models/on-openai","content":{"parts":[{"text":"a"}]}},{"model":"models/on-openai","content":{"parts":[{"text":"b"}]}}]}`, "oa", "/oa/v1/embeddings",
-			`{"model":"text-embedding-3-small","input":["a","b"],"encoding_format":"float"}`, []string{`"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}]`}, 4, gateway.SourceProvider},
+		{
+			"Gemini on OpenAI", "/v1beta/models/on-openai:embedContent", `{"content":{"parts":[{"text":"a"}]},"outputDimensionality":2}`, "oa1", "/oa/v1/embeddings",
+			`{"model":"text-embedding-3-small","input":"a","dimensions":2,"encoding_format":"float"}`,
+			[]string{`"embedding":{"values":[0.5,-1]}`},
+			2, gateway.SourceProvider,
+		},
+		{
+			"Gemini on OpenAI, a batch", "/v1beta/models/on-openai:batchEmbedContents", `{"requests":[{"model":"models/on-openai","content":{"parts":[{"text":"a"}]}},{"model":"models/on-openai","content":{"parts":[{"text":"b"}]}}]}`, "oa", "/oa/v1/embeddings",
+			`{"model":"text-embedding-3-small","input":["a","b"],"encoding_format":"float"}`,
+			[]string{`"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}]`},
+			4, gateway.SourceProvider,
+		},
 		{"OpenAI on OpenAI", "/v1/embeddings", `{"model":"on-openai","input":` + two + `,"new":1}`, "oa", "/oa/v1/embeddings", `{"model":"text-embedding-3-small","input":["a","b"],"new":1}`, []string{embedAnswers["oa"]}, 4, gateway.SourceProvider},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

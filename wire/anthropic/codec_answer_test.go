@@ -146,7 +146,9 @@ func TestEncodeStream(t *testing.T) {
 			"thinking, text, calls",
 			append([]wire.Event{
 				start, block(wire.ThinkingBlock, 0), text(0, "hm"), sign(0, wire.VendorAnthropic), end(0),
-				block(wire.TextBlock, 1), text(1, "a\n\""), {Kind: wire.EventCitation, Index: 1, Citation: &wire.Citation{URL: "u"}}, end(1),
+				block(wire.TextBlock, 1), text(1, "a\n\""),
+				{Kind: wire.EventCitation, Index: 1, Citation: &wire.Citation{URL: "u"}},
+				end(1),
 				block(wire.CallBlock, 2), text(2, `{"a"`), text(2, `:1}`), end(2),
 			}, tail(wire.FinishStop)...),
 			startSSE +
@@ -158,7 +160,9 @@ func TestEncodeStream(t *testing.T) {
 		{
 			"a signed call after another's raw block",
 			append([]wire.Event{
-				start, {Kind: wire.EventBlock, Block: wire.RawBlock, Vendor: wire.VendorGemini, Raw: "{}"}, end(0),
+				start,
+				{Kind: wire.EventBlock, Block: wire.RawBlock, Vendor: wire.VendorGemini, Raw: "{}"},
+				end(0),
 				block(wire.CallBlock, 1), sign(1, wire.VendorGemini), text(1, `{}`), end(1),
 			}, tail(wire.FinishTools)...),
 			startSSE +
@@ -170,7 +174,8 @@ func TestEncodeStream(t *testing.T) {
 			"a call without arguments, redacted thinking, a raw block",
 			append([]wire.Event{
 				start, block(wire.CallBlock, 0), end(0), block(wire.RedactedBlock, 1), sign(1, wire.VendorAnthropic), end(1),
-				{Kind: wire.EventBlock, Block: wire.RawBlock, Index: 2, Vendor: wire.VendorAnthropic, Raw: "{\"type\":\n\"x\"}"}, end(2),
+				{Kind: wire.EventBlock, Block: wire.RawBlock, Index: 2, Vendor: wire.VendorAnthropic, Raw: "{\"type\":\n\"x\"}"},
+				end(2),
 			}, tail(wire.FinishTools)...),
 			startSSE + opened("0", emptyCall) + stopped("0") + opened("1", `{"type":"redacted_thinking","data":"s"}`) + stopped("1") +
 				"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\ndata: \"x\"}}\n\n" + stopped("2") + ended("tool_use"),

@@ -99,11 +99,13 @@ func TestAnswer(t *testing.T) {
 		{
 			"a generation",
 			`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":10,"cachedContentTokenCount":4,"toolUsePromptTokenCount":3,"candidatesTokenCount":5,"thoughtsTokenCount":2,"totalTokenCount":20},"modelVersion":"m","responseId":"r"}`,
-			wire.Seen{ID: "r", Model: "m", Finish: "STOP", Reported: true, Usage: wire.Usage{Input: 13, Output: 7, CacheRead: 4, Reasoning: 2}}, "a",
+			wire.Seen{ID: "r", Model: "m", Finish: "STOP", Reported: true, Usage: wire.Usage{Input: 13, Output: 7, CacheRead: 4, Reasoning: 2}},
+			"a",
 		},
 		{
 			"a stream as an array", `[{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":1}},{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":1}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}]`,
-			wire.Seen{Finish: "STOP", Reported: true, Usage: wire.Usage{Input: 1, Output: 2}}, "ab",
+			wire.Seen{Finish: "STOP", Reported: true, Usage: wire.Usage{Input: 1, Output: 2}},
+			"ab",
 		},
 		{"a count", `{"totalTokens":9,"promptTokensDetails":[]}`, wire.Seen{Reported: true, Usage: wire.Usage{Input: 9}}, ""},
 		{"embeddings", `{"embeddings":[{"values":[0.5]}],"usageMetadata":{"promptTokenCount":3}}`, wire.Seen{Reported: true, Usage: wire.Usage{Input: 3}}, ""},

@@ -24,12 +24,14 @@ func TestEmbedRequests(t *testing.T) {
 	}{
 		{
 			"a batch", `{"requests":[{"model":"models/e","content":{"parts":[{"text":"a"}]},"task_type":"RETRIEVAL_QUERY","outputDimensionality":8},{"model":"models/e","content":{"parts":[{"text":"b"},{"text":"c"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}]}`,
-			batch, wire.EmbedRequest{Model: "e", Inputs: []string{"a", "b\nc"}, Task: "RETRIEVAL_QUERY", Dimensions: 8},
+			batch,
+			wire.EmbedRequest{Model: "e", Inputs: []string{"a", "b\nc"}, Task: "RETRIEVAL_QUERY", Dimensions: 8},
 			`{"requests":[{"model":"models/e","content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8},{"model":"models/e","content":{"parts":[{"text":"b\nc"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":8}]}`,
 		},
 		{
 			"one", `{"content":{"parts":[{"text":"a"}]},"title":"t"}`, single,
-			wire.EmbedRequest{Single: true, Inputs: []string{"a"}, Title: "t"}, `{"content":{"parts":[{"text":"a"}]},"title":"t"}`,
+			wire.EmbedRequest{Single: true, Inputs: []string{"a"}, Title: "t"},
+			`{"content":{"parts":[{"text":"a"}]},"title":"t"}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

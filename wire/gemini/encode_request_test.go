@@ -28,7 +28,8 @@ func TestEncodeRequest(t *testing.T) {
 		want, loss  string
 	}{
 		{
-			"order", "", wire.Request{System: []wire.Block{text("s"), text("")}, Messages: hello, Tools: []wire.Tool{tool}, MaxTokens: 5},
+			"order", "",
+			wire.Request{System: []wire.Block{text("s"), text("")}, Messages: hello, Tools: []wire.Tool{tool}, MaxTokens: 5},
 			`{"systemInstruction":{"parts":[{"text":"s"}]},` + tools + `,` + contents + `,"generationConfig":{"maxOutputTokens":5}}`, "",
 		},
 		{
@@ -57,7 +58,8 @@ func TestEncodeRequest(t *testing.T) {
 			`{"contents":[{"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{"result":""}}}]},{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AA=="}}]}]}`, "",
 		},
 		{
-			"the model first", "", wire.Request{Messages: []wire.Message{model(text("a"))}},
+			"the model first", "",
+			wire.Request{Messages: []wire.Message{model(text("a"))}},
 			`{"contents":[{"role":"user","parts":[{"text":" "}]},{"role":"model","parts":[{"text":"a"}]}]}`, "",
 		},
 		{"nobody", "", wire.Request{System: []wire.Block{text("s")}}, `{"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"role":"user","parts":[{"text":" "}]}]}`, ""},
@@ -68,11 +70,13 @@ func TestEncodeRequest(t *testing.T) {
 				`{"role":"user","parts":[{"text":"r"}]},{"role":"model","parts":[{"text":"t"},{"functionCall":{"id":"c","name":"f","args":{"a":1}},"thoughtSignature":"c2ln"}]}]}`, "",
 		},
 		{
-			"a signature carried by thinking", "gemini-3-flash", wire.Request{Messages: []wire.Message{user(text("q")), model(carrier, call("a", "f", "{}"))}},
+			"a signature carried by thinking", "gemini-3-flash",
+			wire.Request{Messages: []wire.Message{user(text("q")), model(carrier, call("a", "f", "{}"))}},
 			`{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"functionCall":{"id":"a","name":"f","args":{}},"thoughtSignature":"Y2Fy"}]}]}`, "",
 		},
 		{
-			"thinking of others", "", wire.Request{Messages: []wire.Message{user(text("q")), model(wire.Block{Type: wire.ThinkingBlock, Text: "x", Signature: "s", Vendor: wire.VendorAnthropic}, text("a"))}},
+			"thinking of others", "",
+			wire.Request{Messages: []wire.Message{user(text("q")), model(wire.Block{Type: wire.ThinkingBlock, Text: "x", Signature: "s", Vendor: wire.VendorAnthropic}, text("a"))}},
 			`{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"text":"a"}]}]}`, "thinking",
 		},
 		{
@@ -85,7 +89,8 @@ func TestEncodeRequest(t *testing.T) {
 			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/png","fileUri":"https://x/a.PNG?b"},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}},{"fileData":{"mimeType":"application/pdf","displayName":"n","fileUri":"gs://b/c.pdf"}},{"inlineData":{"mimeType":"text/plain","data":"aGk="}}]}]}`, "",
 		},
 		{
-			"detail before Gemini 3", "gemini-2.5-flash", wire.Request{Messages: []wire.Message{user(wire.Block{Type: wire.ImageBlock, Media: &wire.Media{MIME: "image/png", Data: "AA==", Detail: "low"}})}},
+			"detail before Gemini 3", "gemini-2.5-flash",
+			wire.Request{Messages: []wire.Message{user(wire.Block{Type: wire.ImageBlock, Media: &wire.Media{MIME: "image/png", Data: "AA==", Detail: "low"}})}},
 			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AA=="}}]}]}`, "detail",
 		},
 		{

@@ -25,11 +25,13 @@ func TestDecodeStream(t *testing.T) {
 	}{
 		{
 			"text and thoughts", frame(`{"responseId":"r","modelVersion":"m","createTime":"2026-05-04T20:01:02.2Z","candidates":[{"content":{"parts":[{"text":"h","thought":true}]}}]}`) + parts(`{"text":"m","thought":true},{"text":"a"}`) + parts(`{"text":"b"},{"text":""}`) + frame(finish),
-			wire.Response{ID: "r", Model: "m", Created: 1777924862, Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "STOP", Blocks: []wire.Block{{Type: wire.ThinkingBlock, Text: "hm"}, text("ab")}}}}, nil,
+			wire.Response{ID: "r", Model: "m", Created: 1777924862, Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "STOP", Blocks: []wire.Block{{Type: wire.ThinkingBlock, Text: "hm"}, text("ab")}}}},
+			nil,
 		},
 		{
 			"a signature ends a block", parts(`{"text":"a"}`) + parts(`{"text":"","thoughtSignature":"c2ln"}`) + parts(`{"text":"b"}`) + frame(finish),
-			wire.Response{Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "STOP", Blocks: []wire.Block{{Text: "a", Signature: "c2ln", Vendor: wire.VendorGemini}, text("b")}}}}, nil,
+			wire.Response{Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "STOP", Blocks: []wire.Block{{Text: "a", Signature: "c2ln", Vendor: wire.VendorGemini}, text("b")}}}},
+			nil,
 		},
 		{
 			"arguments in pieces",
@@ -40,26 +42,31 @@ func TestDecodeStream(t *testing.T) {
 			wire.Response{Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishTools, Native: "STOP", Blocks: []wire.Block{{
 				Type: wire.CallBlock, Signature: "c2ln", Vendor: wire.VendorGemini,
 				Call: &wire.Call{ID: "i", Name: "f", Arguments: `{"a":{"b":[null,"x\"y"]},"n m":1.50,"t":true,"z":null}`},
-			}}}}}, nil,
+			}}}}},
+			nil,
 		},
 		{
 			"two candidates", frame(`{"responseId":"r","candidates":[{"index":1,"content":{"parts":[{"text":"b"}]}},{"content":{"parts":[{"functionCall":{"name":"f","args":{"a": 1}}}]},"finishReason":"STOP"}]}`) + frame(`{"candidates":[{"index":1,"finishReason":"MAX_TOKENS"}]}`),
 			wire.Response{ID: "r", Choices: []wire.Choice{
 				{Index: 1, Finish: wire.FinishLength, Native: "MAX_TOKENS", Blocks: []wire.Block{text("b")}},
 				{Finish: wire.FinishTools, Native: "STOP", Blocks: []wire.Block{call("call_r_0", "f", `{"a":1}`)}},
-			}}, nil,
+			}},
+			nil,
 		},
 		{
 			"a blocked prompt", frame(`{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT","blockReasonMessage":"no"},"usageMetadata":{"promptTokenCount":1}}`),
-			wire.Response{Usage: wire.Report{Usage: wire.Usage{Input: 1}, Reported: true}, Choices: []wire.Choice{{Finish: wire.FinishPolicy, Native: "PROHIBITED_CONTENT", Explanation: "no"}}}, nil,
+			wire.Response{Usage: wire.Report{Usage: wire.Usage{Input: 1}, Reported: true}, Choices: []wire.Choice{{Finish: wire.FinishPolicy, Native: "PROHIBITED_CONTENT", Explanation: "no"}}},
+			nil,
 		},
 		{
 			"content after the reason, usage without counts", frame(finish) + parts(`{"text":"late"}`) + frame(`{"usageMetadata":{"trafficType":"ON_DEMAND"}}`),
-			wire.Response{Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "STOP", Blocks: []wire.Block{text("late")}}}}, nil,
+			wire.Response{Usage: usage, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "STOP", Blocks: []wire.Block{text("late")}}}},
+			nil,
 		},
 		{
 			"an error", parts(`{"text":"a"}`) + frame(`{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`) + frame(finish),
-			wire.Response{Failure: &wire.Failure{Kind: wire.KindOverloaded, Message: "busy"}, Choices: []wire.Choice{{Blocks: []wire.Block{text("a")}}}}, nil,
+			wire.Response{Failure: &wire.Failure{Kind: wire.KindOverloaded, Message: "busy"}, Choices: []wire.Choice{{Blocks: []wire.Block{text("a")}}}},
+			nil,
 		},
 		{"cut off", parts(`{"text":"a"}`), wire.Response{Choices: []wire.Choice{{Blocks: []wire.Block{text("a")}}}}, io.ErrUnexpectedEOF},
 		{"a word of tomorrow", parts(`{"text":"a"}`) + frame(`{"candidates":[{"finishReason":"BORED"}]}`), wire.Response{Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "BORED", Blocks: []wire.Block{text("a")}}}}, nil},
@@ -103,12 +110,14 @@ func TestEncodeStream(t *testing.T) {
 		want   string
 	}{
 		{
-			"usage is on every chunk once known", []wire.Event{start, open(wire.TextBlock, 0), delta("a\n", 0), usage, delta("b", 0), shut(0), stop, end},
+			"usage is on every chunk once known",
+			[]wire.Event{start, open(wire.TextBlock, 0), delta("a\n", 0), usage, delta("b", 0), shut(0), stop, end},
 			chunk(`{"text":"a\n"}`) + frame(`{"candidates":[{"content":{"parts":[{"text":"b"}],"role":"model"},"index":0}],`+counts+names) +
 				frame(`{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0,"finishReason":"STOP"}],`+counts+names),
 		},
 		{
-			"usage after the finish", []wire.Event{start, stop, usage, end},
+			"usage after the finish",
+			[]wire.Event{start, stop, usage, end},
 			frame(`{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0,"finishReason":"STOP"}],` + counts + names),
 		},
 		{
@@ -128,15 +137,18 @@ func TestEncodeStream(t *testing.T) {
 			chunk(`{"text":"é"}`) + chunk(`{"text":"äb"}`) + last(`,"groundingMetadata":{"groundingChunks":[{"web":{"uri":"u","title":"t"}},{"web":{"uri":"v"}}],"groundingSupports":[{"segment":{"startIndex":4,"endIndex":5,"text":"b"},"groundingChunkIndices":[0]},{"segment":{"startIndex":2,"endIndex":5,"text":"äb"},"groundingChunkIndices":[1]}]}`),
 		},
 		{
-			"a refusal without a word", []wire.Event{start, {Kind: wire.EventFinish, Finish: wire.FinishPolicy, Native: "refusal", Explanation: "no"}, end},
+			"a refusal without a word",
+			[]wire.Event{start, {Kind: wire.EventFinish, Finish: wire.FinishPolicy, Native: "refusal", Explanation: "no"}, end},
 			frame(`{"promptFeedback":{"blockReason":"SAFETY","blockReasonMessage":"no"},` + names),
 		},
 		{
-			"probabilities", []wire.Event{start, open(wire.TextBlock, 0), {Kind: wire.EventDelta, Text: []byte("a"), LogProbs: []byte(`{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-1,"bytes":[98]}]}],"refusal":null}`)}, shut(0), stop, end},
+			"probabilities",
+			[]wire.Event{start, open(wire.TextBlock, 0), {Kind: wire.EventDelta, Text: []byte("a"), LogProbs: []byte(`{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-1,"bytes":[98]}]}],"refusal":null}`)}, shut(0), stop, end},
 			frame(`{"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"},"index":0,"logprobsResult":{"topCandidates":[{"candidates":[{"token":"b","logProbability":-1}]}],"chosenCandidates":[{"token":"a","logProbability":-0.5}]}}],`+names) + last(""),
 		},
 		{
-			"an error ends it", []wire.Event{start, open(wire.TextBlock, 0), delta("a", 0), {Kind: wire.EventFail, Failure: &wire.Failure{Kind: wire.KindTimeout, Message: "late"}}},
+			"an error ends it",
+			[]wire.Event{start, open(wire.TextBlock, 0), delta("a", 0), {Kind: wire.EventFail, Failure: &wire.Failure{Kind: wire.KindTimeout, Message: "late"}}},
 			chunk(`{"text":"a"}`) + frame(`{"error":{"code":504,"message":"late","status":"DEADLINE_EXCEEDED"}}`),
 		},
 	} {

@@ -25,17 +25,20 @@ func TestEncodeFromOthers(t *testing.T) {
 	}{
 		{"a text", wire.Request{Messages: user("hi")}, `{"model":"gpt-4o","input":[{"type":"message","role":"user","content":"hi"}],"store":false}`, nil},
 		{
-			"the order", wire.Request{
+			"the order",
+			wire.Request{
 				System: []wire.Block{{Text: "s"}, {Text: "t"}}, Messages: user("hi"), Tools: []wire.Tool{{Name: "f", Schema: `{"b":1,"a":2}`}},
 				ToolChoice: wire.ToolChoice{Mode: "required"}, ParallelTools: wire.No, MaxTokens: 9, Temperature: "0.5", Stream: true, User: "u",
 			},
 			`{"model":"gpt-4o","instructions":"s","tools":[{"type":"function","name":"f","parameters":{"b":1,"a":2},"strict":false}],"tool_choice":"required","parallel_tool_calls":false,"input":[{"type":"message","role":"system","content":"t"},{"type":"message","role":"user","content":"hi"}],"stream":true,"store":false,"max_output_tokens":9,"safety_identifier":"u","temperature":0.5}`, nil,
 		},
 		{
-			"what has no place", wire.Request{
+			"what has no place",
+			wire.Request{
 				Messages: user("hi"), Stop: []string{"x"}, Seed: "1", TopK: "2", Choices: 2, FrequencyPenalty: "1", PresencePenalty: "1", LogitBias: "{}", Modalities: []string{"audio"},
 				Extra: []wire.Extra{{Name: "prediction", Raw: "{}"}}, ServiceTier: "gold",
-			}, `{"model":"gpt-4o","input":[{"type":"message","role":"user","content":"hi"}],"store":false}`,
+			},
+			`{"model":"gpt-4o","input":[{"type":"message","role":"user","content":"hi"}],"store":false}`,
 			[]string{"service_tier", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop", "n", "logit_bias", "modalities", "prediction"},
 		},
 		{"reasoning", wire.Request{Model: "gpt-5", Messages: user("hi"), Reasoning: wire.Reasoning{Mode: "on", Budget: 4000, Show: "auto"}}, `{"model":"gpt-5","input":[{"type":"message","role":"user","content":"hi"}],"reasoning":{"effort":"medium","summary":"auto"},"include":["reasoning.encrypted_content"],"store":false}`, nil},
@@ -46,11 +49,13 @@ func TestEncodeFromOthers(t *testing.T) {
 		{"a schema", wire.Request{Messages: user("hi"), Format: wire.Format{Kind: "json_schema", Schema: `{"z":0}`}, Verbosity: "low"}, `{"model":"gpt-4o","input":[{"type":"message","role":"user","content":"hi"}],"text":{"format":{"type":"json_schema","name":"response","schema":{"z":0}},"verbosity":"low"},"store":false}`, nil},
 		{"tools of others", wire.Request{Messages: user("hi"), Tools: []wire.Tool{{Name: "web_search", Raw: "{}", Vendor: wire.VendorAnthropic}}, ToolChoice: wire.ToolChoice{Mode: "auto"}}, `{"model":"gpt-4o","input":[{"type":"message","role":"user","content":"hi"}],"store":false}`, []string{"tools[web_search]"}},
 		{
-			"a custom tool of chat", wire.Request{Messages: user("hi"), Tools: []wire.Tool{{Name: "g", Custom: true, Grammar: `{"syntax":"regex","definition":"a+"}`}, {Name: "e", Strict: wire.Yes}}, ToolChoice: wire.ToolChoice{Mode: "named", Name: "g"}},
+			"a custom tool of chat",
+			wire.Request{Messages: user("hi"), Tools: []wire.Tool{{Name: "g", Custom: true, Grammar: `{"syntax":"regex","definition":"a+"}`}, {Name: "e", Strict: wire.Yes}}, ToolChoice: wire.ToolChoice{Mode: "named", Name: "g"}},
 			`{"model":"gpt-4o","tools":[{"type":"custom","name":"g","format":{"type":"grammar","syntax":"regex","definition":"a+"}},{"type":"function","name":"e","parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}],"tool_choice":{"type":"custom","name":"g"},"input":[{"type":"message","role":"user","content":"hi"}],"store":false}`, nil,
 		},
 		{
-			"a tool loop", wire.Request{Messages: []wire.Message{
+			"a tool loop",
+			wire.Request{Messages: []wire.Message{
 				{Role: wire.RoleAssistant, Blocks: []wire.Block{
 					{Type: wire.ThinkingBlock, Text: "a", Signature: "s", Vendor: wire.VendorAnthropic},
 					{Type: wire.ThinkingBlock, Text: "o", Signature: "e", Vendor: wire.VendorOpenAI, ID: "rs"},
@@ -63,7 +68,8 @@ func TestEncodeFromOthers(t *testing.T) {
 			[]string{"thinking"},
 		},
 		{
-			"attachments", wire.Request{Messages: []wire.Message{{Blocks: []wire.Block{
+			"attachments",
+			wire.Request{Messages: []wire.Message{{Blocks: []wire.Block{
 				{Type: wire.ImageBlock, Media: &wire.Media{MIME: "image/gif", Data: "AA"}},
 				{Type: wire.DocumentBlock, Media: &wire.Media{MIME: "application/pdf", Data: "BB"}},
 				{Type: wire.DocumentBlock, Media: &wire.Media{Text: "plain"}},
