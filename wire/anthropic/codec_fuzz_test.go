@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/weirproxy/weir/internal/sse"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/anthropic"
 	"github.com/weirproxy/weir/wire/wiretest"
@@ -169,7 +168,7 @@ func BenchmarkStream(b *testing.B) {
 		for i := range events {
 			enc.Encode(dst, &events[i])
 		}
-		var reader sse.Event = *ev
+		reader := *ev
 		emit := func(e *wire.Event) { dst = enc.Encode(dst[:0], e) }
 		b.ReportAllocs()
 		for b.Loop() {

@@ -22,7 +22,7 @@ const maxSeed = 16 << 10
 func FuzzDecodeRequest(f *testing.F) {
 	for _, r := range recordings(f, "generate") {
 		if len(r.request) > 0 && len(r.request) < maxSeed {
-			f.Add([]byte(r.request))
+			f.Add(r.request)
 		}
 	}
 	f.Add([]byte(`{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f"}},{"text":"","thought":true,"thoughtSignature":"x"}]},{"parts":[{"functionResponse":{"name":"f","response":{"error":{"a":1}},"parts":[{"inlineData":{"mimeType":"image/png","data":"-_8"}}]}}]}]}`))

@@ -30,8 +30,6 @@ type outChoice struct {
 	// call and args are of the open call; the signature comes before its end.
 	call      wire.Call
 	args      []byte
-	vendor    wire.Vendor
-	id        string
 	signature string
 
 	// run is the text of neighbouring text blocks, which Gemini's clients take

@@ -1,7 +1,6 @@
 package responses_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -66,15 +65,6 @@ func answers(t testing.TB, stream bool) (list []fixture) {
 		}
 	}
 	return list
-}
-
-func compactJSON(t testing.TB, raw []byte) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.Compact(&b, raw); err != nil {
-		t.Fatalf("%v in %s", err, raw)
-	}
-	return b.String()
 }
 
 func decodeRequest(t testing.TB, body string) *wire.Request {

@@ -47,7 +47,7 @@ func TestRecordedRequestsKeepTheirMeaning(t *testing.T) {
 func FuzzDecodeRequest(f *testing.F) {
 	for _, fx := range fixtures(f) {
 		if fx.request != nil {
-			f.Add([]byte(fx.request))
+			f.Add(fx.request)
 		}
 	}
 	for _, tt := range requestTable {
