@@ -1,0 +1,234 @@
+package limits
+
+import "time"
+
+// A sliding window is counted in slots of 1/32 of its length, rounded up to a
+// microsecond: it overlaps at most parts+1 of them.
+const (
+	parts = 32
+	Slots = parts + 1
+)
+
+// Instant is one reading of a clock.
+type Instant struct {
+	// Micros are microseconds that never jump with the wall clock; they are
+	// what sliding windows and leases are measured in.
+	Micros int64
+
+	// Wall is what calendar windows follow.
+	Wall time.Time
+}
+
+// Counter counts one rule's use by the amounts admitted. It is not safe for
+// concurrent use.
+//
+// # The algorithm
+//
+// A sliding window W is cut into 32 slots. An amount is counted in the slot
+// in which it was reserved, and the slots are fixed in time: slot i is
+// [i·W/32, (i+1)·W/32). At time t the window (t-W, t] overlaps the slot of t
+// and the 32 before it, the oldest only in part; all 33 are summed, the
+// oldest in full. A reservation is admitted if the sum and its amount fit.
+//
+// What is promised: whatever the arrivals are, no window of length W, begun
+// at any moment, holds more than the limit in admitted amounts. There is
+// no edge at which a burst could double.
+//
+// What it costs: an amount leaves the sum when its whole slot has left the
+// window, so room comes back late by at most W/32, never early.
+//
+// A calendar window is one slot that begins and ends with its period.
+//
+// Settling corrects the slot of the reservation, so that a refund makes room
+// in the same windows that the reservation filled. A refund is never more
+// than was reserved. What was used beyond the reservation is a debt, in the
+// same slot too; if that slot has left the window already, the debt goes to
+// the current one, since it is charged somewhere or forgotten. A debt
+// may raise the sum over the limit, which the reservations after it pay.
+//
+// Time never runs backwards in a counter: an earlier instant than the last
+// counts as the last.
+//
+// The script of the Redis store is the same algorithm; one test runs the same
+// traces through both.
+type Counter struct {
+	// head is the newest slot: its number, or the start of the period.
+	head int64
+
+	// width is the slot's; 0 for calendar windows, which end at stop.
+	width int64
+	stop  int64
+
+	total int64
+	ring  []int64
+
+	leases leases
+
+	// Generation is the life of the store that Level was told from.
+	Generation int64
+}
+
+// Advance brings the counter to now, for rule. A rule with another window
+// than the counter was kept for starts it anew.
+func (c *Counter) Advance(rule *Rule, now Instant) {
+	switch {
+	case rule.Unit == Concurrency:
+		c.leases.expire(now.Micros)
+		c.total = c.leases.weight
+	case rule.Calendar != Sliding:
+		if c.width != 0 {
+			*c = Counter{}
+		}
+		// Looking the period up costs more than everything else here.
+		if micros := now.Wall.UnixMicro(); micros >= c.stop {
+			start, end := rule.Period(now.Wall)
+			c.head, c.stop, c.total = start.UnixMicro(), end.UnixMicro(), 0
+		}
+	default:
+		c.slide(rule.Slot(), now.Micros)
+	}
+}
+
+// slide forgets the slots that have left the window.
+func (c *Counter) slide(width, micros int64) {
+	if c.width != width {
+		*c = Counter{width: width, ring: make([]int64, Slots), head: micros / width}
+	}
+	head := micros / width
+	if head <= c.head {
+		return
+	}
+	if head-c.head >= Slots {
+		clear(c.ring)
+		c.total = 0
+	} else {
+		for slot := c.head + 1; slot <= head; slot++ {
+			c.total -= c.ring[index(slot)]
+			c.ring[index(slot)] = 0
+		}
+	}
+	c.head = head
+}
+
+// Used is what the window holds, at most MaxAmount.
+func (c *Counter) Used() int64 { return min(c.total, MaxAmount) }
+
+// Fits reports whether amount more is within limit.
+func (c *Counter) Fits(amount, limit int64) bool { return c.total <= limit-amount }
+
+// Add counts amount and returns its slot.
+func (c *Counter) Add(amount int64) (slot int64) {
+	c.change(c.head, amount)
+	return c.head
+}
+
+// Settle corrects what Add counted in slot from reserved to actual.
+func (c *Counter) Settle(slot, reserved, actual int64) {
+	oldest := c.head
+	if c.width != 0 {
+		oldest = c.head - parts
+	}
+	delta := clamp(actual) - reserved
+	if slot < oldest || slot > c.head {
+		if delta <= 0 {
+			return
+		}
+		slot = c.head
+	}
+	c.change(slot, delta)
+}
+
+// Level sets what the window holds to used, when another counter is known to
+// be right. What is missing is counted now; what is too much is taken from the
+// newest slots, where reservations wait for their refunds.
+func (c *Counter) Level(used int64) {
+	delta := clamp(used) - c.total
+	if delta >= 0 || c.width == 0 {
+		c.change(c.head, delta)
+		return
+	}
+	for slot := c.head; delta < 0 && slot >= c.head-parts; slot-- {
+		take := min(c.ring[index(slot)], -delta)
+		c.change(slot, -take)
+		delta += take
+	}
+}
+
+func (c *Counter) change(slot, delta int64) {
+	if c.width == 0 {
+		c.total = clamp(c.total + delta)
+		return
+	}
+	at := &c.ring[index(slot)]
+	was := *at
+	*at = clamp(was + delta)
+	c.total += *at - was
+}
+
+// Never is the wait for room that cannot come: the amount is over the limit
+// itself.
+const Never time.Duration = -1
+
+// Soon is what is said of a concurrency limit that is full: room comes
+// when any request ends, which nobody knows.
+const Soon = time.Second
+
+// Wait is how long it takes until amount fits into limit if nothing else
+// happens: Never, or more than 0.
+func (c *Counter) Wait(rule *Rule, now Instant, amount, limit int64) time.Duration {
+	switch {
+	case amount > limit:
+		return Never
+	case rule.Unit == Concurrency:
+		return Soon
+	case rule.Calendar != Sliding:
+		return micros(c.stop - now.Wall.UnixMicro())
+	}
+	need := c.total - (limit - amount)
+	for slot := c.head - parts; slot < c.head; slot++ {
+		if need -= c.ring[index(slot)]; need <= 0 {
+			return micros((slot+Slots)*c.width - now.Micros)
+		}
+	}
+	return micros((c.head+Slots)*c.width - now.Micros)
+}
+
+// Reset is how long it takes until the window is empty if nothing else
+// happens; 0 when it is.
+func (c *Counter) Reset(rule *Rule, now Instant) time.Duration {
+	switch {
+	case rule.Unit == Concurrency:
+		return 0
+	case rule.Calendar != Sliding:
+		return micros(c.stop - now.Wall.UnixMicro())
+	case c.total == 0:
+		return 0
+	}
+	for slot := c.head; slot > c.head-parts; slot-- {
+		if c.ring[index(slot)] != 0 {
+			return micros((slot+Slots)*c.width - now.Micros)
+		}
+	}
+	return micros((c.head+1)*c.width - now.Micros)
+}
+
+// Idle reports whether the counter holds nothing, so that forgetting it
+// changes no decision.
+func (c *Counter) Idle(now Instant) bool {
+	if !c.leases.idle(now.Micros) {
+		return false
+	}
+	switch {
+	case c.total == 0 || c.leases.held != nil:
+		return true
+	case c.width != 0:
+		return now.Micros/c.width >= c.head+Slots
+	default:
+		return now.Wall.UnixMicro() >= c.stop
+	}
+}
+
+// index is a slot's place in the ring.
+func index(slot int64) int64 { return ((slot % Slots) + Slots) % Slots }
+
+func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -1,0 +1,116 @@
+package limits
+
+import (
+	"testing"
+	"time"
+)
+
+// at is a moment, n slots of rule after a fixed one.
+func at(rule *Rule, n int64) Instant {
+	wall := time.Date(2026, 3, 27, 12, 0, 0, 0, time.UTC)
+	micros := wall.UnixMicro()/rule.Slot()*rule.Slot() + n*rule.Slot()
+	return Instant{Micros: micros, Wall: time.UnixMicro(micros)}
+}
+
+// TestSettle says where refunds and debts go, and for how long they count.
+func TestSettle(t *testing.T) {
+	rule := &Rule{Unit: Tokens, Amount: 1000, Window: 32 * time.Second}
+	for _, c := range []struct {
+		name             string
+		reserved, actual int64
+
+		// after is how many slots later it settles; used is what counts then,
+		// and later in the slot before the reservation's leaves the window, in
+		// which it leaves, and one window after the settlement.
+		after, used          int64
+		before, leaving, end int64
+	}{
+		{"as reserved", 100, 100, 5, 100, 100, 0, 0},
+		{"refund", 100, 30, 5, 30, 30, 0, 0},
+		{"all of it", 100, 0, 5, 0, 0, 0, 0},
+		{"debt", 100, 180, 5, 180, 180, 0, 0},
+		{"refund in the oldest slot", 100, 30, 32, 30, 30, 0, 0},
+		{"debt in the oldest slot", 100, 180, 32, 180, 180, 0, 0},
+		{"refund of what is gone", 100, 30, 33, 0, 0, 0, 0},
+		{"debt of what is gone", 100, 180, 33, 80, 80, 80, 0},
+		{"a negative amount", 100, -50, 5, 0, 0, 0, 0},
+		{"a huge amount", 100, 1<<63 - 1, 5, MaxAmount, MaxAmount, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var counter Counter
+			counter.Advance(rule, at(rule, 0))
+			slot := counter.Add(c.reserved)
+			counter.Advance(rule, at(rule, c.after))
+			counter.Settle(slot, c.reserved, c.actual)
+			want := func(n, used int64) {
+				t.Helper()
+				if n < c.after {
+					n = c.after
+				}
+				counter.Advance(rule, at(rule, n))
+				if counter.Used() != used {
+					t.Errorf("after %d slots %d, want %d", n, counter.Used(), used)
+				}
+			}
+			want(c.after, c.used)
+			want(32, c.before)
+			want(33, c.leaving)
+			want(c.after+Slots, c.end)
+			if !counter.Idle(at(rule, c.after+Slots)) {
+				t.Error("not idle")
+			}
+		})
+	}
+}
+
+// TestSettlePeriod is the same for a calendar window.
+func TestSettlePeriod(t *testing.T) {
+	rule := &Rule{Unit: USD, Amount: 1000, Calendar: Month}
+	now := Instant{Wall: time.Date(2026, 3, 31, 23, 59, 59, 0, time.UTC)}
+	next := Instant{Wall: now.Wall.Add(time.Second)}
+	for _, c := range []struct {
+		actual     int64
+		same, next int64
+	}{{30, 30, 0}, {100, 100, 0}, {180, 180, 80}} {
+		var counter Counter
+		counter.Advance(rule, now)
+		slot := counter.Add(100)
+		late := counter
+		counter.Settle(slot, 100, c.actual)
+		if counter.Used() != c.same {
+			t.Errorf("%d settled in its month: %d, want %d", c.actual, counter.Used(), c.same)
+		}
+		late.Advance(rule, next)
+		late.Settle(slot, 100, c.actual)
+		if late.Used() != c.next {
+			t.Errorf("%d settled a month later: %d, want %d", c.actual, late.Used(), c.next)
+		}
+	}
+}
+
+// TestLevel takes what is too much from the newest slots.
+func TestLevel(t *testing.T) {
+	rule := &Rule{Unit: Tokens, Amount: 1000, Window: 32 * time.Second}
+	var counter Counter
+	for slot := range int64(4) {
+		counter.Advance(rule, at(rule, slot))
+		counter.Add(100)
+	}
+	counter.Level(150)
+	if counter.Used() != 150 {
+		t.Errorf("%d", counter.Used())
+	}
+	counter.Advance(rule, at(rule, 33))
+	if counter.Used() != 50 {
+		t.Errorf("%d when the oldest slot has left", counter.Used())
+	}
+	counter.Level(MaxAmount)
+	counter.Add(MaxAmount)
+	if counter.Used() != MaxAmount {
+		t.Errorf("%d is not saturated", counter.Used())
+	}
+	counter.Level(7)
+	if counter.Used() != 7 {
+		t.Errorf("%d", counter.Used())
+	}
+}

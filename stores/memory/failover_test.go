@@ -1,0 +1,122 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/limits/limitstest"
+)
+
+// flaky is a shared store that can be away.
+type flaky struct {
+	*Store
+	away    bool
+	charged []limits.Claim
+}
+
+func (f *flaky) err() error {
+	if f.away {
+		return limits.ErrUnavailable
+	}
+	return nil
+}
+
+func (f *flaky) Reserve(ctx context.Context, r *limits.Reservation) (bool, error) {
+	if f.away {
+		return false, limits.ErrUnavailable
+	}
+	return f.Store.Reserve(ctx, r)
+}
+
+func (f *flaky) Settle(ctx context.Context, r *limits.Reservation, actual []int64) error {
+	if err := f.err(); err != nil {
+		r.Held = false
+		return err
+	}
+	return f.Store.Settle(ctx, r, actual)
+}
+
+func (f *flaky) Peek(ctx context.Context, r *limits.Reservation) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	return f.Store.Peek(ctx, r)
+}
+
+func (f *flaky) Charge(_ context.Context, claims []limits.Claim) error {
+	f.charged = append(f.charged, claims...)
+	return f.err()
+}
+
+func TestFailover(t *testing.T) {
+	clock := limitstest.NewClock()
+	shared := &flaky{Store: New(clock.Now, 0)}
+	f := limits.NewFailover(shared, New(clock.Now, 0), func() int { return 4 })
+	ctx := context.Background()
+	rule := mustParse(t, "tokens", "1000", "1h")
+	free := mustParse(t, "requests", "0", "1h", "on_store_error", "allow")
+	deny := mustParse(t, "usd", "1", "1M", "on_store_error", "deny")
+	var r limits.Reservation
+	ask := func(claims ...limits.Claim) (bool, error) {
+		r.Reset()
+		for _, c := range claims {
+			r.Claim(c.Key, c.Rule, c.Amount)
+		}
+		return f.Reserve(ctx, &r)
+	}
+	tokens := func(n int64) limits.Claim { return limits.Claim{Key: "t", Rule: rule, Amount: n} }
+	if ok, err := ask(tokens(600)); !ok || err != nil || r.Decisions[0].Degraded {
+		t.Fatal(ok, err, r.Decisions)
+	}
+	if err := f.Settle(ctx, &r, []int64{400}); err != nil || r.Decisions[0].Used != 400 {
+		t.Fatal(err, r.Decisions)
+	}
+	shared.away = true
+	// 600 are left: 150 for each of four.
+	if ok, err := ask(tokens(151)); ok || err != nil || !r.Decisions[0].Degraded || r.Refused != 0 || r.Wait() <= 0 {
+		t.Error("more than the share was admitted", err, r.Decisions)
+	}
+	if ok, err := ask(limits.Claim{Key: "f", Rule: free, Amount: 1}, tokens(150)); !ok || err != nil || r.Decisions[1].Used != 1000 {
+		t.Error("the share was refused", err, r.Decisions)
+	}
+	if err := f.Settle(ctx, &r, []int64{1, 50}); err != nil || r.Decisions[1].Used != 600 {
+		t.Error(err, r.Decisions)
+	}
+	want := []limits.Claim{{Key: "f", Rule: free, Amount: 1}, tokens(50)}
+	if len(shared.charged) != 2 || shared.charged[0] != want[0] || shared.charged[1] != want[1] {
+		t.Errorf("the store was charged %+v", shared.charged)
+	}
+	if ok, err := ask(tokens(1), limits.Claim{Key: "d", Rule: deny, Amount: 1}); ok || !errors.Is(err, limits.ErrUnavailable) || r.Refused != 1 {
+		t.Error("deny has admitted", err, r.Decisions)
+	}
+	if err := f.Peek(ctx, &r); err != nil || r.Decisions[0].Used != 600 {
+		t.Error("a refusal has cost something", err, r.Decisions)
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	r.Reset()
+	r.Claim("t", rule, 1)
+	if ok, err := f.Reserve(gone, &r); ok || err == nil {
+		t.Error("decided for a client that has left")
+	}
+	shared.away = false
+	if ok, err := ask(tokens(600)); !ok || err != nil || r.Decisions[0].Degraded {
+		t.Error("after the outage", ok, err, r.Decisions)
+	}
+	if err := f.Settle(ctx, &r, nil); err != nil {
+		t.Error(err)
+	}
+	if err := f.Restore(ctx, []limits.Claim{{Key: "d", Rule: deny, Amount: limits.Dollar}}); err != nil {
+		t.Error(err)
+	}
+	if ok, err := ask(limits.Claim{Key: "d", Rule: deny, Amount: 1}); ok || err != nil {
+		t.Error("a restored budget is full again", err)
+	}
+	clock.Advance(40 * 24 * time.Hour)
+	if ok, err := ask(limits.Claim{Key: "d", Rule: deny, Amount: 1}); !ok || err != nil {
+		t.Error("a new month has no budget", err)
+	}
+}

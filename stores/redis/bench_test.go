@@ -1,0 +1,49 @@
+package redis
+
+import (
+	"context"
+	"testing"
+
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/limits/limitstest"
+	"github.com/weirproxy/weir/internal/redistest"
+)
+
+// BenchmarkDecision is one decision over four scopes, a round trip on
+// loopback, and its settlement.
+func BenchmarkDecision(b *testing.B) {
+	s := open(b, redistest.Start(b))
+	rules := [][]string{{"tokens", "9000000000M", "1m"}, {"usd", "9M", "1M"}, {"requests", "9000000000M", "1s"}, {"concurrency", "1000000"}}
+	fill := func(r *limits.Reservation) {
+		for i, words := range rules {
+			r.Claim(string(rune('a'+i)), limitstest.Rule(b, words...), 1)
+		}
+	}
+	run := func(r *limits.Reservation) {
+		if ok, err := s.Reserve(context.Background(), r); !ok || err != nil {
+			b.Error(ok, err)
+		}
+		_ = s.Settle(context.Background(), r, nil)
+	}
+	b.Run("one client", func(b *testing.B) {
+		var r limits.Reservation
+		r.Reset()
+		fill(&r)
+		b.ReportAllocs()
+		for b.Loop() {
+			run(&r)
+		}
+	})
+	b.Run("many clients", func(b *testing.B) {
+		b.SetParallelism(64)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			var r limits.Reservation
+			r.Reset()
+			fill(&r)
+			for pb.Next() {
+				run(&r)
+			}
+		})
+	})
+}

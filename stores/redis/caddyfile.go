@@ -1,0 +1,102 @@
+package redis
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/internal/words"
+)
+
+// UnmarshalCaddyfile reads:
+//
+//	redis [<url>] {
+//		url      <url>
+//		prefix   <word>
+//		deadline <duration>
+//		pool     <connections>
+//		tls {
+//			ca          <file>
+//			certificate <file> <key file>
+//			server_name <name>
+//		}
+//	}
+func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		m.URL = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := map[string]bool{"url": m.URL != ""}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if seen[option] {
+			return d.Errf("%s is given twice", option)
+		}
+		seen[option] = true
+		var err error
+		switch option {
+		case "url":
+			err = word(d, &m.URL)
+		case "prefix":
+			err = word(d, &m.Prefix)
+		case "deadline":
+			err = words.Duration(d, &m.Deadline)
+		case "pool":
+			err = words.Count(d, &m.Pool)
+		case "tls":
+			err = m.unmarshalTLS(d)
+		default:
+			err = d.Errf("unknown option '%s'%s", option, typo.Suggest(option, "url", "prefix", "deadline", "pool", "tls"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Module) unmarshalTLS(d *caddyfile.Dispenser) error {
+	m.TLS = &TLS{}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := map[string]bool{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if seen[option] {
+			return d.Errf("tls: %s is given twice", option)
+		}
+		seen[option] = true
+		var err error
+		switch option {
+		case "ca":
+			err = word(d, &m.TLS.CA)
+		case "server_name":
+			err = word(d, &m.TLS.ServerName)
+		case "certificate":
+			if !d.AllArgs(&m.TLS.Certificate, &m.TLS.Key) {
+				err = d.Errf("certificate needs two files, the certificate's and its key's")
+			}
+		default:
+			err = d.Errf("tls: unknown option '%s'%s", option, typo.Suggest(option, "ca", "certificate", "server_name"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// word reads the one argument of an option.
+func word(d *caddyfile.Dispenser, into *string) error {
+	option := d.Val()
+	if !d.AllArgs(into) || *into == "" {
+		return d.Errf("%s needs one value", option)
+	}
+	return nil
+}
+
+// Interface guard.
+var _ caddyfile.Unmarshaler = (*Module)(nil)

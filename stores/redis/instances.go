@@ -1,0 +1,47 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+const (
+	// beatEvery is how often an instance that is at work says so.
+	beatEvery = 10 * time.Second
+
+	// alive is how long it counts afterwards: an idle one may get requests at
+	// any moment.
+	alive = 5 * time.Minute
+)
+
+// Instances is how many gateways share the store, by the last count; at
+// least 1.
+func (s *Store) Instances() int { return int(max(1, s.others.Load())) }
+
+// beat says, now and then and in the background, that this instance is one.
+func (s *Store) beat() {
+	last, now := s.beaten.Load(), s.clock().UnixMicro()
+	if now-last < beatEvery.Microseconds() || !s.beaten.CompareAndSwap(last, now) {
+		return
+	}
+	go s.count()
+}
+
+func (s *Store) count() {
+	s.mu.Lock()
+	client := s.client
+	s.mu.Unlock()
+	if client == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.background, dialTimeout)
+	defer cancel()
+	keys := []string{s.tag + "generation", s.tag + "instances"}
+	args := []string{opBeat, "0", number(alive.Microseconds()), number(2 * alive.Milliseconds()), s.instance}
+	// A beat that fails comes again.
+	if p, err := decode(s.script.Exec(ctx, client, keys, args)); err == nil {
+		s.others.Store(min(p.generation, limits.MaxAmount))
+	}
+}

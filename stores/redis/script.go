@@ -1,0 +1,130 @@
+package redis
+
+import (
+	_ "embed"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+//go:embed limits.lua
+var source string
+
+// The script's operations.
+const (
+	opReserve = "reserve"
+	opPeek    = "peek"
+	opSettle  = "settle"
+	opCancel  = "cancel"
+	opRenew   = "renew"
+	opCharge  = "charge"
+	opRestore = "restore"
+	opBeat    = "beat"
+)
+
+// The script's answers; see limits.lua.
+const (
+	statusDone    = 1
+	statusSkewed  = -1
+	statusUnknown = -2
+)
+
+// recordTTL is how long a reservation that is neither renewed nor settled can
+// still be settled.
+const recordTTL = "3600000"
+
+// keep is the amount of a settlement that keeps what was reserved.
+const keep = -1
+
+// call is one run of the script.
+type call struct {
+	keys []string
+	args []string
+}
+
+// encode writes a run of the script for claims. amounts are parallel to them;
+// nil for the amounts of the claims. wall is the server's time as far as known.
+func (s *Store) encode(op, id string, claims []limits.Claim, holds []limits.Hold, amounts []int64, wall time.Time) call {
+	c := call{
+		keys: make([]string, 0, 2+len(claims)),
+		args: make([]string, 0, 5+10*len(claims)),
+	}
+	c.keys = append(c.keys, s.tag+"generation", s.tag+"held:"+id)
+	c.args = append(c.args, op, number(s.fixed()), number(limits.LeaseTime), recordTTL, id)
+	for i := range claims {
+		claim := &claims[i]
+		c.keys = append(c.keys, s.tag+claim.Key)
+		amount := claim.Amount
+		if amounts != nil {
+			amount = amounts[i]
+		}
+		switch rule := claim.Rule; {
+		case rule.Unit == limits.Concurrency:
+			// A lease is one place in the set.
+			amount = 1
+			c.args = append(c.args, "l", "0", "0", "0", "0")
+		case rule.Calendar != limits.Sliding:
+			start, end := rule.Period(wall)
+			before, _ := rule.Period(start.Add(-time.Microsecond))
+			_, after := rule.Period(end)
+			c.args = append(c.args, "c", number(before.UnixMicro()), number(start.UnixMicro()), number(end.UnixMicro()), number(after.UnixMicro()))
+		default:
+			c.args = append(c.args, "s", number(rule.Slot()), "0", "0", "0")
+		}
+		shadow, known, generation := "0", "0", "0"
+		if claim.Rule.Shadow {
+			shadow = "1"
+		}
+		if i < len(holds) {
+			known, generation = number(holds[i].Known), number(holds[i].Generation)
+		}
+		limit := min(max(claim.Rule.Amount, 0), limits.MaxAmount)
+		c.args = append(c.args, number(amount), number(limit), shadow, known, generation)
+	}
+	return c
+}
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// reply is what the script answers.
+type reply struct {
+	status     int64
+	now        int64
+	generation int64
+	claims     []int64
+}
+
+var errReply = errors.New("the script's answer has another shape")
+
+func decode(result rueidis.RedisResult) (reply, error) {
+	values, err := result.AsIntSlice()
+	if err != nil {
+		return reply{}, err
+	}
+	if len(values) < 3 || (len(values)-3)%4 != 0 {
+		return reply{}, errReply
+	}
+	return reply{status: values[0], now: values[1], generation: values[2], claims: values[3:]}, nil
+}
+
+// into notes the decisions in r.
+func (p *reply) into(r *limits.Reservation) error {
+	if len(p.claims) != 4*len(r.Claims) {
+		return errReply
+	}
+	r.Generation = p.generation
+	for i := range r.Claims {
+		at := p.claims[4*i:]
+		wait := time.Duration(at[2]) * time.Microsecond
+		if at[2] < 0 {
+			wait = limits.Never
+		}
+		r.Decide(i, at[0], time.Duration(at[1])*time.Microsecond, wait)
+		r.Holds[i].Slot = at[3]
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+// testTimeout bounds the whole self-test, connecting included.
+const testTimeout = 10 * time.Second
+
+// maxSkew is how far clocks may be apart before somebody should look. Limits
+// hold whatever it is.
+const maxSkew = 10 * time.Second
+
+// SelfTest connects, checks the server's settings, and admits and refuses
+// once: limits that are configured but not in force are an error. Settings that
+// the server does not show (hosted ones often hide CONFIG) are warnings.
+func (s *Store) SelfTest(ctx context.Context) (warnings []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	client, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.probe(ctx, client); err != nil {
+		return nil, err
+	}
+	s.breaker.close()
+	if skew := time.Duration(s.skew.Load()) * time.Microsecond; skew.Abs() > maxSkew {
+		warnings = append(warnings, fmt.Sprintf("redis's clock is %s ahead of this machine's; its own is the one that counts", skew.Round(time.Second)))
+	}
+	info, err := client.Do(ctx, client.B().Info().Build()).ToString()
+	if err != nil {
+		warnings = append(warnings, "redis does not answer INFO: neither its version nor its memory policy are known")
+	}
+	more, err := judge(parseInfo(info))
+	warnings = append(warnings, more...)
+	if err != nil {
+		return warnings, err
+	}
+	return warnings, s.canary(ctx)
+}
+
+// canary reserves twice where there is room for one.
+func (s *Store) canary(ctx context.Context) error {
+	rule := limits.Rule{Unit: limits.Requests, Amount: 1, Window: time.Minute}
+	var first, second limits.Reservation
+	key := "selftest:" + s.instance + strconv.FormatUint(s.ids.Add(1), 36)
+	for i, r := range []*limits.Reservation{&first, &second} {
+		r.Claim(key, &rule, 1)
+		ok, err := s.reserveSlowly(ctx, r)
+		if err != nil {
+			return fmt.Errorf("testing the limits in redis: %w", err)
+		}
+		if ok != (i == 0) {
+			return fmt.Errorf("testing the limits in redis: room for one request, and request %d: admitted %t; limits would not be in force", i+1, ok)
+		}
+	}
+	if err := s.Settle(ctx, &first, []int64{0}); err != nil {
+		return fmt.Errorf("testing the limits in redis: %w", err)
+	}
+	return nil
+}
+
+// reserveSlowly allows for connections that are just coming up.
+func (s *Store) reserveSlowly(ctx context.Context, r *limits.Reservation) (ok bool, err error) {
+	for range threshold - 1 {
+		if ok, err = s.Reserve(ctx, r); err == nil {
+			return ok, nil
+		}
+		if _, answered := rueidis.IsRedisErr(err); answered {
+			return false, err
+		}
+	}
+	return ok, err
+}
+
+func parseInfo(text string) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// judge looks at what INFO tells.
+func judge(info map[string]string) (warnings []string, err error) {
+	// Valkey tells here which Redis it is compatible with.
+	if version := info["redis_version"]; older(version, 6, 2) {
+		return nil, fmt.Errorf("redis %s is older than 6.2", version)
+	}
+	policy := info["maxmemory_policy"]
+	limited := info["maxmemory"] != "" && info["maxmemory"] != "0"
+	switch {
+	case policy == "" || policy == "noeviction":
+	case limited:
+		// An evicted budget is a full budget again.
+		return nil, fmt.Errorf("redis evicts keys (maxmemory-policy %s), so it would forget limits; set noeviction, and keep caches in another server", policy)
+	default:
+		warnings = append(warnings, "redis's maxmemory-policy is "+policy+": set noeviction before maxmemory is set")
+	}
+	if info["aof_enabled"] == "0" {
+		warnings = append(warnings, "redis has no append-only file: a restart forgets what was counted since its last snapshot")
+	}
+	if info["role"] == "slave" {
+		return warnings, fmt.Errorf("redis is a replica, which cannot count")
+	}
+	return warnings, nil
+}
+
+func older(version string, major, minor int) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	a, errA := strconv.Atoi(parts[0])
+	b, errB := strconv.Atoi(parts[1])
+	return errA == nil && errB == nil && (a < major || a == major && b < minor)
+}

@@ -1,0 +1,308 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+// Store decides in Redis. A server that is down, slow or wrong makes
+// limits.ErrUnavailable within the deadline, and at once while the breaker is
+// open.
+type Store struct {
+	dial   rueidis.ClientOption
+	script *rueidis.Lua
+	tag    string
+	pool   int
+	// instance makes the ids of this process's reservations its own.
+	instance string
+	ids      atomic.Uint64
+	// fixed is the time that scripts are told in tests; 0 for the server's.
+	fixed func() int64
+	clock func() time.Time
+	// skew is how far the server's clock is ahead, in microseconds.
+	skew    atomic.Int64
+	breaker breaker
+	// deadline bounds one command, in nanoseconds.
+	deadline atomic.Int64
+	// others is how many instances there are, beaten when this one last said
+	// that it is one of them.
+	others atomic.Int64
+	beaten atomic.Int64
+	// held counts reservations that are not settled yet.
+	held atomic.Int64
+
+	background context.Context
+	cancel     context.CancelFunc
+
+	mu      sync.Mutex
+	client  rueidis.Client
+	working bool
+	closed  time.Time
+	pending []settlement
+}
+
+// settlement is one that waits for the server.
+type settlement struct {
+	op      string
+	id      string
+	claims  []limits.Claim
+	amounts []int64
+}
+
+// errNotSent is ErrUnavailable of a command that never left.
+var errNotSent = fmt.Errorf("asking redis: %w: it failed lately or is not connected", limits.ErrUnavailable)
+
+// New returns a store that connects when it is first needed, or by SelfTest.
+func New(options Options, clock func() time.Time) (*Store, error) {
+	options = options.withDefaults()
+	dial, err := options.client()
+	if err != nil {
+		return nil, err
+	}
+	var instance [8]byte
+	_, _ = rand.Read(instance[:])
+	s := &Store{
+		dial: dial, pool: options.Pool, clock: clock, fixed: func() int64 { return 0 },
+		script: rueidis.NewLuaScript(source), tag: "{" + options.Prefix + "}:",
+		instance: hex.EncodeToString(instance[:]),
+	}
+	s.deadline.Store(int64(options.Deadline))
+	s.background, s.cancel = context.WithCancel(context.Background())
+	// Nothing is connected: the first thing to do is what recovery does.
+	s.breaker.trip()
+	return s, nil
+}
+
+// now is the server's time as far as it is known.
+func (s *Store) now() time.Time {
+	if fixed := s.fixed(); fixed != 0 {
+		return time.UnixMicro(fixed)
+	}
+	return s.clock().Add(time.Duration(s.skew.Load()) * time.Microsecond)
+}
+
+// run sends one script within the deadline, or says ErrUnavailable.
+func (s *Store) run(ctx context.Context, c call) (reply, error) {
+	if !s.breaker.allow() {
+		s.wake()
+		return reply{}, errNotSent
+	}
+	s.mu.Lock()
+	client := s.client
+	s.mu.Unlock()
+	if client == nil {
+		return reply{}, errNotSent
+	}
+	bounded, cancel := context.WithTimeout(ctx, time.Duration(s.deadline.Load()))
+	defer cancel()
+	p, err := decode(s.script.Exec(bounded, client, c.keys, c.args))
+	if err == nil {
+		s.breaker.record(true)
+		s.skew.Store(p.now - s.clock().UnixMicro())
+		s.beat()
+		return p, nil
+	}
+	switch {
+	case ctx.Err() != nil:
+		// A client that leaves says nothing about the server.
+	case wrongType(err):
+		// One bad key is not a bad server.
+		s.breaker.record(true)
+	case s.breaker.record(false):
+		s.wake()
+	}
+	return reply{}, fmt.Errorf("asking redis: %w: %w", limits.ErrUnavailable, err)
+}
+
+// Reserve implements limits.Store.
+func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error) {
+	if err := r.Begin(); err != nil {
+		return false, err
+	}
+	r.ID = s.id()
+	for attempt := 0; ; attempt++ {
+		p, err := s.run(ctx, s.encode(opReserve, r.ID, r.Claims, r.Holds, nil, s.now()))
+		if err != nil {
+			// The answer may be lost and not the question: what it may have
+			// taken is given back when the server can be asked.
+			if _, answered := rueidis.IsRedisErr(err); !answered && !errors.Is(err, errNotSent) {
+				s.later(opCancel, r, make([]int64, len(r.Claims)))
+			}
+			return false, err
+		}
+		if p.status == statusSkewed && attempt == 0 {
+			continue
+		}
+		if p.status < 0 {
+			return false, fmt.Errorf("reserving in redis: %w: status %d", limits.ErrUnavailable, p.status)
+		}
+		if err := p.into(r); err != nil {
+			return false, fmt.Errorf("reserving in redis: %w: %w", limits.ErrUnavailable, err)
+		}
+		if r.Refuse(); p.status != statusDone {
+			return false, nil
+		}
+		for i := range r.Holds {
+			r.Holds[i].Amount = r.Claims[i].Amount
+		}
+		r.Held = true
+		s.held.Add(1)
+		return true, nil
+	}
+}
+
+// id is a new reservation's.
+func (s *Store) id() string { return s.instance + "-" + strconv.FormatUint(s.ids.Add(1), 36) }
+
+// Settle implements limits.Store. A settlement that fails is tried again until
+// the server has it, once: it knows which reservations are held.
+func (s *Store) Settle(ctx context.Context, r *limits.Reservation, actual []int64) error {
+	if !r.Held {
+		return nil
+	}
+	r.Held = false
+	defer s.finish()
+	defer s.held.Add(-1)
+	amounts := make([]int64, len(r.Claims))
+	for i := range amounts {
+		amounts[i] = keep
+		if i < len(actual) {
+			amounts[i] = min(max(actual[i], 0), limits.MaxAmount)
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		p, err := s.run(ctx, s.encode(opSettle, r.ID, r.Claims, nil, amounts, s.now()))
+		if err != nil {
+			s.later(opSettle, r, amounts)
+			return err
+		}
+		if p.status == statusSkewed && attempt == 0 {
+			continue
+		}
+		r.Prepare()
+		if p.status == statusSkewed {
+			return fmt.Errorf("settling in redis: %w: its clock has no period of ours", limits.ErrUnavailable)
+		}
+		return p.into(r)
+	}
+}
+
+// Renew implements limits.Store.
+func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
+	if !r.Held {
+		return nil
+	}
+	p, err := s.run(ctx, s.encode(opRenew, r.ID, r.Claims, nil, nil, s.now()))
+	if err != nil {
+		return err
+	}
+	if p.status != statusDone {
+		return limits.ErrLeaseLost
+	}
+	return nil
+}
+
+// Peek implements limits.Store.
+func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
+	r.Prepare()
+	for attempt := 0; ; attempt++ {
+		p, err := s.run(ctx, s.encode(opPeek, "", r.Claims, r.Holds, nil, s.now()))
+		if err != nil {
+			return err
+		}
+		if p.status == statusSkewed && attempt == 0 {
+			continue
+		}
+		if err := p.into(r); err != nil {
+			return fmt.Errorf("peeking into redis: %w: %w", limits.ErrUnavailable, err)
+		}
+		r.Refuse()
+		return nil
+	}
+}
+
+// Charge implements limits.Store. It is counted once, however often it has to
+// be sent.
+func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
+	r := limits.Reservation{ID: s.id(), Claims: claims}
+	for attempt := 0; ; attempt++ {
+		p, err := s.run(ctx, s.encode(opCharge, r.ID, claims, nil, nil, s.now()))
+		if err != nil {
+			s.later(opCharge, &r, nil)
+			return err
+		}
+		if p.status != statusSkewed || attempt > 0 {
+			return nil
+		}
+	}
+}
+
+// restored is how many counters one script restores, so that none runs long.
+const restored = 50
+
+// Restore implements limits.Store.
+func (s *Store) Restore(ctx context.Context, claims []limits.Claim) error {
+	for attempt := 0; len(claims) > 0; {
+		some := claims[:min(len(claims), restored)]
+		p, err := s.run(ctx, s.encode(opRestore, "", some, nil, nil, s.now()))
+		if err != nil {
+			return err
+		}
+		if p.status == statusSkewed {
+			if attempt++; attempt > 1 {
+				return fmt.Errorf("restoring in redis: %w: its clock has no period of ours", limits.ErrUnavailable)
+			}
+			continue
+		}
+		claims, attempt = claims[len(some):], 0
+	}
+	return nil
+}
+
+// farewell is how long a closed store goes on trying to settle what a server
+// that is away has not been told.
+const farewell = time.Minute
+
+// Close implements limits.Store: the connections go when the last reservation
+// is settled.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed.IsZero() {
+		s.closed = s.clock()
+	}
+	s.mu.Unlock()
+	s.finish()
+	return nil
+}
+
+// finish disconnects a closed store that holds nothing more.
+func (s *Store) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.IsZero() || s.held.Load() > 0 || len(s.pending) > 0 && s.clock().Sub(s.closed) < farewell {
+		return
+	}
+	s.cancel()
+	if client := s.client; client != nil {
+		s.client = nil
+		// Closing waits for answers, which a server that hangs does not send.
+		go client.Close()
+	}
+}
+
+// Interface guards.
+var (
+	_ limits.Store  = (*Store)(nil)
+	_ limits.Tester = (*Store)(nil)
+)

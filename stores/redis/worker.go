@@ -1,0 +1,174 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+const (
+	// probeEvery is how long an open breaker waits between probes.
+	probeEvery = 250 * time.Millisecond
+
+	// pings is how many per connection a server that comes back must answer.
+	pings = 8
+
+	// maxPending is how many settlements wait for a server that is away; the
+	// oldest are given up, and their reservations stay counted.
+	maxPending = 10_000
+)
+
+// later keeps a settlement until the server can be asked.
+func (s *Store) later(op string, r *limits.Reservation, amounts []int64) {
+	kept := settlement{op: op, id: r.ID, claims: slices.Clone(r.Claims), amounts: amounts}
+	s.mu.Lock()
+	if len(s.pending) >= maxPending {
+		s.pending = s.pending[1:]
+	}
+	s.pending = append(s.pending, kept)
+	s.mu.Unlock()
+	s.wake()
+}
+
+// Pending is how many settlements wait for the server.
+func (s *Store) Pending() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending)
+}
+
+// wake sees to it that somebody connects, probes and settles what is pending.
+func (s *Store) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.working || s.background.Err() != nil {
+		return
+	}
+	s.working = true
+	go s.work()
+}
+
+// work runs until the breaker is closed and nothing is pending.
+func (s *Store) work() {
+	defer s.finish()
+	for {
+		done := s.recover() == nil && s.settlePending() == nil
+		s.mu.Lock()
+		if done && len(s.pending) == 0 && s.breaker.allow() || s.background.Err() != nil {
+			s.working = false
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		if done {
+			continue
+		}
+		// A store that was closed gives up at last.
+		s.finish()
+		select {
+		case <-s.background.Done():
+		case <-time.After(probeEvery):
+		}
+	}
+}
+
+// recover closes an open breaker if the server decides again: the half-open
+// probe. It may take as long as a connection takes, unlike a request.
+func (s *Store) recover() error {
+	if s.breaker.allow() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.background, dialTimeout)
+	defer cancel()
+	client, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.probe(ctx, client); err != nil {
+		return err
+	}
+	// Which connection a command takes is chance. Enough of them make sure that
+	// no request is the first to meet one that has died.
+	for range min(pings*s.pool, 512) {
+		if err := client.Do(ctx, client.B().Ping().Build()).Error(); err != nil {
+			return fmt.Errorf("probing redis: %w", err)
+		}
+	}
+	s.breaker.close()
+	return nil
+}
+
+// connect returns the client, and makes it if there is none.
+func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
+	s.mu.Lock()
+	client := s.client
+	s.mu.Unlock()
+	if client != nil {
+		return client, nil
+	}
+	client, err := rueidis.NewClient(s.dial)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to redis: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client != nil || ctx.Err() != nil {
+		client.Close()
+		if s.client == nil {
+			return nil, fmt.Errorf("connecting to redis: %w", ctx.Err())
+		}
+		return s.client, nil
+	}
+	s.client = client
+	return client, nil
+}
+
+// probe runs the script, reading only.
+func (s *Store) probe(ctx context.Context, client rueidis.Client) error {
+	p, err := decode(s.script.Exec(ctx, client, []string{s.tag + "generation", s.tag + "held:"}, []string{opPeek, "0", number(limits.LeaseTime), recordTTL, ""}))
+	if err != nil {
+		return fmt.Errorf("probing redis: %w", err)
+	}
+	if p.status != statusDone {
+		return errors.New("probing redis: the script does not answer")
+	}
+	s.skew.Store(p.now - s.clock().UnixMicro())
+	return nil
+}
+
+// settlePending sends what waits, oldest first. Sending twice does no harm.
+func (s *Store) settlePending() error {
+	for {
+		s.mu.Lock()
+		if len(s.pending) == 0 {
+			s.pending = nil
+			s.mu.Unlock()
+			return nil
+		}
+		first := s.pending[0]
+		s.mu.Unlock()
+		_, err := s.run(s.background, s.encode(first.op, first.id, first.claims, nil, first.amounts, s.now()))
+		if err != nil && !wrongType(err) {
+			return err
+		}
+		s.mu.Lock()
+		if len(s.pending) > 0 && s.pending[0].id == first.id {
+			s.pending = s.pending[1:]
+		}
+		s.mu.Unlock()
+	}
+}
+
+// wrongType reports whether the server refuses a script for one of its keys,
+// which somebody else has written: trying again does not help.
+func wrongType(err error) bool {
+	answer, ok := rueidis.IsRedisErr(err)
+	return ok && strings.Contains(answer.Error(), "WRONGTYPE")
+}
