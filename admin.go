@@ -33,9 +33,6 @@ func (adminMetrics) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Routes implements caddy.AdminRouter. The metrics themselves are at Caddy's own one.
-func (adminMetrics) Routes() []caddy.AdminRoute { return nil }
-
 // Interface guards.
 var (
 	_ caddy.AdminRouter = adminMetrics{}

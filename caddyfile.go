@@ -18,16 +18,19 @@ func init() {
 	httpcaddyfile.RegisterGlobalOption("ai", parseGlobal)
 
 	httpcaddyfile.RegisterHandlerDirective("ai_health", handlers.ParseHealth)
+	httpcaddyfile.RegisterHandlerDirective("ai_auth", handlers.ParseAuth)
+	httpcaddyfile.RegisterHandlerDirective("ai_limit", handlers.ParseLimit)
 	httpcaddyfile.RegisterHandlerDirective("ai_proxy", handlers.ParseProxy)
 	httpcaddyfile.RegisterDirective("ai_gateway", parseGateway)
 
-	for _, directive := range []string{"ai_health", "ai_proxy", "ai_gateway"} {
+	for _, directive := range []string{"ai_health", "ai_auth", "ai_limit", "ai_proxy", "ai_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
 	}
 }
 
 // parseGateway reads the sugar `ai_gateway`, which stands for the handlers of
-// the request path in one subroute. It takes the options of ai_proxy. Syntax:
+// the request path in one subroute: ai_auth and ai_proxy. It takes the options of
+// both. Syntax:
 //
 //	ai_gateway [<matcher>] {
 //		...
@@ -40,13 +43,14 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := handlers.ParseProxy(h)
+	auth, proxy, err := handlers.ParseGateway(h)
 	if err != nil {
 		return nil, err
 	}
 	subroute := &caddyhttp.Subroute{
 		Routes: caddyhttp.RouteList{{
 			HandlersRaw: []json.RawMessage{
+				caddyconfig.JSONModuleObject(auth, "handler", "ai_auth", nil),
 				caddyconfig.JSONModuleObject(proxy, "handler", "ai_proxy", nil),
 			},
 		}},

@@ -9,6 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
 )
@@ -22,6 +25,16 @@ import (
 //		model <alias> [<targets...>] {
 //			...
 //		}
+//		key <name> <placeholder|hash> {
+//			...
+//		}
+//		keys_file <path>
+//		key_pepper <placeholder>
+//		limit [provider|model|team|user|key <name>] <unit> <amount> [<window>] [<options...>]
+//		store <module>
+//		records <module>
+//		price <target-pattern> <prices...>
+//		unpriced deny|estimate|free
 //		tokenizer <model-pattern> <format> <path>
 //		usage <sink>
 //		drain_timeout <duration>
@@ -74,6 +87,27 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 		return p.provider(d, name)
 	case "model":
 		return p.model(d)
+	case "key":
+		return p.key(d)
+	case "keys_file":
+		return p.once(d, &p.app.KeysFile)
+	case "key_pepper":
+		if err := p.once(d, &p.app.KeyPepper); err != nil {
+			return err
+		}
+		if err := secret.CheckReference(p.app.KeyPepper); err != nil {
+			return d.Errf("key_pepper %v", err)
+		}
+	case "limit":
+		return p.limit(d)
+	case "store":
+		return p.store(d)
+	case "records":
+		return p.records(d)
+	case "price":
+		return p.price(d)
+	case "unpriced":
+		return words.Choice(d, &p.app.Unpriced, gateway.UnpricedDeny, gateway.UnpricedEstimate, gateway.UnpricedFree)
 	case "tokenizer":
 		var t Tokenizer
 		if !d.AllArgs(&t.Models, &t.Format, &t.Path) {
@@ -99,7 +133,7 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 		}
 		return words.Duration(d, &p.app.DrainTimeout)
 	default:
-		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "tokenizer", "usage", "drain_timeout"))
+		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "key", "keys_file", "key_pepper", "limit", "store", "records", "price", "unpriced", "tokenizer", "usage", "drain_timeout"))
 	}
 	return nil
 }
@@ -142,6 +176,7 @@ func unmarshalGuest(d *caddyfile.Dispenser, namespace, name, what string) (caddy
 //		to <targets...>
 //		max_output_tokens <number>
 //		max_input_tokens <number>
+//		limit <unit> <amount> [<window>] [<options...>]
 //		context_window <number>
 //		temperature <min> <max>
 //		allow_params <names...>
@@ -169,7 +204,7 @@ func (p *appParser) model(d *caddyfile.Dispenser) error {
 	given := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		option := d.Val()
-		if given[option] && option != "to" {
+		if given[option] && option != "to" && option != "limit" {
 			return d.Errf("%s is given twice", option)
 		}
 		given[option] = true
@@ -206,6 +241,13 @@ func (m *Model) option(d *caddyfile.Dispenser, option string) error {
 			return d.ArgErr()
 		}
 		return m.targets(d)
+	case "limit":
+		rule, err := limits.Parse(d.RemainingArgs())
+		if err != nil {
+			return d.Errf("limit: %v", err)
+		}
+		m.Limits = append(m.Limits, rule)
+		return nil
 	case "max_output_tokens":
 		return words.Count(d, &m.MaxOutputTokens)
 	case "max_input_tokens":
@@ -228,7 +270,7 @@ func (m *Model) option(d *caddyfile.Dispenser, option string) error {
 		return words.Duration(d, &m.TotalTimeout)
 	default:
 		return d.Errf("unrecognized model option '%s'%s", option, typo.Suggest(option,
-			"to", "max_output_tokens", "max_input_tokens", "context_window", "temperature", "allow_params", "deny_params",
+			"to", "limit", "max_output_tokens", "max_input_tokens", "context_window", "temperature", "allow_params", "deny_params",
 			"response_header_timeout", "first_token_timeout", "idle_timeout", "total_timeout"))
 	}
 }

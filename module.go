@@ -4,6 +4,7 @@ package weir
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/handlers"
 	// Commands and the built-in guests.
 	_ "github.com/weirproxy/weir/internal/cli"
@@ -28,7 +30,11 @@ import (
 	_ "github.com/weirproxy/weir/providers/openai_compatible"
 	_ "github.com/weirproxy/weir/providers/simulator"
 	_ "github.com/weirproxy/weir/providers/vertex"
+	_ "github.com/weirproxy/weir/records/postgres"
+	_ "github.com/weirproxy/weir/records/sqlite"
 	_ "github.com/weirproxy/weir/records/usagelog"
+	_ "github.com/weirproxy/weir/stores/memory"
+	_ "github.com/weirproxy/weir/stores/redis"
 )
 
 func init() {
@@ -46,6 +52,36 @@ type App struct {
 	// `*`; the longest literal prefix wins.
 	Models map[string]*Model `json:"models,omitempty"`
 
+	// Virtual keys, by their names. While there is none, here or in keys_file,
+	// only loopback and private clients are served.
+	Keys map[string]*Key `json:"keys,omitempty"`
+
+	// A JSON file of more keys, which `caddy ai keys` and the admin endpoint
+	// `/ai/keys` change; it is watched. Default: none.
+	KeysFile string `json:"keys_file,omitempty"`
+
+	// A placeholder for the secret with which keys are hashed. Hashes made with
+	// another are void. Default: one that is no secret.
+	KeyPepper string `json:"key_pepper,omitempty"`
+
+	// Limits that hold for everybody, or for those that they name.
+	Limits []Limit `json:"limits,omitempty"`
+
+	// Where limits are counted. Default: `memory`.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=ai.stores inline_key=store"`
+
+	// Where the usage ledger is kept, behind a journal on disk. Default: nowhere,
+	// and budgets are forgotten when the process ends.
+	RecordsRaw json.RawMessage `json:"records,omitempty" caddy:"namespace=ai.records inline_key=records"`
+
+	// Prices that go before the catalogue's, such as
+	// `gpu/* input 0.20 output 0.60`, in US dollars for a million tokens.
+	Prices []string `json:"prices,omitempty"`
+
+	// What becomes of a request whose price is not known, for callers under a
+	// limit in usd: `deny`, `estimate` or `free`. Default: `deny`.
+	Unpriced string `json:"unpriced,omitempty"`
+
 	// Tokenizers for models whose vocabulary is not built in, read from files.
 	// The longest literal prefix wins. Default: none.
 	Tokenizers []Tokenizer `json:"tokenizers,omitempty"`
@@ -60,6 +96,9 @@ type App struct {
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
 	gateway *gateway.Gateway
+	access  *access
+	book    *book
+	modules map[string]string // of providers, by their names
 	tokens  *tokens.Counter
 	shared  *shared
 	logger  *zap.Logger
@@ -74,6 +113,10 @@ type Model struct {
 	// The targets, in order. Their models may contain the `*` of the name, or
 	// be `*` alone for the whole name that the client sent.
 	Targets []Target `json:"targets,omitempty"`
+
+	// Limits of everybody's use of this name, such as `requests 100 1s`.
+	// Default: none.
+	Limits []limits.Rule `json:"limits,omitempty"`
 
 	// The most tokens that a request may ask for. A request that names no cap
 	// gets this one. Default: none.
@@ -148,6 +191,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		a.drain.Store(1 << 62) // as long as Caddy lets them
 	}
 
+	a.modules = make(map[string]string, len(a.ProvidersRaw))
+	for name, raw := range a.ProvidersRaw {
+		a.modules[name] = moduleOf(raw) // Caddy drops the raw form when it loads a module
+	}
 	providers, err := a.loadProviders(ctx)
 	if err != nil {
 		return err
@@ -159,6 +206,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.tokens, err = a.loadTokenizers(); err != nil {
 		return err
 	}
+	if err = a.loadAccess(ctx); err != nil {
+		return err
+	}
+	if err = a.loadLedger(ctx); err != nil {
+		return err
+	}
+	if a.book != nil {
+		sinks = append(sinks, a.book)
+	}
+	a.watchKeys(ctx)
 	if a.shared, err = acquireShared(); err != nil {
 		return err
 	}
@@ -285,7 +342,18 @@ func (m *Model) domain(name string) *gateway.Model {
 
 // Validate implements caddy.Validator.
 func (a *App) Validate() error {
+	switch a.Unpriced {
+	case "", gateway.UnpricedDeny, gateway.UnpricedEstimate, gateway.UnpricedFree:
+	default:
+		return fmt.Errorf("unpriced must be 'deny', 'estimate' or 'free', not '%s'", a.Unpriced)
+	}
 	for name, m := range a.Models {
+		if m == nil {
+			return fmt.Errorf("model '%s' is null", name)
+		}
+		if err := limits.Check(m.Limits); err != nil {
+			return fmt.Errorf("model '%s': %w", name, err)
+		}
 		if i := indexStar(name); i >= 0 && i != len(name)-1 {
 			return fmt.Errorf("model '%s': `*` may only stand at the end of a name", name)
 		}
@@ -309,8 +377,13 @@ func indexStar(name string) int {
 // may have come before.
 func (a *App) Start() error {
 	tokens.Preload()
-	a.logger.Warn("no API key is configured: only loopback and private clients are served")
-	return nil
+	if a.access.set.Len() == 0 {
+		a.logger.Warn("no API key is configured: only loopback and private clients are served")
+	}
+	if err := a.testStore(); err != nil {
+		return err
+	}
+	return a.openLedger()
 }
 
 // Stop implements caddy.App. Requests may still come, and streams go on.
@@ -319,11 +392,12 @@ func (*App) Stop() error { return nil }
 // Cleanup implements caddy.CleanerUpper. It runs while streams of this
 // configuration still do; they need nothing of what it lets go.
 func (a *App) Cleanup() error {
+	err := errors.Join(a.access.release(), a.book.release())
 	if a.shared == nil {
-		return nil // Provision failed before it took anything
+		return err // Provision failed before it took more
 	}
 	a.shared = nil
-	return releaseShared()
+	return errors.Join(err, releaseShared())
 }
 
 // Gateway implements handlers.Host.

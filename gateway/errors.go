@@ -26,6 +26,9 @@ type Error struct {
 	// RetryAfter is when a retry may succeed; 0 when that is not known.
 	RetryAfter time.Duration
 
+	// NoRetry says that no retry can help, whatever the kind.
+	NoRetry bool
+
 	// Phase is where it happened, such as "first_token"; for logs and metrics.
 	Phase string
 

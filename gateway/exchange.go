@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -34,6 +35,9 @@ type Exchange struct {
 	// number of calls made.
 	Target   Target
 	Attempts int
+
+	// Price is the target's, nil when none is known.
+	Price *prices.Price
 
 	// Timings are measured as the exchange goes.
 	Timings Timings

@@ -3,6 +3,7 @@ package gateway
 import (
 	"time"
 
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -19,6 +20,8 @@ type Record struct {
 	Time          time.Time
 	Key           string
 	Principal     string
+	Team          string
+	User          string
 	Dialect       wire.Dialect
 	Operation     string
 	Model         string
@@ -34,10 +37,16 @@ type Record struct {
 	Dropped       []string // members that a translation left out
 	Usage         wire.Usage
 	UsageSource   string
-	Cache         string
-	Attempts      int
-	BytesOut      int64
-	Timings       Timings
+
+	// Cost is what the exchange cost; Priced is false when no price is known,
+	// which is not the same as free.
+	Cost   prices.Cost
+	Priced bool
+
+	Cache    string
+	Attempts int
+	BytesOut int64
+	Timings  Timings
 }
 
 // Settle ends the exchange: it makes its one record and hands it to every
@@ -65,6 +74,8 @@ func (x *Exchange) recordLocked() *Record {
 		Time:          x.Start,
 		Key:           x.Principal.Key,
 		Principal:     x.Principal.Name(),
+		Team:          x.Principal.Team,
+		User:          x.Principal.User,
 		Dialect:       x.Dialect,
 		Operation:     x.Operation.Name,
 		Model:         x.Model,
@@ -82,6 +93,7 @@ func (x *Exchange) recordLocked() *Record {
 		BytesOut:      x.outcome.BytesOut,
 		Timings:       x.Timings,
 	}
+	record.Cost, record.Priced = x.costLocked(usage)
 	switch {
 	case x.outcome.Err != nil:
 		record.Error, record.Phase = x.outcome.Err.Kind.String(), x.outcome.Err.Phase
@@ -124,4 +136,33 @@ func (x *Exchange) usageLocked() (wire.Usage, string) {
 // it is over.
 func finished(reason string) bool {
 	return reason != "" && reason != "in_progress" && reason != "queued"
+}
+
+// costLocked is what usage costs at the target's price. What no upstream took
+// costs nothing, whatever the price.
+func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced bool) {
+	switch {
+	case x.Price != nil:
+		return x.Price.Cost(prices.FromUsage(usage)), true
+	case usage.IsZero():
+		return prices.Cost{}, true
+	default:
+		return prices.Cost{}, false
+	}
+}
+
+// Draft is the record that the exchange would make if it ended now.
+func (x *Exchange) Draft() *Record {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.recordLocked()
+}
+
+// CostOf is what usage would cost at the exchange's target, in nano-dollars; ok
+// is false when no price is known.
+func (x *Exchange) CostOf(usage wire.Usage) (nano int64, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	cost, ok := x.costLocked(usage)
+	return cost.Total, ok
 }

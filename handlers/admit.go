@@ -2,46 +2,53 @@ package handlers
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/wire"
 )
 
 // admit decides whether the caller may use the gateway at all. Nothing of
 // the body has been read: strangers get neither memory nor a 100 Continue.
 //
-// Without keys, only loopback and private clients are served. An open relay
-// to paid APIs must be asked for by name.
+// ai_auth has found the caller, if it stands before this handler; a site
+// without it asks for the same: a key where keys are configured, else a
+// private address. An open relay to paid APIs must be asked for by name.
 func (c *call) admit() error {
 	start := c.proxy.gateway.Now()
 	defer c.timed(start, &c.x.Timings.Auth)
 	if stranger := c.stranger(); stranger != nil {
 		return stranger
 	}
+	c.x.Update(func() {
+		c.x.Principal = c.caller.principal
+	})
 	return nil
 }
 
 // stranger is the refusal of a caller who may not use the gateway, nil for
 // one who may.
 func (c *call) stranger() *gateway.Error {
-	if private(clientIP(c)) {
+	if known, ok := caddyhttp.GetVar(c.r.Context(), callerVar).(*caller); ok {
+		c.caller = known
 		return nil
 	}
-	return &gateway.Error{Kind: wire.KindAuthentication, Message: "no API key is configured here, so only loopback and private addresses are served"}
+	var refusal *gateway.Error
+	c.caller, refusal = c.proxy.auth.identify(c.r)
+	return refusal
 }
 
 // clientIP is the address that Caddy has determined, which honours the
 // site's trusted_proxies; else the peer's own.
-func clientIP(c *call) string {
-	if ip, ok := caddyhttp.GetVar(c.r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
+func clientIP(r *http.Request) string {
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
 		return ip
 	}
-	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return c.r.RemoteAddr
+		return r.RemoteAddr
 	}
 	return host
 }

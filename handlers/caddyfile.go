@@ -103,6 +103,18 @@ func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	}
 }
 
+// ParseGateway reads the options of ai_gateway: those of ai_auth and those of
+// ai_proxy.
+func ParseGateway(h httpcaddyfile.Helper) (*Auth, *Proxy, error) {
+	a, p := new(Auth), new(Proxy)
+	return a, p, eachOption(h.Dispenser, func(d *caddyfile.Dispenser, option string) error {
+		if known, err := a.unmarshalOption(d, option); known {
+			return err
+		}
+		return p.unmarshalOption(d, option)
+	})
+}
+
 // ParseHealth reads the directive ai_health. Syntax:
 //
 //	ai_health [<matcher>] {

@@ -42,6 +42,12 @@ type call struct {
 	flight *inflight.Call
 	target *gateway.Route
 
+	// caller is who asks; quota is what the call holds of limits, and cap the
+	// cap on generated tokens that they make necessary, 0 for none.
+	caller *caller
+	quota  quota
+	cap    int64
+
 	// upstream is the provider that is called, also for a list of models.
 	upstream gateway.Provider
 
@@ -80,6 +86,7 @@ func (p *Proxy) newCall(w http.ResponseWriter, r *http.Request) *call {
 		c.out.array = new(gemini.Array)
 	}
 	c.id = requestID(r)
+	c.quota.store = p.limits
 	return c
 }
 
@@ -145,6 +152,9 @@ func (c *call) settle() {
 		}
 	})
 	record := c.x.Settle()
+	if record != nil {
+		c.settleLimits(record)
+	}
 	c.logRecord(record)
 	c.finish(record)
 	c.body.release()

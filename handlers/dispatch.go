@@ -34,6 +34,7 @@ func (c *call) dispatch() (*http.Response, error) {
 	c.x.Update(func() { c.x.Attempts++ })
 	// Sent is spent: from here on an upstream may have begun to work.
 	c.x.Accepted()
+	c.proxy.host.Began(c.x)
 	res, err := c.target.Provider.Do(ctx, outgoing)
 	c.proxy.metrics.Attempt(c.x.Target.Provider, res, err)
 	if err != nil {

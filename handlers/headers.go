@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -19,6 +20,7 @@ const (
 	headerAttempts     = "X-Ai-Attempts"
 	headerInputTokens  = "X-Ai-Input-Tokens"
 	headerOutputTokens = "X-Ai-Output-Tokens"
+	headerCost         = "X-Ai-Cost-Usd"
 	headerServerTiming = "Server-Timing"
 	headerRetry        = "X-Should-Retry"
 )
@@ -112,7 +114,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // setRetry tells SDKs whether and when to try again: without it they retry
 // every 429 and 5xx, also those that cannot succeed.
 func setRetry(h http.Header, e *gateway.Error) {
-	if !e.Kind.Retryable() {
+	if !e.Kind.Retryable() || e.NoRetry {
 		setHeader(h, headerRetry, "false")
 		return
 	}
@@ -165,4 +167,7 @@ func (c *call) setUsage(usage wire.Usage) {
 	h := c.out.w.Header()
 	setHeader(h, headerInputTokens, strconv.FormatInt(usage.Input, 10))
 	setHeader(h, headerOutputTokens, strconv.FormatInt(usage.Output, 10))
+	if nano, ok := c.x.CostOf(usage); ok {
+		setHeader(h, headerCost, prices.FormatUSD(nano))
+	}
 }

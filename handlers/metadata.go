@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/openai"
@@ -50,6 +51,10 @@ func (s *stream) metadata() []byte {
 		meta = append(meta, n.name...)
 		meta = append(meta, `":`...)
 		meta = strconv.AppendInt(meta, n.value, 10)
+	}
+	if nano, ok := c.x.CostOf(seen.Usage); ok {
+		meta = append(meta, `,"cost_usd":`...)
+		meta = append(meta, prices.FormatUSD(nano)...)
 	}
 	meta = append(meta, '}')
 	return c.door.AppendMetadata(nil, meta, &seen)

@@ -34,7 +34,8 @@ func (c *call) serveModels() error {
 	if c.route.Model != "" {
 		return c.serveModel(c.route.Model)
 	}
-	if names := c.listers(); len(g.Models()) == 0 && len(names) == 1 && len(g.ProviderNames()) == 1 && c.native(g.Provider(names[0])) {
+	everything := c.caller.key == nil || len(c.caller.key.Models) == 0
+	if names := c.listers(); everything && len(g.Models()) == 0 && len(names) == 1 && len(g.ProviderNames()) == 1 && c.native(g.Provider(names[0])) {
 		return c.passModels(g.Provider(names[0]), wire.ListModels.Path)
 	}
 	return c.renderModels(c.names())
@@ -78,6 +79,9 @@ func (c *call) serveModel(id string) error {
 		if route, err = g.Resolve(wire.ListModels, id); err != nil {
 			return c.render(gateway.AsError(err))
 		}
+	}
+	if c.caller.key != nil && !c.caller.key.Allows(id, route.Target.String()) {
+		return c.render(&gateway.Error{Kind: wire.KindModelNotFound, Param: "model", Message: "the model '" + id + "' does not exist or is not yours to use"})
 	}
 	if route.Alias != "" || !route.Provider.Speaks(wire.ListModels) || !c.native(route.Provider) {
 		body, err := json.Marshal(c.describe(id))
@@ -124,15 +128,15 @@ func (c *call) names() []string {
 	g := c.proxy.gateway
 	var names []string
 	seen := make(map[string]bool)
-	add := func(name string) {
-		if !seen[name] {
+	add := func(name, target string) {
+		if !seen[name] && (c.caller.key == nil || c.caller.key.Allows(name, target)) {
 			seen[name] = true
 			names = append(names, name)
 		}
 	}
 	for _, model := range g.Models() {
 		if !strings.HasSuffix(model.Name, "*") {
-			add(model.Name)
+			add(model.Name, model.Targets[0].String())
 		}
 	}
 	ctx, cancel := context.WithTimeout(c.r.Context(), modelsTimeout)
@@ -140,9 +144,9 @@ func (c *call) names() []string {
 	for _, list := range c.listAll(ctx) {
 		for _, id := range list.ids {
 			if owner, ok := g.Provider(list.provider).(gateway.Owner); ok && owner.Owns(id) {
-				add(id)
+				add(id, list.provider+"/"+id)
 			} else {
-				add(list.provider + "/" + id)
+				add(list.provider+"/"+id, list.provider+"/"+id)
 			}
 		}
 	}

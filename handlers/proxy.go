@@ -12,6 +12,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 	"github.com/weirproxy/weir/wire"
@@ -26,6 +29,26 @@ type Host interface {
 	Gateway() *gateway.Gateway
 	Metrics() *telemetry.Metrics
 	Tokens() *tokens.Counter
+
+	// VirtualKeys are the keys that Weir issues, and KeyRules the limits of one.
+	VirtualKeys() *keys.Set
+	KeyRules(key *keys.Key) ([]limits.Rule, error)
+
+	// Rules are the configuration's own limits, LimitStore where all are counted.
+	Rules() *gateway.Rules
+	LimitStore() limits.Store
+
+	// Price is what a target costs, nil if that is not known; UnpricedPolicy
+	// says what then becomes of callers under a limit in usd.
+	Price(target gateway.Target) *prices.Price
+	UnpricedPolicy() string
+
+	// Began and Went tell the ledger of a call that is about to be sent, and of
+	// how far it has come, for the case that the process dies. LedgerFails says
+	// that the ledger cannot be written.
+	Began(x *gateway.Exchange)
+	Went(x *gateway.Exchange)
+	LedgerFails() bool
 
 	// LimitDrain tells the app how long Caddy will go on accepting requests
 	// when the process exits, and how long it will then wait for open ones;
@@ -114,6 +137,10 @@ type Proxy struct {
 	// routes (`handle_errors`). Default: `dialect`.
 	Errors string `json:"errors,omitempty"`
 
+	host     Host
+	auth     Auth
+	rules    *gateway.Rules
+	limits   limits.Store
 	gateway  *gateway.Gateway
 	metrics  *telemetry.Metrics
 	tokens   *tokens.Counter
@@ -151,7 +178,9 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.gateway, p.metrics, p.tokens = host.Gateway(), host.Metrics(), host.Tokens()
+	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
+	p.rules, p.limits = host.Rules(), host.LimitStore()
+	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)
 	setDefault(&p.Heartbeat, caddy.Duration(defaultHeartbeat))
@@ -266,6 +295,9 @@ func (c *call) serve() error {
 		return c.count()
 	}
 	if err := c.resolve(); err != nil {
+		return err
+	}
+	if err := c.reserve(); err != nil {
 		return err
 	}
 	res, err := c.dispatch()

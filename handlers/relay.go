@@ -253,6 +253,7 @@ func (c *call) relayAnswer(res *http.Response, body io.Reader, kind int) error {
 	}
 	if seen.Reported {
 		c.setUsage(seen.Usage)
+		c.settledLimits(seen.Usage)
 	}
 	c.setTiming()
 	setHeader(h, "Content-Length", strconv.Itoa(len(answer)))

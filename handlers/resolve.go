@@ -20,7 +20,11 @@ func (c *call) resolve() error {
 	}
 	c.target, c.upstream = route, route.Provider
 	c.source = doors.Of(route.Operation)
-	c.x.Update(func() { c.x.Target = route.Target })
+	price := c.proxy.host.Price(route.Target)
+	c.x.Update(func() { c.x.Target, c.x.Price = route.Target, price })
+	if err := c.permit(); err != nil {
+		return err
+	}
 	if c.form != nil {
 		return route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope)
 	}
@@ -31,6 +35,15 @@ func (c *call) resolve() error {
 		return err
 	}
 	return c.proxy.gateway.CheckInput(c.x, route, &c.proxy.policy)
+}
+
+// permit refuses a model that the caller's key may not use.
+func (c *call) permit() error {
+	key := c.caller.key
+	if key == nil || key.Allows(c.x.Model, c.target.Target.String()) {
+		return nil
+	}
+	return &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: "the key '" + key.Name + "' may not use the model '" + c.x.Model + "'"}
 }
 
 // requireCap refuses a request without the cap that its vendor demands, unless
@@ -56,10 +69,19 @@ func (c *call) rewrite() wire.Rewrite {
 	if op == wire.Chat || op == wire.Completions {
 		rw.AskUsage = !traits.NoStreamOptions
 	}
-	if limit := c.outputLimit(); limit > 0 {
+	if limit := c.capToWrite(); limit > 0 {
 		rw.CapParam, rw.Cap = capParam(op, traits), limit
 	}
 	return rw
+}
+
+// capToWrite is the cap for a call that names none: the one that its limits
+// were reserved with, else the site's and the model's.
+func (c *call) capToWrite() int64 {
+	if c.cap > 0 {
+		return c.cap
+	}
+	return c.outputLimit()
 }
 
 // capParam is the member in which an operation takes its cap on generated
@@ -74,6 +96,10 @@ func capParam(op *wire.Operation, traits gateway.Traits) string {
 		return "max_output_tokens"
 	case wire.GeminiGenerate:
 		return wire.GeminiCap
+	case wire.Converse:
+		return "maxTokens"
+	case wire.CohereChat:
+		return "max_tokens"
 	default:
 		return ""
 	}

@@ -31,6 +31,7 @@ type stream struct {
 	committed bool
 	content   bool // some of it has come
 	finishing bool
+	noted     time.Time // when the ledger was last told of it
 	unflushed bool
 
 	// translated is the event in the client's dialect, where that differs.
@@ -38,6 +39,9 @@ type stream struct {
 	bytes      int64
 	scratch    []byte
 }
+
+// noteEvery is how often the ledger is told how far a stream has come.
+const noteEvery = time.Second
 
 // maxHeld bounds what is kept back; more is content in any sense.
 const maxHeld = 64 << 10
@@ -47,7 +51,7 @@ const maxHeld = 64 << 10
 func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
 	reader := readers.Get().(*sse.Reader)
 	reader.Reset(body)
-	s := &stream{call: c, reader: reader, observer: c.source.Observer()}
+	s := &stream{call: c, reader: reader, observer: c.source.Observer(), noted: time.Now()}
 	if c.conversation != nil {
 		c.conversation.open()
 	}
@@ -107,6 +111,10 @@ func (s *stream) next() (done bool, err error) {
 	}
 	if s.event.Unknown && !s.event.HasData {
 		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent something that is no event stream"}
+	}
+	if now := time.Now(); now.Sub(s.noted) >= noteEvery {
+		s.noted = now
+		c.proxy.host.Went(c.x)
 	}
 	class, err := c.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
 	if err != nil {

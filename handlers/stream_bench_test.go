@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 	"github.com/weirproxy/weir/wire"
@@ -55,6 +57,14 @@ func chatStream(events int) []byte {
 	return b.Bytes()
 }
 
+// bare is a host that knows no prices.
+type bare struct{ Host }
+
+func (bare) Price(gateway.Target) *prices.Price { return nil }
+func (bare) Began(*gateway.Exchange)            {}
+func (bare) Went(*gateway.Exchange)             {}
+func (bare) LedgerFails() bool                  { return false }
+
 func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 	g, err := gateway.New(gateway.Config{
 		Providers: map[string]gateway.Provider{"up": canned{chatStream(events)}},
@@ -66,7 +76,10 @@ func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{gateway: g, metrics: telemetry.NewMetrics(), MaxBody: defaultMaxBody}
+	p := &Proxy{
+		host: bare{}, gateway: g, metrics: telemetry.NewMetrics(), MaxBody: defaultMaxBody, rules: &gateway.Rules{},
+		auth: Auth{gateway: g, keys: keys.NewSet(keys.NewHasher(nil))},
+	}
 	request := []byte(`{"model":"up/gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
 	return p, func() {
 		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", bytes.NewReader(request))

@@ -117,7 +117,7 @@ func newConversation(c *call, body []byte) (*conversation, error) {
 	t.asked.Model = c.target.Target.Model
 	t.asked.Stream = c.x.Stream
 	if t.asked.MaxTokens == 0 {
-		t.asked.MaxTokens = c.outputLimit()
+		t.asked.MaxTokens = c.capToWrite()
 	}
 	t.reply = wire.Reply{
 		Request: t.asked,

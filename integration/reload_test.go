@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -359,6 +360,13 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 		}
 	}
 	scraper.CloseIdleConnections()
+	t.Cleanup(func() {
+		if t.Failed() {
+			var b bytes.Buffer
+			_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+			t.Logf("%d goroutines at first; now:\n%s", goroutines, b.String())
+		}
+	})
 	eventually(t, "the goroutines of before", func() bool { runtime.GC(); return runtime.NumGoroutine() <= goroutines })
 	eventually(t, "the descriptors of before", func() bool { return openFiles(t) <= files })
 

@@ -207,7 +207,8 @@ func TestIncludeUsage(t *testing.T) {
 // TestMetadata puts the metadata event before the terminator.
 func TestMetadata(t *testing.T) {
 	times := regexp.MustCompile(`"(ttft|total)_ms":[0-9]+`)
-	meta := fmt.Sprintf(`{"request_id":%q,"provider":"up","model":"MODEL","attempts":1,"input_tokens":21,"output_tokens":7,"cached_tokens":0,"reasoning_tokens":0,"ttft_ms":0,"total_ms":0}`, requestID)
+	cost := regexp.MustCompile(`"cost_usd":0\.000[0-9]*[1-9]`)
+	meta := fmt.Sprintf(`{"request_id":%q,"provider":"up","model":"MODEL","attempts":1,"input_tokens":21,"output_tokens":7,"cached_tokens":0,"reasoning_tokens":0,"ttft_ms":0,"total_ms":0,"cost_usd":COST}`, requestID)
 	want := map[string]string{
 		"chat":      `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[],"ai_metadata":` + meta + "}\n\n",
 		"responses": "event: response.ai_metadata\ndata: {\"type\":\"response.ai_metadata\",\"ai_metadata\":" + meta + "}\n\n",
@@ -228,7 +229,7 @@ func TestMetadata(t *testing.T) {
 				rig := newRig(t, d, "", tt.site)
 				rig.answers(events(d.stream(2)))
 				got := rig.ask(t, d.path, d.body, tt.header)
-				got.body = times.ReplaceAllString(got.body, `"${1}_ms":0`)
+				got.body = cost.ReplaceAllString(times.ReplaceAllString(got.body, `"${1}_ms":0`), `"cost_usd":COST`)
 				body := d.shown(2)
 				if tt.on {
 					body = strings.TrimSuffix(body, d.end) + event + d.end

@@ -141,10 +141,11 @@ func TestLogs(t *testing.T) {
 		Source    string   `json:"usage_source"`
 		Cost      *float64 `json:"cost_usd"`
 	}
+	nothing := 0.0 // the simulator is free
 	wantRecords := []record{
-		{RequestID: "mine-1", Model: "chat", Provider: "sim", Upstream: "tokens-5", Status: 200, Output: 5, Source: "provider"},
-		{RequestID: "mine-2", Model: "chat", Provider: "sim", Upstream: "tokens-5", Status: 200, Output: 5, Source: "provider", Stream: true},
-		{RequestID: "mine-3", Model: "chart", Status: 404, Error: "model_not_found", Source: "none"},
+		{RequestID: "mine-1", Model: "chat", Provider: "sim", Upstream: "tokens-5", Status: 200, Output: 5, Source: "provider", Cost: &nothing},
+		{RequestID: "mine-2", Model: "chat", Provider: "sim", Upstream: "tokens-5", Status: 200, Output: 5, Source: "provider", Stream: true, Cost: &nothing},
+		{RequestID: "mine-3", Model: "chart", Status: 404, Error: "model_not_found", Source: "none", Cost: &nothing},
 	}
 	byID := make(map[string]json.RawMessage)
 	for i, line := range usage {
@@ -223,6 +224,9 @@ var metricLabels = map[string]string{
 	"caddy_ai_overhead_seconds_sum":               "dialect",
 	"caddy_ai_tokens_total":                       "direction,source",
 	"caddy_ai_in_flight":                          "",
+	"caddy_ai_cost_usd_total":                     "",
+	"caddy_ai_unpriced_total":                     "",
+	"caddy_ai_limit_decisions_total":              "decision,unit",
 	"caddy_ai_upstream_attempts_total":            "outcome,provider",
 	"caddy_ai_token_memo_total":                   "result",
 }

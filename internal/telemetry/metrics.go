@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -30,6 +31,9 @@ type Metrics struct {
 	tokens       *prometheus.CounterVec
 	inFlight     prometheus.Gauge
 	attempts     *prometheus.CounterVec
+	cost         prometheus.Counter
+	unpriced     prometheus.Counter
+	limits       *prometheus.CounterVec
 	memo         prometheus.Collector
 	requestCache sync.Map // seriesKey → *series
 }
@@ -62,7 +66,7 @@ func NewMetrics() *Metrics {
 	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "caddy", Subsystem: "ai", Name: name, Help: help, Buckets: buckets}, labels)
 	}
-	return &Metrics{
+	m := &Metrics{
 		requests:   counter("requests_total", "Requests that ended.", "dialect", "model", "provider", "status", "stream"),
 		duration:   histogram("request_duration_seconds", "Time from a request's start to its last byte.", latencyBuckets, "dialect", "model", "provider"),
 		firstToken: histogram("time_to_first_token_seconds", "Time from a request's start to the first content of its stream.", latencyBuckets, "dialect", "model", "provider"),
@@ -72,15 +76,28 @@ func NewMetrics() *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "in_flight", Help: "Requests being served.",
 		}),
+		cost: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "caddy", Subsystem: "ai", Name: "cost_usd_total", Help: "What requests cost, in US dollars.",
+		}),
+		unpriced: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "caddy", Subsystem: "ai", Name: "unpriced_total", Help: "Requests that used tokens whose price is not known.",
+		}),
+		limits:   counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
 		memo:     memo{},
 		attempts: counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
+	// Alerts on refusals need the series before the first one.
+	for unit := limits.Requests; unit <= limits.Concurrency; unit++ {
+		m.limits.WithLabelValues(unit.String(), "allowed")
+		m.limits.WithLabelValues(unit.String(), "refused")
+	}
+	return m
 }
 
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.memo,
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.cost, m.unpriced, m.limits, m.memo,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
@@ -113,6 +130,11 @@ func (m *Metrics) End(r *gateway.Record, model string) {
 	if own := r.Timings.Total - r.Timings.Upstream; r.Attempts > 0 && own >= 0 {
 		s.overhead.Observe(own.Seconds())
 	}
+	if r.Priced {
+		m.cost.Add(USD(r.Cost.Total))
+	} else {
+		m.unpriced.Inc()
+	}
 	for _, t := range [...]struct {
 		direction string
 		n         int64
@@ -142,6 +164,9 @@ func (m *Metrics) series(key seriesKey) *series {
 	m.requestCache.Store(key, s)
 	return s
 }
+
+// Limit counts one decision of a limit.
+func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, decision).Inc() }
 
 // Attempt counts one call to an upstream.
 func (m *Metrics) Attempt(provider string, res *http.Response, err error) {

@@ -42,9 +42,13 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt64("cache_write_tokens", r.Usage.CacheWrite)
 	enc.AddInt64("reasoning_tokens", r.Usage.Reasoning)
 	enc.AddString("usage_source", r.UsageSource)
-	// Null means that no price is known, which is not the same as free.
-	if err := enc.AddReflected("cost_usd", nil); err != nil {
+	if r.Priced {
+		enc.AddFloat64("cost_usd", USD(r.Cost.Total))
+	} else if err := enc.AddReflected("cost_usd", nil); err != nil { // null: no price is known
 		return err
+	}
+	if r.Cost.PriceVersion != "" {
+		enc.AddString("price_version", r.Cost.PriceVersion)
 	}
 	enc.AddString("cache", r.Cache)
 	enc.AddInt("attempts", r.Attempts)
@@ -74,6 +78,9 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	}
 	return nil
 }
+
+// USD is nano-dollars as dollars, for logs and metrics.
+func USD(nano int64) float64 { return float64(nano) / 1e9 }
 
 // Interface guard.
 var _ zapcore.ObjectMarshaler = Object{}

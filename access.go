@@ -1,0 +1,374 @@
+package weir
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/prices"
+	"github.com/weirproxy/weir/internal/secret"
+	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/stores/memory"
+)
+
+// Key is a virtual key of the configuration.
+type Key struct {
+	// What the client sends, as a placeholder such as `{env.CI_KEY}`, or its
+	// hash as `caddy ai keys hash` makes it; a literal secret is refused.
+	Secret string `json:"secret"`
+
+	// The models that it may use: names, or beginnings and `*`; the name that
+	// clients send or the target as `provider/model`. Default: all.
+	Models []string `json:"models,omitempty"`
+
+	// Its limits, such as `requests 60 1m`. Default: none.
+	Limits []limits.Rule `json:"limits,omitempty"`
+
+	// When it stops working. Default: never.
+	Expires time.Time `json:"expires,omitzero"`
+
+	// Whether it is refused for now. Default: `false`.
+	Disabled bool `json:"disabled,omitempty"`
+
+	// Whose it is. Default: nobody's.
+	User string `json:"user,omitempty"`
+	Team string `json:"team,omitempty"`
+
+	// What goes to the ledger with it. Default: nothing.
+	Tags     []string          `json:"tags,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Limit is a limit for everybody, or for one bearer of a scope.
+type Limit struct {
+	// `provider`, `model`, `team`, `user` or `key`. Default: the whole gateway.
+	Scope string `json:"scope,omitempty"`
+
+	// Whose limit it is; `*` is each of the scope by itself.
+	Name string `json:"name,omitempty"`
+
+	// The limit, such as `tokens 1M 1m`.
+	Rule limits.Rule `json:"rule"`
+}
+
+// access is who may do how much, as a configuration says it.
+type access struct {
+	set      *keys.Set
+	file     *keys.File
+	watcher  *keys.Watcher
+	watching sync.Mutex // a watcher belongs to one goroutine at a time
+	rules    gateway.Rules
+	store    limits.Store
+	shared   sharedStore // what store falls back from, nil for none
+	money    gateway.Money
+	modules  map[string]string // a provider's module by its name
+	unpriced string
+
+	// ruled are the parsed limits of keys, by *keys.Key.
+	ruled sync.Map
+}
+
+// sourceConfig is the source of the configuration's own keys. Those of the
+// file come after it: a key of the configuration wins.
+const sourceConfig = "configuration"
+
+// storeModule is the interface of the guest modules `ai.stores.*`.
+type storeModule interface {
+	Store() limits.Store
+}
+
+func (a *App) loadAccess(ctx caddy.Context) error {
+	acc := &access{unpriced: a.Unpriced, modules: a.modules}
+	a.access = acc // so that Cleanup finds what a failure leaves
+	if acc.unpriced == "" {
+		acc.unpriced = gateway.UnpricedDeny
+	}
+	for _, load := range []func(caddy.Context, *access) error{a.loadStore, a.loadKeys, a.loadRules, a.loadPrices} {
+		if err := load(ctx, acc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) loadStore(ctx caddy.Context, acc *access) error {
+	if a.StoreRaw == nil {
+		a.StoreRaw = []byte(`{"store":"memory"}`)
+	}
+	mod, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("loading store: %w", err)
+	}
+	guest, ok := mod.(storeModule)
+	if !ok {
+		return fmt.Errorf("module %T is no store", mod)
+	}
+	acc.store = guest.Store()
+	shared, ok := acc.store.(sharedStore)
+	if !ok {
+		return nil
+	}
+	value, _, err := pool.LoadOrNew(shared, func() (caddy.Destructor, error) {
+		return failover{limits.NewFailover(shared, memory.New(time.Now, 0), shared.Instances)}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("preparing for the store's failure: %w", err)
+	}
+	acc.store, acc.shared = value.(failover).Failover, shared
+	return nil
+}
+
+// sharedStore is a store that several gateways use, which may be away.
+type sharedStore interface {
+	limits.Store
+	Instances() int
+}
+
+// failover lives as long as a configuration uses its store, and remembers
+// through reloads how full the counters were. The store has its own pool.
+type failover struct{ *limits.Failover }
+
+// Destruct implements caddy.Destructor.
+func (failover) Destruct() error { return nil }
+
+// release gives up what the configuration shares with others.
+func (acc *access) release() error {
+	if acc == nil || acc.shared == nil {
+		return nil
+	}
+	_, err := pool.Delete(acc.shared)
+	acc.shared = nil
+	return err
+}
+
+func (a *App) loadKeys(_ caddy.Context, acc *access) error {
+	pepper := ""
+	if a.KeyPepper != "" {
+		value, err := secret.Resolve(a.KeyPepper)
+		if err != nil {
+			return fmt.Errorf("key_pepper: %w", err)
+		}
+		pepper = value.Reveal()
+	}
+	hasher := keys.NewHasher([]byte(pepper))
+	acc.set = keys.NewSet(hasher, sourceConfig)
+	names := make([]string, 0, len(a.Keys))
+	for name := range a.Keys {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	list := make([]keys.Key, 0, len(names))
+	for _, name := range names {
+		key, err := a.Keys[name].domain(name, hasher)
+		if err != nil {
+			return fmt.Errorf("key '%s': %w", name, err)
+		}
+		list = append(list, key)
+	}
+	if err := acc.set.Replace(sourceConfig, list); err != nil {
+		return err
+	}
+	if a.KeysFile == "" {
+		return nil
+	}
+	path, err := caddy.NewReplacer().ReplaceOrErr(a.KeysFile, true, true)
+	if err != nil {
+		return fmt.Errorf("keys_file: %w", err)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return fmt.Errorf("keys_file: %w", err)
+	}
+	acc.file = keys.NewFile(path, hasher, time.Now, rand.Reader)
+	acc.watcher = keys.NewWatcher(acc.set, acc.file)
+	if err := acc.watcher.Sync(context.Background()); err != nil {
+		return fmt.Errorf("keys_file: %w", err)
+	}
+	return nil
+}
+
+// domain is the key as the domain knows it.
+func (k *Key) domain(name string, hasher *keys.Hasher) (keys.Key, error) {
+	if k == nil {
+		return keys.Key{}, errors.New("it is null")
+	}
+	key := keys.Key{
+		Name: name, Models: k.Models, Expires: k.Expires, Disabled: k.Disabled,
+		User: k.User, Team: k.Team, Tags: k.Tags, Metadata: k.Metadata,
+	}
+	for i := range k.Limits {
+		key.Limits = append(key.Limits, strings.Fields(k.Limits[i].String()))
+	}
+	if err := limits.Check(k.Limits); err != nil {
+		return key, err
+	}
+	value := k.Secret
+	if !keys.IsHash(value) {
+		resolved, err := secret.Resolve(value)
+		if err != nil {
+			return key, fmt.Errorf("its secret: %w", err)
+		}
+		value = resolved.Reveal()
+	}
+	return keys.FromSecret(hasher, key, value)
+}
+
+func (a *App) loadRules(_ caddy.Context, acc *access) error {
+	for _, l := range a.Limits {
+		scope := l.Scope
+		if scope == "" {
+			scope = gateway.ScopeGlobal
+		} else if !slices.Contains(gateway.NamedScopes, scope) {
+			return fmt.Errorf("limit: unknown scope '%s'%s", scope, typo.Suggest(scope, gateway.NamedScopes...))
+		}
+		if err := acc.rules.Add(scope, l.Name, l.Rule); err != nil {
+			return err
+		}
+	}
+	for name, m := range a.Models {
+		if m == nil || len(m.Limits) == 0 { // null is refused elsewhere
+			continue
+		}
+		if err := acc.rules.Add(gateway.ScopeModel, name, m.Limits...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) loadPrices(_ caddy.Context, acc *access) error {
+	acc.money.Table.Catalogue = prices.Default()
+	for _, words := range a.Prices {
+		if err := acc.money.Table.Overrides.Add(strings.Fields(words)); err != nil {
+			return fmt.Errorf("price: %w", err)
+		}
+	}
+	return nil
+}
+
+// VirtualKeys implements handlers.Host.
+func (a *App) VirtualKeys() *keys.Set { return a.access.set }
+
+// KeyRules implements handlers.Host. A limit that cannot be read is an error:
+// a key whose limits are not known has none to spend under.
+func (a *App) KeyRules(key *keys.Key) ([]limits.Rule, error) {
+	if known, ok := a.access.ruled.Load(key); ok {
+		return known.([]limits.Rule), nil
+	}
+	rules, err := parseRules(key.Limits)
+	if err != nil {
+		return nil, fmt.Errorf("reading the limits of key '%s': %w", key.Name, err)
+	}
+	a.access.ruled.Store(key, rules)
+	return rules, nil
+}
+
+// parseRules reads limits as keys keep them.
+func parseRules(lines [][]string) ([]limits.Rule, error) {
+	rules := make([]limits.Rule, 0, len(lines))
+	for _, words := range lines {
+		rule, err := limits.Parse(words)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, limits.Check(rules)
+}
+
+// Rules implements handlers.Host.
+func (a *App) Rules() *gateway.Rules { return &a.access.rules }
+
+// LimitStore implements handlers.Host.
+func (a *App) LimitStore() limits.Store { return a.access.store }
+
+// Price implements handlers.Host.
+func (a *App) Price(target gateway.Target) *prices.Price {
+	price, ok := a.access.money.Table.Find(target.Provider, a.access.modules[target.Provider], target.Model)
+	switch {
+	case ok:
+		return price
+	case a.access.modules[target.Provider] == "simulator":
+		return free
+	default:
+		return nil
+	}
+}
+
+// free is what the simulator costs.
+var free = func() *prices.Price {
+	p, err := prices.Parse([]string{"free"})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
+
+// UnpricedPolicy implements handlers.Host.
+func (a *App) UnpricedPolicy() string { return a.access.unpriced }
+
+// testStore shows that the store's limits are in force before anything relies
+// on them: "configured but not enforced" is an error.
+func (a *App) testStore() error {
+	tester, ok := a.access.store.(limits.Tester)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), testTime)
+	defer cancel()
+	warnings, err := tester.SelfTest(ctx)
+	for _, w := range warnings {
+		a.logger.Warn("store: " + w)
+	}
+	if err != nil {
+		return fmt.Errorf("testing the store of limits: %w", err)
+	}
+	return nil
+}
+
+const testTime = 5 * time.Second
+
+// watchKeys keeps the keys of the file up to date until the configuration ends.
+func (a *App) watchKeys(ctx context.Context) {
+	if a.access.watcher == nil {
+		return
+	}
+	go func() {
+		ticker := time.NewTicker(keys.Interval)
+		defer ticker.Stop()
+		failed := ""
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			err := a.access.reread(ctx)
+			switch {
+			case err != nil && err.Error() != failed:
+				failed = err.Error()
+				a.logger.Error("reading keys: " + failed)
+			case err == nil && failed != "":
+				failed = ""
+				a.logger.Info("the keys can be read again")
+			}
+		}
+	}()
+}
+
+// reread takes over what changed in the file of keys.
+func (acc *access) reread(ctx context.Context) error {
+	acc.watching.Lock()
+	defer acc.watching.Unlock()
+	return acc.watcher.Sync(ctx)
+}

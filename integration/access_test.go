@@ -1,0 +1,461 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/prices"
+	"github.com/weirproxy/weir/integration/weirtest"
+)
+
+// hello is an upstream's whole answer with a known usage.
+func hello(w http.ResponseWriter, _ *weirtest.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"id":"c","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}`)
+}
+
+const hi = `{"model":"m","max_tokens":20,"messages":[{"role":"user","content":"hi"}]}`
+
+// access is a gateway with keys and one upstream.
+func access(t *testing.T, ai, site string, answer func(http.ResponseWriter, *weirtest.Request)) (*weirtest.Gateway, *weirtest.Upstream) {
+	t.Helper()
+	t.Setenv("UPSTREAM_KEY", "sk-upstream")
+	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
+	t.Setenv("OTHER_KEY", "a-secret-of-other-1")
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	up := weirtest.NewUpstream(t, answer)
+	g := weirtest.StartWith(t, "", fmt.Sprintf("provider openai {\nbase_url %s/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel m openai/gpt-4o\n%s", up.URL, ai), site)
+	return g, up
+}
+
+// askWith asks with a key and returns status, header and body.
+func askWith(t *testing.T, g *weirtest.Gateway, path, key, body string) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, g.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, string(data)
+}
+
+// TestKeys asks with good, bad and no keys, in every place that SDKs put one.
+func TestKeys(t *testing.T) {
+	g, up := access(t, "key ci {env.CI_KEY} {\nmodels m\nteam platform\nuser ann\n}\nkey off {env.OTHER_KEY} {\ndisabled\n}\nmodel other openai/gpt-4o-mini", "ai_gateway", hello)
+	for _, tt := range []struct {
+		name   string
+		header string
+		query  string
+		path   string
+		body   string
+		status int
+		want   string
+	}{
+		{"bearer", "Authorization: Bearer a-secret-of-ci-0001", "", "", hi, 200, "hello"},
+		{"x-api-key", "X-Api-Key: a-secret-of-ci-0001", "", "", hi, 200, "hello"},
+		{"x-goog-api-key", "X-Goog-Api-Key: a-secret-of-ci-0001", "", "", hi, 200, "hello"},
+		{"api-key", "Api-Key: a-secret-of-ci-0001", "", "", hi, 200, "hello"},
+		{"query", "", "?key=a-secret-of-ci-0001", "", hi, 200, "hello"},
+		{"none", "", "", "", hi, 401, "invalid_api_key"},
+		{"wrong", "X-Api-Key: a-secret-of-ci-0002", "", "", hi, 401, "invalid_api_key"},
+		{"disabled", "X-Api-Key: a-secret-of-other-1", "", "", hi, 401, "disabled"},
+		{"two", "X-Api-Key: a-secret-of-ci-0001", "?key=another-secret-0001", "", hi, 401, "two different keys"},
+		{"model", "X-Api-Key: a-secret-of-ci-0001", "", "", strings.Replace(hi, `"m"`, `"other"`, 1), 403, "model_not_allowed"},
+		{"target", "X-Api-Key: a-secret-of-ci-0001", "", "", strings.Replace(hi, `"m"`, `"openai/gpt-4o"`, 1), 403, "model_not_allowed"},
+		{"anthropic", "X-Api-Key: wrong-wrong-wrong-1", "", "/v1/messages", hi, 401, `"authentication_error"`},
+		{"gemini", "", "?key=wrong-wrong-wrong-1", "/v1beta/models/m:generateContent", `{"contents":[]}`, 401, `"UNAUTHENTICATED"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := tt.path
+			if path == "" {
+				path = "/v1/chat/completions"
+			}
+			before := len(up.Requests())
+			req, err := http.NewRequest(http.MethodPost, g.URL+path+tt.query, strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name, value, ok := strings.Cut(tt.header, ": "); ok {
+				req.Header.Set(name, value)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			body, _ := io.ReadAll(res.Body)
+			if res.StatusCode != tt.status || !strings.Contains(string(body), tt.want) {
+				t.Errorf("status %d, body %s", res.StatusCode, body)
+			}
+			calls := up.Requests()[before:]
+			if tt.status != 200 && len(calls) > 0 {
+				t.Error("a refused request reached the upstream")
+			}
+			for _, call := range calls {
+				if call.Header.Get("Authorization") != "Bearer sk-upstream" || call.Header.Get("X-Api-Key") != "" || strings.Contains(call.Query, "key=") {
+					t.Errorf("the upstream got %v %s", call.Header, call.Query)
+				}
+			}
+		})
+	}
+	record := g.Records.All()[0]
+	if record.Key != "ci" || record.Principal != "ci" {
+		t.Errorf("record of %q, %q", record.Key, record.Principal)
+	}
+}
+
+// TestLimitHolds lets 1,000 clients race for what 100 may have.
+func TestLimitHolds(t *testing.T) {
+	for _, tt := range []struct{ name, limit, kind string }{
+		// A call asks for 8 tokens of prompt and 20 of answer at most, and uses 15.
+		{"requests", "requests 100 1h", "rate_limit_exceeded"},
+		{"concurrency", "concurrency 100", "rate_limit_exceeded"},
+		{"tokens", "tokens 2800 1h", "rate_limit_exceeded"},
+		{"usd", "usd " + limits.FormatUSD(100*most(t)) + " 1d", "insufficient_quota"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			open := make(chan struct{})
+			var asking atomic.Int64
+			g, up := access(t, "price openai/gpt-4o input 10 output 10\nkey ci {env.CI_KEY} {\nlimit "+tt.limit+"\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
+				asking.Add(1)
+				<-open // no one settles before all have asked
+				hello(w, r)
+			})
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
+			defer client.CloseIdleConnections()
+			var admitted, refused atomic.Int64
+			var all sync.WaitGroup
+			for range 1000 {
+				all.Go(func() {
+					req, _ := http.NewRequest(http.MethodPost, g.URL+"/v1/chat/completions", strings.NewReader(hi))
+					req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")
+					res, err := client.Do(req)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer res.Body.Close()
+					body, _ := io.ReadAll(res.Body)
+					switch {
+					case res.StatusCode == 200:
+						admitted.Add(1)
+					case res.StatusCode == 429 && strings.Contains(string(body), tt.kind):
+						refused.Add(1)
+					default:
+						t.Errorf("status %d: %s", res.StatusCode, body)
+					}
+				})
+			}
+			eventually(t, "an end for the refused", func() bool { return refused.Load()+asking.Load() >= 1000 })
+			close(open)
+			all.Wait()
+			if admitted.Load() != 100 || len(up.Requests()) != 100 {
+				t.Errorf("%d admitted, %d reached the upstream", admitted.Load(), len(up.Requests()))
+			}
+			spent := int64(0)
+			for _, r := range g.Records.Wait(t, 1000) {
+				spent += r.Usage.Input + r.Usage.Output
+			}
+			if spent != 100*15 {
+				t.Errorf("%d tokens in the records", spent)
+			}
+		})
+	}
+}
+
+// most is what a call of TestLimitHolds can cost at most, in nano-dollars.
+func most(t *testing.T) int64 {
+	price, err := prices.Parse(strings.Fields("input 10 output 10"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return price.UpperBound(8, 20, 1)
+}
+
+// TestSettling gives back what was not used, charges nothing for refusals, and
+// tells the client what is left.
+func TestSettling(t *testing.T) {
+	fail := new(atomic.Bool)
+	g, up := access(t, "key ci {env.CI_KEY} {\nlimit tokens 60 1h\nlimit requests 5 1h\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
+		if fail.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, `{"error":{"message":"broken"}}`)
+			return
+		}
+		hello(w, r)
+	})
+	ask := func(body string) (int, http.Header, string) {
+		return askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", body)
+	}
+	// 28 are reserved, 15 used: a second and a third fit although three times 28 do not.
+	for i, left := range []string{"45", "30", "15"} {
+		status, header, body := ask(hi)
+		if status != 200 || header.Get("X-Ratelimit-Remaining-Tokens") != left || header.Get("X-Ratelimit-Limit-Tokens") != "60" {
+			t.Fatalf("call %d: status %d, %s left, %s", i, status, header.Get("X-Ratelimit-Remaining-Tokens"), body)
+		}
+		g.Records.Wait(t, i+1)
+	}
+	status, header, body := ask(hi)
+	var refusal struct {
+		Error struct{ Message, Code string }
+	}
+	if err := json.Unmarshal([]byte(body), &refusal); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"key 'ci'", "tokens 60 1h", "used 45", "left 15", "asked for 28"} {
+		if !strings.Contains(refusal.Error.Message, want) {
+			t.Errorf("%q is missing in %q", want, refusal.Error.Message)
+		}
+	}
+	if status != 429 || header.Get("Retry-After") == "" || header.Get("X-Should-Retry") != "true" {
+		t.Errorf("status %d, header %v", status, header)
+	}
+	// A cap that fits is admitted, an upstream that fails costs nothing.
+	small := strings.Replace(hi, `20`, `7`, 1)
+	fail.Store(true)
+	if status, _, body := ask(small); status != 500 {
+		t.Errorf("status %d: %s", status, body)
+	}
+	g.Records.Wait(t, 5)
+	fail.Store(false)
+	if status, header, body := ask(small); status != 200 || header.Get("X-Ratelimit-Remaining-Tokens") != "0" {
+		t.Errorf("status %d, %s left: %s", status, header.Get("X-Ratelimit-Remaining-Tokens"), body)
+	}
+	g.Records.Wait(t, 6)
+	if n := len(up.Requests()); n != 5 {
+		t.Errorf("%d calls reached the upstream", n)
+	}
+	// One that could never fit is told so.
+	status, header, body = ask(strings.Replace(hi, `20`, `200`, 1))
+	if status != 429 || header.Get("X-Should-Retry") != "false" || !strings.Contains(body, "more than the limit allows") {
+		t.Errorf("status %d, %v: %s", status, header, body)
+	}
+}
+
+// TestCapIsWritten holds that a limit on tokens writes a cap where the client
+// has none.
+func TestCapIsWritten(t *testing.T) {
+	g, up := access(t, "key ci {env.CI_KEY} {\nlimit tokens 100000 1h\n}", "ai_gateway", hello)
+	body := `{"model":"m","messages":[{"role":"user","content":"hi"}]}`
+	if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", body); status != 200 {
+		t.Fatalf("status %d: %s", status, answer)
+	}
+	if sent := up.Requests()[0].Body; !bytes.Contains(sent, []byte(`"max_completion_tokens":8192`)) {
+		t.Errorf("sent %s", sent)
+	}
+}
+
+// TestScopes holds limits of teams, users, models, providers, everybody and
+// placeholders.
+func TestScopes(t *testing.T) {
+	for _, tt := range []struct {
+		name, ai, site string
+		shared         bool // both keys share the counter
+		says           string
+	}{
+		{"global", "limit requests 1 1h", "", true, "the gateway"},
+		{"team", "limit team platform requests 1 1h", "", true, "team 'platform'"},
+		{"each team", "limit team * requests 1 1h", "", true, "team 'platform'"},
+		{"user", "limit user ann requests 1 1h", "", false, "user 'ann'"},
+		{"provider", "limit provider openai requests 1 1h", "", true, "provider 'openai'"},
+		{"model", "model n openai/gpt-4o {\nlimit requests 1 1h\n}", "", true, "model 'n'"},
+		{"each key", "limit key * requests 1 1h", "", false, "key 'ci'"},
+		{"a placeholder", "", "ai_limit {\nkey {client_ip}\nrequests 1 1h\n}\n", true, "the site"},
+		{"the key by placeholder", "", "ai_limit {\nkey {http.ai.key.name}\nrequests 1 1h\n}\n", false, "the site"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, _ := access(t, "key ci {env.CI_KEY} {\nteam platform\nuser ann\n}\nkey other {env.OTHER_KEY} {\nteam platform\nuser bob\n}\n"+modelN(tt.ai), "ai_auth\n"+tt.site+"ai_proxy", hello)
+			body := strings.Replace(hi, `"m"`, `"n"`, 1)
+			if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", body); status != 200 {
+				t.Fatalf("status %d: %s", status, answer)
+			}
+			status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", body)
+			if status != 429 || !strings.Contains(answer, tt.says) {
+				t.Errorf("status %d: %s", status, answer)
+			}
+			want := 200
+			if tt.shared {
+				want = 429
+			}
+			if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-other-1", body); status != want {
+				t.Errorf("the other: status %d: %s", status, answer)
+			}
+		})
+	}
+}
+
+// modelN adds the model `n` to ai unless it is there.
+func modelN(ai string) string {
+	if strings.Contains(ai, "model n ") {
+		return ai
+	}
+	return ai + "\nmodel n openai/gpt-4o"
+}
+
+// TestBudgets charges money, refuses what has no price, and tells the cost.
+func TestBudgets(t *testing.T) {
+	g, _ := access(t, "key ci {env.CI_KEY} {\nlimit usd 1 1M\n}\nmodel secret openai/nobody-knows-1\nmodel gold openai/gold-1\nprice openai/gold-1 input 100 output 1000", "ai_gateway", hello)
+	status, header, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", hi)
+	if status != 200 || header.Get("X-Ai-Cost-Usd") != "0.000075" { // 10 × 2.50 and 5 × 10 dollars for a million
+		t.Errorf("status %d, cost %q: %s", status, header.Get("X-Ai-Cost-Usd"), body)
+	}
+	status, _, body = askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, `"m"`, `"secret"`, 1))
+	if status != 403 || !strings.Contains(body, "price of 'openai/nobody-knows-1' is not known") {
+		t.Errorf("status %d: %s", status, body)
+	}
+	status, header, body = askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, `"m"`, `"gold"`, 1))
+	if status != 200 || header.Get("X-Ai-Cost-Usd") != "0.006" {
+		t.Errorf("status %d, cost %q: %s", status, header.Get("X-Ai-Cost-Usd"), body)
+	}
+	records := g.Records.Wait(t, 3)
+	if r := records[0]; !r.Priced || r.Cost.Total != 75_000 {
+		t.Errorf("record %+v", r.Cost)
+	}
+}
+
+// TestKeysFile watches a file, and manages it through the admin endpoint.
+func TestKeysFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(path, []byte(`{"version":1,"keys":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin := weirtest.FreeAddr(t)
+	t.Setenv("UPSTREAM_KEY", "sk-upstream")
+	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	up := weirtest.NewUpstream(t, hello)
+	g := weirtest.StartWith(t, "admin "+admin, fmt.Sprintf("provider openai {\nbase_url %s/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel m openai/gpt-4o\nkeys_file %s\nkey ci {env.CI_KEY}", up.URL, path), "ai_gateway")
+	call := func(method, url, body string) (int, string) {
+		req, err := http.NewRequest(method, "http://"+admin+url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		data, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(data)
+	}
+	status, body := call("POST", keys.AdminPath, `{"name":"app","models":["m"],"limits":[["requests","2","1h"]]}`)
+	var issued keys.Issued
+	if err := json.Unmarshal([]byte(body), &issued); err != nil || status != 201 || !strings.HasPrefix(issued.Secret, keys.Prefix) {
+		t.Fatalf("status %d, %v: %s", status, err, body)
+	}
+	for i, want := range []int{200, 200, 429} {
+		if status, _, answer := askWith(t, g, "/v1/chat/completions", issued.Secret, hi); status != want {
+			t.Errorf("call %d: status %d: %s", i, status, answer)
+		}
+	}
+	if status, body := call("GET", keys.AdminPath, ""); status != 200 || !strings.Contains(body, `"app"`) || !strings.Contains(body, `"ci"`) || strings.Contains(body, "hmac") || strings.Contains(body, issued.Secret) {
+		t.Errorf("status %d: %s", status, body)
+	}
+	if status, body := call("DELETE", keys.AdminPath+"/app", ""); status != 204 {
+		t.Errorf("status %d: %s", status, body)
+	}
+	if status, _, answer := askWith(t, g, "/v1/chat/completions", issued.Secret, hi); status != 401 {
+		t.Errorf("revoked: status %d: %s", status, answer)
+	}
+	// Another process changes the file.
+	store := keys.NewFile(path, keys.NewHasher(nil), time.Now, zeros{})
+	_, secret, err := store.Create(t.Context(), keys.Draft{Name: "late"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new key", func() bool {
+		status, _, _ := askWith(t, g, "/v1/chat/completions", secret, hi)
+		return status == 200
+	})
+}
+
+// zeros is a source of secrets for tests.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(i * 37)
+	}
+	return len(p), nil
+}
+
+// TestQueue lets a request wait for room under a limit that says so.
+func TestQueue(t *testing.T) {
+	entered, open := make(chan struct{}, 2), make(chan struct{})
+	g, _ := access(t, "key ci {env.CI_KEY} {\nlimit concurrency 1 queue 20s\n}\nkey other {env.OTHER_KEY} {\nlimit concurrency 1\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
+		entered <- struct{}{}
+		<-open
+		hello(w, r)
+	})
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", hi); status != 200 {
+				t.Errorf("status %d: %s", status, answer)
+			}
+		})
+	}
+	<-entered
+	all.Go(func() {
+		if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-other-1", hi); status != 200 {
+			t.Errorf("status %d: %s", status, answer)
+		}
+	})
+	<-entered
+	if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-other-1", hi); status != 429 {
+		t.Errorf("without a queue: status %d: %s", status, answer)
+	}
+	close(open)
+	all.Wait()
+}
+
+// TestReloadKeepsCounts holds that a reload, also one that changes a limit's
+// amount, goes on counting.
+func TestReloadKeepsCounts(t *testing.T) {
+	config := func(up string, n int) string {
+		return fmt.Sprintf("provider openai {\nbase_url %s/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel m openai/gpt-4o\nkey ci {env.CI_KEY} {\nlimit requests %d 1h\n}", up, n)
+	}
+	t.Setenv("UPSTREAM_KEY", "sk-upstream")
+	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	up := weirtest.NewUpstream(t, hello)
+	g := weirtest.StartWith(t, "", config(up.URL, 2), "ai_gateway")
+	ask := func(want int) {
+		t.Helper()
+		if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", hi); status != want {
+			t.Errorf("status %d, want %d: %s", status, want, answer)
+		}
+	}
+	ask(200)
+	if err := g.Load("", config(up.URL, 3), "ai_gateway"); err != nil {
+		t.Fatal(err)
+	}
+	weirtest.Swapped(g.Addr)
+	ask(200)
+	ask(200)
+	ask(429)
+}

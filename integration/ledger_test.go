@@ -1,0 +1,194 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/integration/weirtest"
+)
+
+// usage is an answer of GET /ai/usage.
+type usage struct {
+	Data []struct {
+		Key      string  `json:"key"`
+		Model    string  `json:"model"`
+		Requests int64   `json:"requests"`
+		Input    int64   `json:"input_tokens"`
+		Output   int64   `json:"output_tokens"`
+		Cost     float64 `json:"cost_usd"`
+	} `json:"data"`
+}
+
+// TestLedger runs the real binary: what it records is there for the next
+// process, also after it was killed in the middle of a stream, and budgets go
+// on from it.
+func TestLedger(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a binary")
+	}
+	streaming, open := make(chan struct{}), make(chan struct{})
+	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, r *weirtest.Request) {
+		if !bytes.Contains(r.Body, []byte(`"stream":true`)) {
+			hello(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range 20 {
+			_, _ = io.WriteString(w, `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}`+"\n\n")
+			weirtest.Flush(w)
+		}
+		close(streaming)
+		<-open
+	})
+	dir := t.TempDir()
+	binary := filepath.Join(t.TempDir(), "weir")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	addr, admin := weirtest.FreeAddr(t), weirtest.FreeAddr(t)
+	config := filepath.Join(dir, "Caddyfile")
+	err := os.WriteFile(config, fmt.Appendf(nil, `{
+	admin %s
+	auto_https off
+	ai {
+		provider openai {
+			base_url %s/v1
+			api_key {env.UPSTREAM_KEY}
+		}
+		model m openai/gpt-4o
+		price openai/gpt-4o input 1000 output 1000
+		key ci {env.CI_KEY} {
+			team platform
+			limit usd 0.10 1M
+		}
+		records sqlite
+	}
+}
+http://%s {
+	ai_health
+	ai_gateway
+}
+`, admin, up.URL, addr), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func() *exec.Cmd {
+		t.Helper()
+		cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
+		cmd.Env = append(os.Environ(), "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		var log bytes.Buffer
+		cmd.Stderr = &log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			if t.Failed() {
+				t.Log(log.String())
+			}
+		})
+		eventually(t, "the gateway", func() bool {
+			res, err := http.Get("http://" + addr + "/health/live")
+			if err == nil {
+				res.Body.Close()
+			}
+			return err == nil && res.StatusCode == 200
+		})
+		return cmd
+	}
+	post := func(body string) (int, string) {
+		t.Helper()
+		req, _ := http.NewRequest(http.MethodPost, "http://"+addr+"/v1/chat/completions", strings.NewReader(body))
+		req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		data, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(data)
+	}
+	asked := func() (u usage) {
+		t.Helper()
+		res, err := http.Get("http://" + admin + "/ai/usage?by=key,model&since=1h")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&u); err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer func() { close(open) }()
+
+	cmd := start()
+	for range 2 { // 15 tokens each, for a tenth of a cent a token
+		if status, body := post(hi); status != 200 {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	eventually(t, "two requests in the ledger", func() bool {
+		u := asked()
+		return len(u.Data) == 1 && u.Data[0].Requests == 2
+	})
+	if got := asked().Data[0]; got.Key != "ci" || got.Model != "m" || got.Input != 20 || got.Output != 10 || got.Cost != 0.03 {
+		t.Errorf("usage %+v", got)
+	}
+	// A stream is under way when the process is killed.
+	go func() {
+		req, _ := http.NewRequest(http.MethodPost, "http://"+addr+"/v1/chat/completions", strings.NewReader(strings.Replace(hi, `"model"`, `"stream":true,"model"`, 1)))
+		req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+	}()
+	select {
+	case <-streaming:
+	case <-time.After(patience):
+		t.Fatal("no stream")
+	}
+	// One more that is there tells that what came before it is on disk.
+	if status, body := post(hi); status != 200 {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	eventually(t, "three requests in the ledger", func() bool { return asked().Data[0].Requests == 3 })
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+
+	start()
+	eventually(t, "four requests in the ledger", func() bool {
+		u := asked()
+		return len(u.Data) == 1 && u.Data[0].Requests == 4
+	})
+	spent := asked().Data[0]
+	if spent.Input < 38 || spent.Cost < 0.053 {
+		t.Errorf("the killed stream's prompt is not charged: %+v", spent)
+	}
+	// The budget of ten cents goes on from what was spent.
+	admitted := 0
+	for range 8 {
+		if status, _ := post(hi); status == 200 {
+			admitted++
+		}
+	}
+	if total := spent.Cost + float64(admitted)*0.015; total > 0.10 || admitted == 0 {
+		t.Errorf("%d admitted after $%.3f", admitted, spent.Cost)
+	}
+	out, err := exec.Command(binary, "ai", "usage", "--address", admin, "--by", "team", "--since", "1h").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "platform") {
+		t.Errorf("%v: %s", err, out)
+	}
+}

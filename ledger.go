@@ -1,0 +1,190 @@
+package weir
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap/exp/zapslog"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/records/journal"
+	"github.com/weirproxy/weir/records/ledger"
+)
+
+// recordsModule is the interface of the guest modules `ai.records.*`.
+type recordsModule interface {
+	Store() ledger.Store
+}
+
+// book is the usage ledger of a configuration: the journal on disk that every
+// record goes to first, and the store that it is delivered to.
+type book struct {
+	dir     string
+	journal *journal.Journal
+	store   ledger.Store
+}
+
+// journalCloser lets the process's one journal of a directory go when no
+// configuration uses it any more.
+type journalCloser struct{ *journal.Journal }
+
+// Destruct implements caddy.Destructor. What has not been delivered waits on
+// disk for the next process.
+func (c journalCloser) Destruct() error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	defer cancel()
+	return c.Journal.Close(ctx)
+}
+
+// loadLedger opens the ledger if the configuration asks for one.
+func (a *App) loadLedger(ctx caddy.Context) error {
+	if a.RecordsRaw == nil {
+		return nil
+	}
+	mod, err := ctx.LoadModule(a, "RecordsRaw")
+	if err != nil {
+		return fmt.Errorf("loading records: %w", err)
+	}
+	guest, ok := mod.(recordsModule)
+	if !ok {
+		return fmt.Errorf("module %T keeps no records", mod)
+	}
+	b := &book{dir: filepath.Join(caddy.AppDataDir(), "ai", "journal"), store: guest.Store()}
+	value, _, err := pool.LoadOrNew(b.dir, func() (caddy.Destructor, error) {
+		j, err := journal.Open(journal.Options{Dir: b.dir, Now: time.Now, Logger: slog.New(zapslog.NewHandler(a.logger.Core()))})
+		if err != nil {
+			return nil, fmt.Errorf("opening the journal: %w", err)
+		}
+		return journalCloser{j}, nil
+	})
+	if err != nil {
+		return err
+	}
+	b.journal = value.(journalCloser).Journal
+	a.book = b
+	return nil
+}
+
+// Record implements gateway.UsageSink. What no upstream was asked for is no
+// entry: refusals cost nothing.
+func (b *book) Record(r *gateway.Record) {
+	if r.Attempts > 0 {
+		b.journal.Record(r)
+	}
+}
+
+// openLedger starts to deliver to this configuration's store, and raises budgets
+// to what the ledger knows to have been spent.
+func (a *App) openLedger() error {
+	if a.book == nil {
+		return nil
+	}
+	a.book.journal.SetStore(a.book.store)
+	ctx, cancel := context.WithTimeout(context.Background(), testTime)
+	defer cancel()
+	if err := a.restoreBudgets(ctx); err != nil {
+		// The store may be away for hours; the journal goes on without it.
+		a.logger.Warn("budgets begin without what the ledger knows: " + err.Error())
+	}
+	return nil
+}
+
+// restoreBudgets raises each counter of money to at least what the ledger has
+// for its window. A store that has not lost its counters is not changed by it.
+func (a *App) restoreBudgets(ctx context.Context) error {
+	if err := a.book.journal.Flush(ctx); err != nil {
+		return fmt.Errorf("delivering the journal: %w", err)
+	}
+	now := time.Now()
+	var claims []limits.Claim
+	add := func(scope, name string, rules []limits.Rule) error {
+		for i := range rules {
+			rule := &rules[i]
+			if rule.Unit != limits.USD {
+				continue
+			}
+			since := now.Add(-rule.Window)
+			if rule.Calendar != limits.Sliding {
+				since, _ = rule.Period(now)
+			}
+			spent, err := a.book.store.Spent(ctx, scopeOf(scope, name), since)
+			if err != nil {
+				return fmt.Errorf("asking the ledger: %w", err)
+			}
+			if spent.CostNano > 0 {
+				claims = append(claims, limits.Claim{Key: limits.Key(scope, name, rule), Rule: rule, Amount: spent.CostNano})
+			}
+		}
+		return nil
+	}
+	for _, b := range a.access.rules.Bearers() {
+		own, _ := a.access.rules.Of(b.Scope, b.Name)
+		if err := add(b.Scope, b.Name, own); err != nil {
+			return err
+		}
+	}
+	_, each := a.access.rules.Of(gateway.ScopeKey, "any")
+	for _, key := range a.access.set.All() {
+		rules, err := a.KeyRules(key)
+		if err != nil {
+			return err
+		}
+		if err := add(gateway.ScopeKey, key.Name, append(rules[:len(rules):len(rules)], each...)); err != nil {
+			return err
+		}
+	}
+	if len(claims) == 0 {
+		return nil
+	}
+	return a.access.store.Restore(ctx, claims)
+}
+
+// scopeOf is a scope as the ledger names it.
+func scopeOf(scope, name string) string {
+	if scope == gateway.ScopeGlobal {
+		return scope
+	}
+	return scope + ":" + name
+}
+
+// release lets go of the journal.
+func (b *book) release() error {
+	if b == nil {
+		return nil
+	}
+	_, err := pool.Delete(b.dir)
+	return err
+}
+
+// Began implements handlers.Host.
+func (a *App) Began(x *gateway.Exchange) {
+	if a.book == nil {
+		return
+	}
+	draft := x.Draft()
+	if err := a.book.journal.Open(ledger.FromRecord(draft)); err != nil {
+		a.logger.Warn("journal: " + err.Error())
+		return
+	}
+	a.checkpoint(draft) // the prompt is spent as soon as it is sent
+}
+
+// Went implements handlers.Host.
+func (a *App) Went(x *gateway.Exchange) {
+	if a.book == nil {
+		return
+	}
+	a.checkpoint(x.Draft())
+}
+
+func (a *App) checkpoint(draft *gateway.Record) {
+	a.book.journal.Checkpoint(draft.RequestID, ledger.Progress{Usage: draft.Usage, CostNano: draft.Cost.Total, BytesOut: draft.BytesOut})
+}
+
+// LedgerFails implements handlers.Host.
+func (a *App) LedgerFails() bool { return a.book != nil && a.book.journal.Degraded() }

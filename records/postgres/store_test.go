@@ -1,0 +1,134 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/internal/leaktest"
+	"github.com/weirproxy/weir/internal/pgtest"
+	"github.com/weirproxy/weir/records/ledger"
+	"github.com/weirproxy/weir/records/ledger/ledgertest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+var retention = ledger.Retention{Rows: 48 * time.Hour, Sums: 30 * 24 * time.Hour}
+
+func newStore(t testing.TB, url string) *Store {
+	t.Helper()
+	s, err := New(url, retention)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestStore(t *testing.T) {
+	server := pgtest.Start(t)
+	n := 0
+	ledgertest.Run(t, func(t *testing.T) (ledger.Store, func() ledger.Store) {
+		n++
+		url := server.Database(fmt.Sprintf("test%d", n))
+		return newStore(t, url), func() ledger.Store { return newStore(t, url) }
+	})
+
+	t.Run("gateways that start together", func(t *testing.T) {
+		url := server.Database("together")
+		var wg sync.WaitGroup
+		for g := range 6 {
+			s := newStore(t, url)
+			wg.Go(func() {
+				if err := s.Put(t.Context(), []ledger.Row{ledgertest.Row(fmt.Sprint(g), ledgertest.Noon, 1)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got, err := newStore(t, url).Spent(t.Context(), "global", ledgertest.Noon); err != nil || got.Requests != 6 {
+			t.Errorf("%+v %v", got, err)
+		}
+	})
+
+	t.Run("newer schema", func(t *testing.T) {
+		url := server.Database("newer")
+		first := newStore(t, url)
+		if err := first.Put(t.Context(), []ledger.Row{ledgertest.Row("a", ledgertest.Noon, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first.pool.Exec(t.Context(), "UPDATE weir_schema SET version = 99"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newStore(t, url).Spent(t.Context(), "global", ledgertest.Noon); err == nil || !strings.Contains(err.Error(), "99") {
+			t.Errorf("%v", err)
+		}
+	})
+
+	t.Run("refused row", func(t *testing.T) {
+		s := newStore(t, server.Database("refused"))
+		bad := ledgertest.Row("a", ledgertest.Noon, 1)
+		bad.Model = "nul \x00" // not cleaned
+		if err := s.Put(t.Context(), []ledger.Row{bad}); !isRejected(err) {
+			t.Errorf("%v", err)
+		}
+	})
+
+	t.Run("outage", func(t *testing.T) {
+		s := newStore(t, server.Database("outage"))
+		put := func(id string) error {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			return s.Put(ctx, []ledger.Row{ledgertest.Row(id, ledgertest.Noon, 1)})
+		}
+		if err := put("a"); err != nil {
+			t.Fatal(err)
+		}
+		server.Stop()
+		if err := put("b"); err == nil || isRejected(err) {
+			t.Errorf("down: %v", err)
+		}
+		server.Restart()
+		var err error
+		for range 10 { // broken connections of the pool first
+			if err = put("b"); err == nil {
+				break
+			}
+		}
+		if got, errSpent := s.Spent(t.Context(), "global", ledgertest.Noon); err != nil || errSpent != nil || got.Requests != 2 {
+			t.Errorf("%+v %v %v", got, err, errSpent)
+		}
+	})
+}
+
+func isRejected(err error) bool {
+	return err != nil && strings.Contains(err.Error(), ledger.ErrRejected.Error())
+}
+
+func TestURLIsNotQuoted(t *testing.T) {
+	for _, url := range []string{"postgres://weir:hunter2@host:port/x", "postgres://weir:hunter2@host/x?sslmode=perhaps", "://hunter2"} {
+		if _, err := New(url, retention); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func BenchmarkPut500(b *testing.B) {
+	s := newStore(b, pgtest.Start(b).Database("bench"))
+	rows := make([]ledger.Row, 500)
+	n := 0
+	for b.Loop() {
+		for i := range rows {
+			n++
+			rows[i] = ledgertest.Row(fmt.Sprintf("req_%012d", n), ledgertest.Noon.Add(time.Duration(n)*time.Millisecond), 1)
+			rows[i].Key = fmt.Sprintf("key%d", n%20)
+		}
+		if err := s.Put(b.Context(), rows); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/row")
+}

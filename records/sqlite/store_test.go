@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/internal/leaktest"
+	"github.com/weirproxy/weir/records/ledger"
+	"github.com/weirproxy/weir/records/ledger/ledgertest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+var retention = ledger.Retention{Rows: 48 * time.Hour, Sums: 30 * 24 * time.Hour}
+
+func TestStore(t *testing.T) {
+	ledgertest.Run(t, func(t *testing.T) (ledger.Store, func() ledger.Store) {
+		path := filepath.Join(t.TempDir(), "new folder", "50% usage?.db")
+		open := func() ledger.Store {
+			s := New(path, retention)
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		}
+		return open(), open
+	})
+}
+
+func TestFileIsPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usage.db")
+	s := New(path, ledger.DefaultRetention)
+	if err := s.Put(t.Context(), []ledger.Row{ledgertest.Row("a", ledgertest.Noon, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(path + "*")
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", file, info.Mode(), err)
+		}
+	}
+	if len(files) != 3 { // with its write-ahead log
+		t.Errorf("%v", files)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := s.Put(t.Context(), []ledger.Row{ledgertest.Row("b", ledgertest.Noon, 1)}); err == nil {
+		t.Error("a closed store takes rows")
+	}
+}
+
+func TestSettings(t *testing.T) {
+	s := New(filepath.Join(t.TempDir(), "usage.db"), ledger.DefaultRetention)
+	defer s.Close()
+	if err := s.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		db           *sql.DB
+		pragma, want string
+	}{
+		{s.write, "journal_mode", "wal"},
+		{s.write, "synchronous", "2"},
+		{s.write, "busy_timeout", "5000"},
+		{s.read, "query_only", "1"},
+		{s.write, "user_version", fmt.Sprint(len(migrations))},
+	} {
+		var got string
+		if err := test.db.QueryRow("PRAGMA " + test.pragma).Scan(&got); err != nil || got != test.want {
+			t.Errorf("%s: %s, not %s; %v", test.pragma, got, test.want, err)
+		}
+	}
+}
+
+// TestNewerSchema holds that an older program leaves a newer database alone.
+func TestNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usage.db")
+	db, err := connect(path, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	_ = db.Close()
+	s := New(path, ledger.DefaultRetention)
+	defer s.Close()
+	if err := s.Put(t.Context(), []ledger.Row{ledgertest.Row("a", ledgertest.Noon, 1)}); err == nil || !strings.Contains(err.Error(), "99") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestNoPlace holds that a store without its disk says so each time, and works
+// when the disk is there.
+func TestNoPlace(t *testing.T) {
+	dir := t.TempDir()
+	blocker := filepath.Join(dir, "records")
+	if err := os.WriteFile(blocker, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := New(filepath.Join(blocker, "usage.db"), ledger.DefaultRetention)
+	defer s.Close()
+	rows := []ledger.Row{ledgertest.Row("a", ledgertest.Noon, 1)}
+	if err := s.Put(t.Context(), rows); err == nil {
+		t.Fatal("no error")
+	}
+	if err := os.Remove(blocker); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), rows); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCancelled holds that a delivery that was given up leaves nothing half
+// done.
+func TestCancelled(t *testing.T) {
+	s := New(filepath.Join(t.TempDir(), "usage.db"), ledger.DefaultRetention)
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	rows := []ledger.Row{ledgertest.Row("a", ledgertest.Noon, 1)}
+	if err := s.Put(ctx, rows); err == nil {
+		t.Fatal("no error")
+	}
+	for range 2 {
+		if err := s.Put(t.Context(), rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.Spent(t.Context(), "global", ledgertest.Noon); err != nil || got.Requests != 1 {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
+func BenchmarkPut500(b *testing.B) {
+	s := New(filepath.Join(b.TempDir(), "usage.db"), ledger.DefaultRetention)
+	defer s.Close()
+	rows := make([]ledger.Row, 500)
+	n := 0
+	for b.Loop() {
+		for i := range rows {
+			n++
+			rows[i] = ledgertest.Row(fmt.Sprintf("req_%012d", n), ledgertest.Noon.Add(time.Duration(n)*time.Millisecond), 1)
+			rows[i].Key = fmt.Sprintf("key%d", n%20)
+		}
+		if err := s.Put(b.Context(), rows); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/row")
+}
