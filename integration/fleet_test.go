@@ -1,0 +1,146 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/internal/redistest"
+)
+
+// TestFleet lets 1,000 clients race at three processes that share a Redis for
+// what 100 may have, stops the server, and sees limits hold without it.
+func TestFleet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a binary")
+	}
+	server := redistest.Start(t)
+	open := make(chan struct{})
+	var asking atomic.Int64
+	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, r *weirtest.Request) {
+		asking.Add(1)
+		<-open // no one settles before all have asked
+		hello(w, r)
+	})
+	dir := t.TempDir()
+	binary := filepath.Join(t.TempDir(), "weir")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	var addrs []string
+	for i := range 3 {
+		addr := weirtest.FreeAddr(t)
+		addrs = append(addrs, addr)
+		config := filepath.Join(dir, fmt.Sprintf("Caddyfile%d", i))
+		err := os.WriteFile(config, fmt.Appendf(nil, `{
+	admin off
+	auto_https off
+	persist_config off
+	ai {
+		provider openai {
+			base_url %s/v1
+			api_key {env.UPSTREAM_KEY}
+		}
+		model m openai/gpt-4o
+		key ci {env.CI_KEY} {
+			limit tokens 2800 1h
+		}
+		store redis {env.REDIS_URL} {
+			deadline 2s
+		}
+		usage log
+	}
+}
+http://%s {
+	ai_health
+	ai_gateway
+}
+`, up.URL, addr), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
+		cmd.Env = append(os.Environ(), "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "REDIS_URL="+server.URL,
+			"XDG_DATA_HOME="+filepath.Join(dir, fmt.Sprint(i)), "XDG_CONFIG_HOME="+filepath.Join(dir, fmt.Sprint(i)))
+		var log bytes.Buffer
+		cmd.Stderr = &log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			if t.Failed() {
+				t.Log(log.String())
+			}
+		})
+		eventually(t, "the gateway", func() bool {
+			res, err := http.Get("http://" + addr + "/health/live")
+			if err == nil {
+				res.Body.Close()
+			}
+			return err == nil && res.StatusCode == 200
+		})
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}}
+	defer client.CloseIdleConnections()
+	defer http.DefaultClient.CloseIdleConnections()
+	ask := func(addr string) (int, string) {
+		req, _ := http.NewRequest(http.MethodPost, "http://"+addr+"/v1/chat/completions", strings.NewReader(hi))
+		req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")
+		res, err := client.Do(req)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(body)
+	}
+	var admitted, refused atomic.Int64
+	var all sync.WaitGroup
+	for i := range 1000 {
+		all.Go(func() {
+			switch status, body := ask(addrs[i%len(addrs)]); status {
+			case 200:
+				admitted.Add(1)
+			case 429:
+				refused.Add(1)
+			default:
+				refused.Add(1)
+				t.Errorf("status %d: %s", status, body)
+			}
+		})
+	}
+	eventually(t, "an end for the refused", func() bool { return refused.Load()+asking.Load() >= 1000 })
+	close(open)
+	all.Wait()
+	if admitted.Load() != 100 || refused.Load() != 900 {
+		t.Errorf("%d admitted, %d refused", admitted.Load(), refused.Load())
+	}
+
+	// 1,500 of 2,800 are used. Without the server each instance has a third of
+	// what is left by what it last heard; together they cannot pass the limit.
+	server.Stop()
+	more := int64(0)
+	for range 60 {
+		for _, addr := range addrs {
+			if status, body := ask(addr); status == 200 {
+				more++
+			} else if status != 429 {
+				t.Fatalf("status %d: %s", status, body)
+			}
+		}
+	}
+	if more == 0 || (100+more)*15 > 2800 {
+		t.Errorf("%d admitted without the store", more)
+	}
+}
