@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -197,6 +198,10 @@ func (p *appParser) records(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	name := d.Val()
+	if name == "off" {
+		p.app.RecordsRaw = json.RawMessage(recordsOff)
+		return nil
+	}
 	mod, err := unmarshalGuest(d, "ai.records.", name, "kind of records")
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ import (
 //		key_pepper <placeholder>
 //		limit [provider|model|team|user|key <name>] <unit> <amount> [<window>] [<options...>]
 //		store <module>
-//		records <module>
+//		records <module>|off
 //		price <target-pattern> <prices...>
 //		unpriced deny|estimate|free
 //		tokenizer <model-pattern> <format> <path>

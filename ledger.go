@@ -41,10 +41,15 @@ func (c journalCloser) Destruct() error {
 	return c.Journal.Close(ctx)
 }
 
-// loadLedger opens the ledger if the configuration asks for one.
+// loadLedger opens the ledger. The one that nobody asked for may be missing: a
+// machine without a disk to write to still serves.
 func (a *App) loadLedger(ctx caddy.Context) error {
-	if a.RecordsRaw == nil {
+	asked := a.RecordsRaw != nil
+	switch {
+	case string(a.RecordsRaw) == recordsOff:
 		return nil
+	case !asked:
+		a.RecordsRaw = []byte(`{"records":"sqlite"}`)
 	}
 	mod, err := ctx.LoadModule(a, "RecordsRaw")
 	if err != nil {
@@ -62,13 +67,20 @@ func (a *App) loadLedger(ctx caddy.Context) error {
 		}
 		return journalCloser{j}, nil
 	})
-	if err != nil {
+	switch {
+	case err != nil && asked:
 		return err
+	case err != nil:
+		a.logger.Warn("there is no usage ledger: " + err.Error())
+		return nil
 	}
 	b.journal = value.(journalCloser).Journal
 	a.book = b
 	return nil
 }
+
+// recordsOff is the setting for a gateway without a ledger.
+const recordsOff = `{"records":"off"}`
 
 // Record implements gateway.UsageSink. What no upstream was asked for is no
 // entry: refusals cost nothing.

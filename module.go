@@ -70,8 +70,9 @@ type App struct {
 	// Where limits are counted. Default: `memory`.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=ai.stores inline_key=store"`
 
-	// Where the usage ledger is kept, behind a journal on disk. Default: nowhere,
-	// and budgets are forgotten when the process ends.
+	// Where the usage ledger is kept, behind a journal on disk; `off` for none,
+	// and budgets are then forgotten when the process ends. Default: `sqlite`,
+	// in Caddy's data directory.
 	RecordsRaw json.RawMessage `json:"records,omitempty" caddy:"namespace=ai.records inline_key=records"`
 
 	// Prices that go before the catalogue's, such as

@@ -101,7 +101,7 @@ func TestRecord(t *testing.T) {
 	x.End(func(o *Outcome) { o.Status, o.BytesOut, o.UpstreamID = 200, 10, "up-1" })
 	c.add(3 * time.Second)
 	want := &Record{
-		RequestID: "req_minted", Time: start, Principal: "ann", Dialect: wire.OpenAI, Operation: "chat", Model: "m",
+		RequestID: "req_minted", Time: start, Principal: "ann", User: "ann", Dialect: wire.OpenAI, Operation: "chat", Model: "m",
 		Provider: "openai", UpstreamModel: "gpt", UpstreamID: "up-1", Stream: true, Status: 200, FinishReason: "stop",
 		Usage: wire.Usage{Input: 1, Output: 2}, UsageSource: SourceProvider, Attempts: 1, BytesOut: 10,
 		Timings: Timings{Total: 3 * time.Second},

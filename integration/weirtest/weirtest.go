@@ -47,6 +47,7 @@ func Start(t testing.TB, ai, site string) *Gateway {
 func StartWith(t testing.TB, global, ai, site string) *Gateway {
 	t.Helper()
 	g := &Gateway{Addr: FreeAddr(t), Records: newRecorder(), storage: t.TempDir()}
+	t.Setenv("XDG_DATA_HOME", g.storage) // the ledger's place
 	g.URL = "http://" + g.Addr
 	current.Store(g.Records)
 	t.Cleanup(func() {
