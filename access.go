@@ -2,10 +2,7 @@ package weir
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,38 +14,9 @@ import (
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/prices"
-	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/stores/memory"
 )
-
-// Key is a virtual key of the configuration.
-type Key struct {
-	// What the client sends, as a placeholder such as `{env.CI_KEY}`, or its
-	// hash as `caddy ai keys hash` makes it; a literal secret is refused.
-	Secret string `json:"secret"`
-
-	// The models that it may use: names, or beginnings and `*`; the name that
-	// clients send or the target as `provider/model`. Default: all.
-	Models []string `json:"models,omitempty"`
-
-	// Its limits, such as `requests 60 1m`. Default: none.
-	Limits []limits.Rule `json:"limits,omitempty"`
-
-	// When it stops working. Default: never.
-	Expires time.Time `json:"expires,omitzero"`
-
-	// Whether it is refused for now. Default: `false`.
-	Disabled bool `json:"disabled,omitempty"`
-
-	// Whose it is. Default: nobody's.
-	User string `json:"user,omitempty"`
-	Team string `json:"team,omitempty"`
-
-	// What goes to the ledger with it. Default: nothing.
-	Tags     []string          `json:"tags,omitempty"`
-	Metadata map[string]string `json:"metadata,omitempty"`
-}
 
 // Limit is a limit for everybody, or for one bearer of a scope.
 type Limit struct {
@@ -152,77 +120,6 @@ func (acc *access) release() error {
 	return err
 }
 
-func (a *App) loadKeys(_ caddy.Context, acc *access) error {
-	pepper := ""
-	if a.KeyPepper != "" {
-		value, err := secret.Resolve(a.KeyPepper)
-		if err != nil {
-			return fmt.Errorf("key_pepper: %w", err)
-		}
-		pepper = value.Reveal()
-	}
-	hasher := keys.NewHasher([]byte(pepper))
-	acc.set = keys.NewSet(hasher, sourceConfig)
-	names := make([]string, 0, len(a.Keys))
-	for name := range a.Keys {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	list := make([]keys.Key, 0, len(names))
-	for _, name := range names {
-		key, err := a.Keys[name].domain(name, hasher)
-		if err != nil {
-			return fmt.Errorf("key '%s': %w", name, err)
-		}
-		list = append(list, key)
-	}
-	if err := acc.set.Replace(sourceConfig, list); err != nil {
-		return err
-	}
-	if a.KeysFile == "" {
-		return nil
-	}
-	path, err := caddy.NewReplacer().ReplaceOrErr(a.KeysFile, true, true)
-	if err != nil {
-		return fmt.Errorf("keys_file: %w", err)
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return fmt.Errorf("keys_file: %w", err)
-	}
-	acc.file = keys.NewFile(path, hasher, time.Now, rand.Reader)
-	acc.watcher = keys.NewWatcher(acc.set, acc.file)
-	if err := acc.watcher.Sync(context.Background()); err != nil {
-		return fmt.Errorf("keys_file: %w", err)
-	}
-	return nil
-}
-
-// domain is the key as the domain knows it.
-func (k *Key) domain(name string, hasher *keys.Hasher) (keys.Key, error) {
-	if k == nil {
-		return keys.Key{}, errors.New("it is null")
-	}
-	key := keys.Key{
-		Name: name, Models: k.Models, Expires: k.Expires, Disabled: k.Disabled,
-		User: k.User, Team: k.Team, Tags: k.Tags, Metadata: k.Metadata,
-	}
-	for i := range k.Limits {
-		key.Limits = append(key.Limits, strings.Fields(k.Limits[i].String()))
-	}
-	if err := limits.Check(k.Limits); err != nil {
-		return key, err
-	}
-	value := k.Secret
-	if !keys.IsHash(value) {
-		resolved, err := secret.Resolve(value)
-		if err != nil {
-			return key, fmt.Errorf("its secret: %w", err)
-		}
-		value = resolved.Reveal()
-	}
-	return keys.FromSecret(hasher, key, value)
-}
-
 func (a *App) loadRules(_ caddy.Context, acc *access) error {
 	for _, l := range a.Limits {
 		scope := l.Scope
@@ -254,36 +151,6 @@ func (a *App) loadPrices(_ caddy.Context, acc *access) error {
 		}
 	}
 	return nil
-}
-
-// VirtualKeys implements handlers.Host.
-func (a *App) VirtualKeys() *keys.Set { return a.access.set }
-
-// KeyRules implements handlers.Host. A limit that cannot be read is an error:
-// a key whose limits are not known has none to spend under.
-func (a *App) KeyRules(key *keys.Key) ([]limits.Rule, error) {
-	if known, ok := a.access.ruled.Load(key); ok {
-		return known.([]limits.Rule), nil
-	}
-	rules, err := parseRules(key.Limits)
-	if err != nil {
-		return nil, fmt.Errorf("reading the limits of key '%s': %w", key.Name, err)
-	}
-	a.access.ruled.Store(key, rules)
-	return rules, nil
-}
-
-// parseRules reads limits as keys keep them.
-func parseRules(lines [][]string) ([]limits.Rule, error) {
-	rules := make([]limits.Rule, 0, len(lines))
-	for _, words := range lines {
-		rule, err := limits.Parse(words)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, rule)
-	}
-	return rules, limits.Check(rules)
 }
 
 // Rules implements handlers.Host.
@@ -337,38 +204,3 @@ func (a *App) testStore() error {
 }
 
 const testTime = 5 * time.Second
-
-// watchKeys keeps the keys of the file up to date until the configuration ends.
-func (a *App) watchKeys(ctx context.Context) {
-	if a.access.watcher == nil {
-		return
-	}
-	go func() {
-		ticker := time.NewTicker(keys.Interval)
-		defer ticker.Stop()
-		failed := ""
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			err := a.access.reread(ctx)
-			switch {
-			case err != nil && err.Error() != failed:
-				failed = err.Error()
-				a.logger.Error("reading keys: " + failed)
-			case err == nil && failed != "":
-				failed = ""
-				a.logger.Info("the keys can be read again")
-			}
-		}
-	}()
-}
-
-// reread takes over what changed in the file of keys.
-func (acc *access) reread(ctx context.Context) error {
-	acc.watching.Lock()
-	defer acc.watching.Unlock()
-	return acc.watcher.Sync(ctx)
-}

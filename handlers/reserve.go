@@ -1,9 +1,6 @@
 package handlers
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -24,11 +21,6 @@ type quota struct {
 	held   *limits.Reservation
 	renew  *time.Timer
 	scopes []string // parallel to held.Claims: whose limit it is, for messages
-}
-
-// need is how much a call may use at most.
-type need struct {
-	input, output int64
 }
 
 // reserve takes room under all limits at once, or under none, before any
@@ -104,24 +96,6 @@ func (c *call) queueFor(r *limits.Reservation, start time.Time) (bool, error) {
 // queuePoll is how often a waiting call looks for a place under a limit on
 // concurrency.
 const queuePoll = 25 * time.Millisecond
-
-// renewEvery is a third of a lease.
-const renewEvery = limits.LeaseTime * time.Microsecond / 3
-
-// renewLeases keeps the places under limits on concurrency for a call that
-// lasts. A lease that was lost is not the client's fault: it goes on.
-func (c *call) renewLeases() {
-	q := &c.quota
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.held == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), renewEvery)
-	defer cancel()
-	_ = q.store.Renew(ctx, q.held)
-	q.renew.Reset(renewEvery)
-}
 
 // claim adds what is asked of every rule that the call falls under.
 func (c *call) claim(r *limits.Reservation) error {
@@ -204,161 +178,4 @@ func without(rules, own []limits.Rule) []limits.Rule {
 		}
 	}
 	return kept
-}
-
-func (c *call) amount(rule *limits.Rule, n *need) (int64, error) {
-	switch rule.Unit {
-	case limits.Tokens:
-		return limits.Add(n.input, n.output), nil
-	case limits.InputTokens:
-		return n.input, nil
-	case limits.OutputTokens:
-		return n.output, nil
-	case limits.USD:
-		return c.mostUSD(n)
-	default:
-		return 1, nil
-	}
-}
-
-// need counts the prompt and caps the answer.
-func (c *call) need() (*need, error) {
-	n := &need{}
-	if c.form == nil {
-		model := c.target.Provider.Traits().CountsAs
-		if model == "" {
-			model = c.target.Target.Model
-		}
-		tokens, estimated := c.proxy.tokens.Count(model, c.route.Operation, c.x.Envelope.Body())
-		if n.input = int64(tokens); estimated {
-			n.input += n.input / 20 // the spread of estimates; see docs/token-counting.md
-		}
-	}
-	if capParam(c.target.Operation, c.target.Provider.Traits()) == "" {
-		return n, nil // nothing is generated, or nothing that can be capped
-	}
-	env := &c.x.Envelope
-	limit := env.OutputCap
-	if env.CapInvalid {
-		return nil, gateway.Invalid(env.CapParam, "'%s' must be a whole number", env.CapParam)
-	}
-	if env.CapParam == "" || limit == 0 {
-		limit = lowest(c.outputLimit(), 0)
-		if limit == 0 {
-			limit = wire.AbilityOf(c.target.Target.Model).MaxOutputOr()
-		}
-		c.cap = limit
-	}
-	n.output = limits.Multiply(limit, env.Choices)
-	return n, nil
-}
-
-// mostUSD is the most that the call can cost.
-func (c *call) mostUSD(n *need) (int64, error) {
-	if c.proxy.host.LedgerFails() {
-		return 0, &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "spending cannot be recorded at the moment, so budgets cannot be kept"}
-	}
-	if price := c.x.Price; price != nil {
-		choices := c.x.Envelope.Choices
-		return price.UpperBound(n.input, n.output/max(choices, 1), choices), nil
-	}
-	switch c.proxy.host.UnpricedPolicy() {
-	case gateway.UnpricedFree:
-		return 0, nil
-	case gateway.UnpricedEstimate:
-		return estimatedPrice.UpperBound(n.input, n.output, 1), nil
-	default:
-		return 0, &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: fmt.Sprintf("the price of '%s' is not known, and you have a limit in usd; name its price in the configuration", c.x.Target)}
-	}
-}
-
-// refusal tells a client which limit it has met, and when to come back.
-func (c *call) refusal(r *limits.Reservation) error {
-	i := r.Refused
-	claim, d := &r.Claims[i], &r.Decisions[i]
-	e := &gateway.Error{Kind: wire.KindRateLimit, Phase: "limit"}
-	if claim.Rule.Unit == limits.USD {
-		e.Kind = wire.KindBudget
-	}
-	e.Message = fmt.Sprintf("the limit of %s is reached: %s; used %s, left %s, asked for %s",
-		c.quota.scopes[i], claim.Rule, quantity(claim.Rule, d.Used), quantity(claim.Rule, d.Remaining), quantity(claim.Rule, claim.Amount))
-	switch wait := r.Wait(); {
-	case wait == limits.Never:
-		e.NoRetry = true
-		e.Message += "; this request alone is more than the limit allows"
-	default:
-		e.RetryAfter = wait
-	}
-	return e
-}
-
-func quantity(rule *limits.Rule, n int64) string {
-	if rule.Unit == limits.USD {
-		return limits.FormatUSD(n) + " usd"
-	}
-	return fmt.Sprint(n)
-}
-
-func scopeName(scope, name string) string {
-	switch {
-	case scope == gateway.ScopeGlobal:
-		return "the gateway"
-	case scope == gateway.ScopeSite:
-		return "the site"
-	default:
-		return scope + " '" + name + "'"
-	}
-}
-
-// settleLimits gives back what was not used, or notes the debt.
-func (c *call) settleLimits(record *gateway.Record) {
-	q := &c.quota
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	r := q.held
-	if r == nil {
-		return
-	}
-	q.held = nil
-	if q.renew != nil {
-		q.renew.Stop()
-	}
-	actual := make([]int64, len(r.Claims))
-	if record.UsageSource != gateway.SourceNone {
-		for i := range r.Claims {
-			actual[i] = used(r.Claims[i].Rule, record, r.Claims[i].Amount)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settleTime)
-	defer cancel()
-	if err := q.store.Settle(ctx, r, actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
-		c.proxy.logger.Warn("settling limits: " + err.Error())
-	}
-	reservations.Put(r)
-}
-
-// settleTime bounds the wait for a store at a request's end. The store goes on
-// by itself.
-const settleTime = time.Second
-
-// used is what an exchange used of a rule. What has no price keeps what was
-// reserved for it.
-func used(rule *limits.Rule, record *gateway.Record, reserved int64) int64 {
-	switch rule.Unit {
-	case limits.Requests:
-		return 1
-	case limits.Tokens:
-		return limits.Add(record.Usage.Input, record.Usage.Output)
-	case limits.InputTokens:
-		return record.Usage.Input
-	case limits.OutputTokens:
-		return record.Usage.Output
-	case limits.USD:
-		if !record.Priced {
-			return reserved
-		}
-		return record.Cost.Total
-	default:
-		return 0
-	}
 }

@@ -1,0 +1,81 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+// renewEvery is a third of a lease.
+const renewEvery = limits.LeaseTime * time.Microsecond / 3
+
+// renewLeases keeps the places under limits on concurrency for a call that
+// lasts. A lease that was lost is not the client's fault: it goes on.
+func (c *call) renewLeases() {
+	q := &c.quota
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.held == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), renewEvery)
+	defer cancel()
+	_ = q.store.Renew(ctx, q.held)
+	q.renew.Reset(renewEvery)
+}
+
+// settleLimits gives back what was not used, or notes the debt.
+func (c *call) settleLimits(record *gateway.Record) {
+	q := &c.quota
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r := q.held
+	if r == nil {
+		return
+	}
+	q.held = nil
+	if q.renew != nil {
+		q.renew.Stop()
+	}
+	actual := make([]int64, len(r.Claims))
+	if record.UsageSource != gateway.SourceNone {
+		for i := range r.Claims {
+			actual[i] = used(r.Claims[i].Rule, record, r.Claims[i].Amount)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settleTime)
+	defer cancel()
+	if err := q.store.Settle(ctx, r, actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
+		c.proxy.logger.Warn("settling limits: " + err.Error())
+	}
+	reservations.Put(r)
+}
+
+// settleTime bounds the wait for a store at a request's end. The store goes on
+// by itself.
+const settleTime = time.Second
+
+// used is what an exchange used of a rule. What has no price keeps what was
+// reserved for it.
+func used(rule *limits.Rule, record *gateway.Record, reserved int64) int64 {
+	switch rule.Unit {
+	case limits.Requests:
+		return 1
+	case limits.Tokens:
+		return limits.Add(record.Usage.Input, record.Usage.Output)
+	case limits.InputTokens:
+		return record.Usage.Input
+	case limits.OutputTokens:
+		return record.Usage.Output
+	case limits.USD:
+		if !record.Priced {
+			return reserved
+		}
+		return record.Cost.Total
+	default:
+		return 0
+	}
+}

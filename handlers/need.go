@@ -1,0 +1,91 @@
+package handlers
+
+import (
+	"fmt"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/prices"
+	"github.com/weirproxy/weir/wire"
+)
+
+// need is how much a call may use at most.
+type need struct {
+	input, output int64
+}
+
+func (c *call) amount(rule *limits.Rule, n *need) (int64, error) {
+	switch rule.Unit {
+	case limits.Tokens:
+		return limits.Add(n.input, n.output), nil
+	case limits.InputTokens:
+		return n.input, nil
+	case limits.OutputTokens:
+		return n.output, nil
+	case limits.USD:
+		return c.mostUSD(n)
+	default:
+		return 1, nil
+	}
+}
+
+// need counts the prompt and caps the answer.
+func (c *call) need() (*need, error) {
+	n := &need{}
+	if c.form == nil {
+		model := c.target.Provider.Traits().CountsAs
+		if model == "" {
+			model = c.target.Target.Model
+		}
+		tokens, estimated := c.proxy.tokens.Count(model, c.route.Operation, c.x.Envelope.Body())
+		if n.input = int64(tokens); estimated {
+			n.input += n.input / 20 // the spread of estimates; see docs/token-counting.md
+		}
+	}
+	if capParam(c.target.Operation, c.target.Provider.Traits()) == "" {
+		return n, nil // nothing is generated, or nothing that can be capped
+	}
+	env := &c.x.Envelope
+	limit := env.OutputCap
+	if env.CapInvalid {
+		return nil, gateway.Invalid(env.CapParam, "'%s' must be a whole number", env.CapParam)
+	}
+	if env.CapParam == "" || limit == 0 {
+		limit = lowest(c.outputLimit(), 0)
+		if limit == 0 {
+			limit = wire.AbilityOf(c.target.Target.Model).MaxOutputOr()
+		}
+		c.cap = limit
+	}
+	n.output = limits.Multiply(limit, env.Choices)
+	return n, nil
+}
+
+// mostUSD is the most that the call can cost.
+func (c *call) mostUSD(n *need) (int64, error) {
+	if c.proxy.host.LedgerFails() {
+		return 0, &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "spending cannot be recorded at the moment, so budgets cannot be kept"}
+	}
+	if price := c.x.Price; price != nil {
+		choices := c.x.Envelope.Choices
+		return price.UpperBound(n.input, n.output/max(choices, 1), choices), nil
+	}
+	switch c.proxy.host.UnpricedPolicy() {
+	case gateway.UnpricedFree:
+		return 0, nil
+	case gateway.UnpricedEstimate:
+		return estimatedPrice.UpperBound(n.input, n.output, 1), nil
+	default:
+		return 0, &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: fmt.Sprintf("the price of '%s' is not known, and you have a limit in usd; name its price in the configuration", c.x.Target)}
+	}
+}
+
+// estimatedPrice stands in for a price that is not known where a site asks
+// for an estimate: what the dearest models in wide use cost.
+var estimatedPrice = func() *prices.Price {
+	p, err := prices.Parse([]string{"input", "15", "output", "75"})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
