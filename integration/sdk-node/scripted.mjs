@@ -54,6 +54,20 @@ export async function behind(provider, steps) {
   await once(upstream, 'listening');
   const address = `http://127.0.0.1:${upstream.address().port}`;
 
+  const weir = await run(provider.replaceAll('ADDRESS', address));
+  return {
+    url: weir.url,
+    seen,
+    async close() {
+      await weir.close();
+      upstream.closeAllConnections();
+      upstream.close();
+    },
+  };
+}
+
+// run starts a Weir of its own; ai is the inside of the global ai block.
+export async function run(ai) {
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'weir-'));
   const config = join(dir, 'Caddyfile');
@@ -62,7 +76,8 @@ export async function behind(provider, steps) {
 	auto_https off
 	persist_config off
 	ai {
-		${provider.replaceAll('ADDRESS', address)}
+		${ai}
+		records off
 	}
 }
 http://127.0.0.1:${port} {
@@ -78,12 +93,9 @@ http://127.0.0.1:${port} {
   await healthy(url, child);
   return {
     url,
-    seen,
     async close() {
       child.kill('SIGTERM');
       if (child.exitCode === null) await once(child, 'exit');
-      upstream.closeAllConnections();
-      upstream.close();
       await rm(dir, { recursive: true });
     },
   };
