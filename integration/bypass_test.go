@@ -1,0 +1,94 @@
+package integration
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/integration/weirtest"
+)
+
+// TestBypass tries to use more than a limit allows by the ways in which
+// gateways have been passed. A call asks for 8 tokens of prompt.
+func TestBypass(t *testing.T) {
+	for _, tt := range []struct {
+		name, path, body string
+		status           int
+		says             string
+	}{
+		{"fits", "/v1/chat/completions", hi, 200, ""},
+		{"several answers that fit", "/v1/chat/completions", with1(hi, `"n":4`), 200, ""},
+		{"several answers", "/v1/chat/completions", with1(hi, `"n":5`), 429, "asked for 108"},
+		{"no cap", "/v1/chat/completions", strings.Replace(hi, `"max_tokens":20,`, ``, 1), 429, "asked for 8200"},
+		{"a null cap", "/v1/chat/completions", strings.Replace(hi, `20`, `null`, 1), 429, "asked for 8200"},
+		{"a huge cap", "/v1/chat/completions", strings.Replace(hi, `20`, `9000000000000000`, 1), 429, "more than the limit allows"},
+		{"a cap beyond numbers", "/v1/chat/completions", strings.Replace(hi, `20`, `1e400`, 1), 400, "max_tokens"},
+		{"two caps", "/v1/chat/completions", with1(hi, `"max_completion_tokens":500`), 429, "asked for 508"},
+		{"the cap twice", "/v1/chat/completions", with1(hi, `"max_tokens":1`), 400, "more than once"},
+		{"the cap in another case", "/v1/chat/completions", with1(hi, `"Max_Tokens":1`), 400, "another spelling"},
+		{"the model twice", "/v1/chat/completions", with1(hi, `"model":"openai/gpt-4o"`), 400, "more than once"},
+		{"the target's own name", "/v1/chat/completions", strings.Replace(strings.Replace(hi, `"m"`, `"openai/gpt-4o"`, 1), `20`, `500`, 1), 429, "asked for 508"},
+		{"another dialect", "/v1/messages", strings.Replace(hi, `20`, `500`, 1), 429, "asked for 508"},
+		{"another dialect's several answers", "/v1beta/models/m:generateContent", `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"maxOutputTokens":20,"candidateCount":5}}`, 429, "asked for 10"},
+		{"another dialect's spellings", "/v1beta/models/m:generateContent", `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"maxOutputTokens":20,"max_output_tokens":2000}}`, 400, "write it once"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, up := access(t, "key ci {env.CI_KEY} {\nlimit tokens 100 1h\n}", "ai_gateway", hello)
+			status, _, body := askWith(t, g, tt.path, "a-secret-of-ci-0001", tt.body)
+			if status != tt.status || !strings.Contains(body, tt.says) {
+				t.Errorf("status %d: %s", status, body)
+			}
+			if calls := len(up.Requests()); (calls == 1) != (tt.status == 200) {
+				t.Errorf("%d calls reached the upstream", calls)
+			}
+		})
+	}
+}
+
+// with1 adds a member to a body.
+func with1(body, member string) string { return strings.Replace(body, "{", "{"+member+",", 1) }
+
+// TestAborts charges clients that leave at the first token, again and again.
+func TestAborts(t *testing.T) {
+	const times = 100
+	g, _ := access(t, "key ci {env.CI_KEY} {\nlimit tokens 100000 1h\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}`+"\n\n")
+		weirtest.Flush(w)
+		<-r.Gone
+	})
+	for range times {
+		ctx, cancel := context.WithCancel(t.Context())
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/v1/chat/completions", strings.NewReader(with1(hi, `"stream":true`)))
+		req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := res.Body.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		res.Body.Close()
+	}
+	total := int64(0)
+	for _, r := range g.Records.Wait(t, times) {
+		if r.Usage.Input != 8 || r.Usage.Output < 1 {
+			t.Errorf("charged %+v", r.Usage)
+		}
+		total += r.Usage.Input + r.Usage.Output
+	}
+	req, _ := http.NewRequest(http.MethodPost, g.URL+"/v1/chat/completions", strings.NewReader(strings.Replace(hi, "20", "200000", 1)))
+	req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); !strings.Contains(string(body), "used "+strconv.FormatInt(total, 10)+",") {
+		t.Errorf("%d were charged: %s", total, body)
+	}
+}
