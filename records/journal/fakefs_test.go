@@ -112,6 +112,13 @@ func (fs *fakeFS) used() (n int) {
 	return n
 }
 
+// text is what a file holds.
+func (fs *fakeFS) text(name string) string {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return string(fs.names[name].data)
+}
+
 func (fs *fakeFS) do(op, name string, f func() error) error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()

@@ -319,7 +319,7 @@ func TestRefusedRow(t *testing.T) {
 	kept := ""
 	for _, name := range names {
 		if strings.HasPrefix(name, "rejected-") {
-			kept = string(fs.names[filepath.Join("/j", name)].data)
+			kept = fs.text(filepath.Join("/j", name))
 		}
 	}
 	if !strings.Contains(kept, `"request_id":"req_17"`) {
