@@ -109,51 +109,63 @@ func (a *App) openLedger() error {
 // restoreBudgets raises each counter of money to at least what the ledger has
 // for its window. A store that has not lost its counters is not changed by it.
 func (a *App) restoreBudgets(ctx context.Context) error {
+	budgets, err := a.budgets()
+	if err != nil || len(budgets) == 0 {
+		return err
+	}
 	if err := a.book.journal.Flush(ctx); err != nil {
 		return fmt.Errorf("delivering the journal: %w", err)
 	}
 	now := time.Now()
 	var claims []limits.Claim
-	add := func(scope, name string, rules []limits.Rule) error {
-		for i := range rules {
-			rule := &rules[i]
-			if rule.Unit != limits.USD {
-				continue
-			}
-			since := now.Add(-rule.Window)
-			if rule.Calendar != limits.Sliding {
-				since, _ = rule.Period(now)
-			}
-			spent, err := a.book.store.Spent(ctx, scopeOf(scope, name), since)
-			if err != nil {
-				return fmt.Errorf("asking the ledger: %w", err)
-			}
-			if spent.CostNano > 0 {
-				claims = append(claims, limits.Claim{Key: limits.Key(scope, name, rule), Rule: rule, Amount: spent.CostNano})
-			}
+	for _, b := range budgets {
+		since := now.Add(-b.rule.Window)
+		if b.rule.Calendar != limits.Sliding {
+			since, _ = b.rule.Period(now)
 		}
-		return nil
-	}
-	for _, b := range a.access.rules.Bearers() {
-		own, _ := a.access.rules.Of(b.Scope, b.Name)
-		if err := add(b.Scope, b.Name, own); err != nil {
-			return err
-		}
-	}
-	_, each := a.access.rules.Of(gateway.ScopeKey, "any")
-	for _, key := range a.access.set.All() {
-		rules, err := a.KeyRules(key)
+		spent, err := a.book.store.Spent(ctx, scopeOf(b.scope, b.name), since)
 		if err != nil {
-			return err
+			return fmt.Errorf("asking the ledger: %w", err)
 		}
-		if err := add(gateway.ScopeKey, key.Name, append(rules[:len(rules):len(rules)], each...)); err != nil {
-			return err
+		if spent.CostNano > 0 {
+			claims = append(claims, limits.Claim{Key: limits.Key(b.scope, b.name, b.rule), Rule: b.rule, Amount: spent.CostNano})
 		}
 	}
 	if len(claims) == 0 {
 		return nil
 	}
 	return a.access.store.Restore(ctx, claims)
+}
+
+// budget is a limit in usd and whose it is.
+type budget struct {
+	scope, name string
+	rule        *limits.Rule
+}
+
+// budgets are those that name their bearer, and those of every key.
+func (a *App) budgets() (list []budget, err error) {
+	add := func(scope, name string, rules []limits.Rule) {
+		for i := range rules {
+			if rules[i].Unit == limits.USD {
+				list = append(list, budget{scope, name, &rules[i]})
+			}
+		}
+	}
+	for _, b := range a.access.rules.Bearers() {
+		own, _ := a.access.rules.Of(b.Scope, b.Name)
+		add(b.Scope, b.Name, own)
+	}
+	_, each := a.access.rules.Of(gateway.ScopeKey, "any")
+	for _, key := range a.access.set.All() {
+		rules, err := a.KeyRules(key)
+		if err != nil {
+			return nil, err
+		}
+		add(gateway.ScopeKey, key.Name, rules)
+		add(gateway.ScopeKey, key.Name, each)
+	}
+	return list, nil
 }
 
 // scopeOf is a scope as the ledger names it.
