@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,9 +40,7 @@ type access struct {
 	rules    gateway.Rules
 	store    limits.Store
 	shared   sharedStore // what store falls back from, nil for none
-	money    gateway.Money
-	modules  map[string]string // a provider's module by its name
-	unpriced string
+	prices   prices.Table
 
 	// ruled are the parsed limits of keys, by *keys.Key.
 	ruled sync.Map
@@ -57,11 +56,8 @@ type storeModule interface {
 }
 
 func (a *App) loadAccess(ctx caddy.Context) error {
-	acc := &access{unpriced: a.Unpriced, modules: a.modules}
+	acc := new(access)
 	a.access = acc // so that Cleanup finds what a failure leaves
-	if acc.unpriced == "" {
-		acc.unpriced = gateway.UnpricedDeny
-	}
 	for _, load := range []func(caddy.Context, *access) error{a.loadStore, a.loadKeys, a.loadRules, a.loadPrices} {
 		if err := load(ctx, acc); err != nil {
 			return err
@@ -144,9 +140,9 @@ func (a *App) loadRules(_ caddy.Context, acc *access) error {
 }
 
 func (a *App) loadPrices(_ caddy.Context, acc *access) error {
-	acc.money.Table.Catalogue = prices.Default()
+	acc.prices.Catalogue = prices.Default()
 	for _, words := range a.Prices {
-		if err := acc.money.Table.Overrides.Add(strings.Fields(words)); err != nil {
+		if err := acc.prices.Overrides.Add(strings.Fields(words)); err != nil {
 			return fmt.Errorf("price: %w", err)
 		}
 	}
@@ -161,11 +157,12 @@ func (a *App) LimitStore() limits.Store { return a.access.store }
 
 // Price implements handlers.Host.
 func (a *App) Price(target gateway.Target) *prices.Price {
-	price, ok := a.access.money.Table.Find(target.Provider, a.access.modules[target.Provider], target.Model)
+	module := a.modules[target.Provider]
+	price, ok := a.access.prices.Find(target.Provider, module, target.Model)
 	switch {
 	case ok:
 		return price
-	case a.access.modules[target.Provider] == "simulator":
+	case module == "simulator":
 		return free
 	default:
 		return nil
@@ -182,7 +179,7 @@ var free = func() *prices.Price {
 }()
 
 // UnpricedPolicy implements handlers.Host.
-func (a *App) UnpricedPolicy() string { return a.access.unpriced }
+func (a *App) UnpricedPolicy() string { return cmp.Or(a.Unpriced, gateway.UnpricedDeny) }
 
 // testStore shows that the store's limits are in force before anything relies
 // on them: "configured but not enforced" is an error.

@@ -5,11 +5,10 @@ import (
 	"strings"
 
 	"github.com/weirproxy/weir/gateway/limits"
-	"github.com/weirproxy/weir/gateway/prices"
 )
 
-// The scopes that a limit can hold for. ScopeEach of a name is every bearer of
-// the scope, each with a counter of its own.
+// The scopes that a limit can hold for. Each instead of a name is every bearer
+// of the scope, with a counter of its own for every one.
 const (
 	ScopeGlobal   = "global"
 	ScopeSite     = "site"
@@ -48,9 +47,6 @@ func (r *Rules) Add(scope, name string, rules ...limits.Rule) error {
 	return nil
 }
 
-// IsZero reports whether there is no limit at all.
-func (r *Rules) IsZero() bool { return len(r.by) == 0 }
-
 // Of returns the rules of a bearer, its own and those for each.
 func (r *Rules) Of(scope, name string) (own, each []limits.Rule) {
 	named := r.by[scope]
@@ -80,16 +76,8 @@ func (r *Rules) Bearers() []Bearer {
 	return list
 }
 
-// Money is what a gateway knows of prices.
-type Money struct {
-	Table prices.Table
-
-	// Unpriced is what becomes of a request whose price is not known, for
-	// callers under a limit in usd: "deny", "estimate" or "free".
-	Unpriced string
-}
-
-// The ways to treat what has no price.
+// The ways to treat a request whose price is not known, of a caller under a
+// limit in usd.
 const (
 	UnpricedDeny     = "deny"
 	UnpricedEstimate = "estimate"

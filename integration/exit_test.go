@@ -26,10 +26,7 @@ func TestProcess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs a binary")
 	}
-	binary := filepath.Join(t.TempDir(), "caddy")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	binary := buildBinary(t)
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T, binary string)

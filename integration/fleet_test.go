@@ -1,12 +1,10 @@
 package integration
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -32,10 +30,7 @@ func TestFleet(t *testing.T) {
 		hello(w, r)
 	})
 	dir := t.TempDir()
-	binary := filepath.Join(t.TempDir(), "weir")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	binary := buildBinary(t)
 	var addrs []string
 	for i := range 3 {
 		addr := weirtest.FreeAddr(t)
@@ -68,28 +63,9 @@ http://%s {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
-		cmd.Env = append(os.Environ(), "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "REDIS_URL="+server.URL,
-			"XDG_DATA_HOME="+filepath.Join(dir, fmt.Sprint(i)), "XDG_CONFIG_HOME="+filepath.Join(dir, fmt.Sprint(i)))
-		var log bytes.Buffer
-		cmd.Stderr = &log
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Log(log.String())
-			}
-		})
-		eventually(t, "the gateway", func() bool {
-			res, err := http.Get("http://" + addr + "/health/live")
-			if err == nil {
-				res.Body.Close()
-			}
-			return err == nil && res.StatusCode == 200
-		})
+		home := filepath.Join(dir, fmt.Sprint(i))
+		runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "REDIS_URL="+server.URL,
+			"XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 400}}
 	defer client.CloseIdleConnections()

@@ -50,10 +50,7 @@ func TestLedger(t *testing.T) {
 		<-open
 	})
 	dir := t.TempDir()
-	binary := filepath.Join(t.TempDir(), "weir")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/weirproxy/weir/internal/testcaddy").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	binary := buildBinary(t)
 	addr, admin := weirtest.FreeAddr(t), weirtest.FreeAddr(t)
 	config := filepath.Join(dir, "Caddyfile")
 	err := os.WriteFile(config, fmt.Appendf(nil, `{
@@ -83,28 +80,7 @@ http://%s {
 	}
 	start := func() *exec.Cmd {
 		t.Helper()
-		cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
-		cmd.Env = append(os.Environ(), "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-		var log bytes.Buffer
-		cmd.Stderr = &log
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Log(log.String())
-			}
-		})
-		eventually(t, "the gateway", func() bool {
-			res, err := http.Get("http://" + addr + "/health/live")
-			if err == nil {
-				res.Body.Close()
-			}
-			return err == nil && res.StatusCode == 200
-		})
-		return cmd
+		return runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	}
 	post := func(body string) (int, string) {
 		t.Helper()

@@ -42,12 +42,12 @@ func mustReserve(t *testing.T, s limits.Store, r *limits.Reservation) bool {
 // eventually waits for what another goroutine brings about.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	until := time.Now().Add(20 * time.Second)
-	for !holds() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(20 * time.Second); !holds(); <-tick.C {
 		if time.Now().After(until) {
 			t.Fatalf("%s does not come", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
