@@ -29,6 +29,9 @@ type Error struct {
 	// NoRetry says that no retry can help, whatever the kind.
 	NoRetry bool
 
+	// Credential says that the upstream refused the gateway's own credential.
+	Credential bool
+
 	// Phase is where it happened, such as "first_token"; for logs and metrics.
 	Phase string
 

@@ -44,12 +44,15 @@ type Exchange struct {
 
 	gateway *Gateway
 
-	mu       sync.Mutex
-	outcome  Outcome
-	seen     wire.Seen
-	output   OutputCounter
-	accepted bool
-	settled  bool
+	mu      sync.Mutex
+	outcome Outcome
+	settled bool
+
+	// attempt is the one that the exchange is charged for, first the memory of
+	// the one that most exchanges make, tried are all in their order.
+	attempt *Attempt
+	first   Attempt
+	tried   []*Attempt
 }
 
 // Principal is who a request is made for.
@@ -111,48 +114,14 @@ func (x *Exchange) Update(change func()) {
 	x.mu.Unlock()
 }
 
-// Accepted notes that an upstream has taken the call, so that its prompt is
-// charged even if no usage is ever reported.
-func (x *Exchange) Accepted() {
-	x.mu.Lock()
-	x.accepted = true
-	x.mu.Unlock()
-}
-
-// Refused notes that the upstream did not take the call after all: it could
-// not be reached, or it answered with an error, for which vendors charge
-// nothing.
-func (x *Exchange) Refused() {
-	x.mu.Lock()
-	x.accepted = false
-	x.mu.Unlock()
-}
-
-// Observe runs read, which looks at a piece of the answer, while no one else
-// may look at what the exchange has seen.
-func (x *Exchange) Observe(read func(*wire.Seen) (wire.Class, error)) (wire.Class, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.seen.Text == nil {
-		x.seen.Text = x.countText
-	}
-	return read(&x.seen)
-}
-
-// countText counts generated text as it arrives, for streams that end before
-// their usage report.
-func (x *Exchange) countText(text []byte) {
-	if x.output == nil {
-		x.output = x.gateway.tokens.Output(x.countedModel())
-	}
-	x.output.Add(text)
-}
-
-// Seen returns a copy of what the answer has told so far.
+// Seen returns a copy of what the current attempt's answer has told so far.
 func (x *Exchange) Seen() wire.Seen {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.seen
+	if x.attempt == nil {
+		return wire.Seen{Sequence: -1}
+	}
+	return x.attempt.seen
 }
 
 // End sets how the exchange ended. The first call that names an error wins:
@@ -175,14 +144,16 @@ func (x *Exchange) Outcome() Outcome {
 }
 
 // countedModel is the name that decides how tokens are counted.
-func (x *Exchange) countedModel() string {
-	if p := x.gateway.Provider(x.Target.Provider); p != nil {
+func (x *Exchange) countedModel() string { return x.counted(x.Target) }
+
+func (x *Exchange) counted(target Target) string {
+	if p := x.gateway.Provider(target.Provider); p != nil {
 		if as := p.Traits().CountsAs; as != "" {
 			return as
 		}
 	}
-	if x.Target.Model != "" {
-		return x.Target.Model
+	if target.Model != "" {
+		return target.Model
 	}
 	return x.Model
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/internal/typo"
-	"github.com/weirproxy/weir/wire"
 )
 
 // Clock tells the time; tests replace it.
@@ -115,7 +114,7 @@ func (g *Gateway) NewExchange(id string) *Exchange {
 		id = g.newID()
 	}
 	g.inFlight.Add(1)
-	return &Exchange{ID: id, Start: g.clock.Now(), gateway: g, seen: wire.Seen{Sequence: -1}}
+	return &Exchange{ID: id, Start: g.clock.Now(), gateway: g}
 }
 
 // InFlight is the number of exchanges that are not settled.

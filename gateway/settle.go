@@ -3,6 +3,7 @@ package gateway
 import (
 	"time"
 
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/wire"
 )
@@ -43,6 +44,14 @@ type Record struct {
 	Cost   prices.Cost
 	Priced bool
 
+	// Overhead is what calls cost whose answers nobody was shown, in
+	// nano-dollars: the losers of hedges, and streams that broke before their
+	// first content. The caller is not charged for them.
+	Overhead int64
+
+	// Trail is what became of each attempt, in their order.
+	Trail []Step
+
 	Cache    string
 	Attempts int
 	BytesOut int64
@@ -68,7 +77,11 @@ func (x *Exchange) Settle() *Record {
 }
 
 func (x *Exchange) recordLocked() *Record {
-	usage, source := x.usageLocked()
+	usage, source, finish := wire.Usage{}, SourceNone, ""
+	if a := x.attempt; a != nil {
+		usage, source = a.usageLocked(x.outcome.Err == nil && !x.outcome.ClientGone)
+		finish = a.seen.Finish
+	}
 	record := &Record{
 		RequestID:     x.ID,
 		Time:          x.Start,
@@ -84,7 +97,7 @@ func (x *Exchange) recordLocked() *Record {
 		UpstreamID:    x.outcome.UpstreamID,
 		Stream:        x.Stream,
 		Status:        x.outcome.Status,
-		FinishReason:  x.seen.Finish,
+		FinishReason:  finish,
 		ClientGone:    x.outcome.ClientGone,
 		Dropped:       x.Dropped,
 		Usage:         usage,
@@ -94,6 +107,14 @@ func (x *Exchange) recordLocked() *Record {
 		Timings:       x.Timings,
 	}
 	record.Cost, record.Priced = x.costLocked(usage)
+	record.Trail = make([]Step, len(x.tried))
+	for i, a := range x.tried {
+		record.Trail[i] = a.step
+		if a != x.attempt && a.Price != nil {
+			wasted, _ := a.usageLocked(false)
+			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)
+		}
+	}
 	switch {
 	case x.outcome.Err != nil:
 		record.Error, record.Phase = x.outcome.Err.Kind.String(), x.outcome.Err.Phase
@@ -101,34 +122,6 @@ func (x *Exchange) recordLocked() *Record {
 		record.Error = "client_gone"
 	}
 	return record
-}
-
-// usageLocked decides what the exchange is charged. The provider's last
-// report wins; without one, the prompt is counted if an upstream took it, and
-// of the answer what was received, whether or not it reached the client.
-func (x *Exchange) usageLocked() (wire.Usage, string) {
-	complete := x.outcome.Err == nil && !x.outcome.ClientGone
-	switch {
-	case x.seen.Reported && (complete || x.output == nil):
-		return x.seen.Usage, SourceProvider
-	case x.seen.Reported:
-		// A report from before the cut (Anthropic's message_start names the
-		// prompt's tokens and one or two of the answer's) may be behind what
-		// has arrived since.
-		usage := x.seen.Usage
-		if n := int64(x.output.Count()); n > usage.Output && !finished(x.seen.Finish) {
-			usage.Output = n
-			return usage, SourceEstimated
-		}
-		return usage, SourceProvider
-	case !x.accepted || x.Operation.Free:
-		return wire.Usage{}, SourceNone
-	}
-	usage := wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.countedModel(), x.Operation, &x.Envelope))}
-	if x.output != nil {
-		usage.Output = int64(x.output.Count())
-	}
-	return usage, SourceEstimated
 }
 
 // finished reports whether the vendor gave its finish reason: its usage, if

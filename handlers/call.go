@@ -8,7 +8,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
@@ -32,13 +31,6 @@ type call struct {
 	x    *gateway.Exchange
 	door wire.Door
 
-	// source is the door of the upstream's dialect, by which its answer is
-	// read; translator is nil when that is the client's. conversation is the
-	// translator of a call that can be streamed.
-	source       wire.Door
-	translator   translator
-	conversation *conversation
-
 	flight *inflight.Call
 	target *gateway.Route
 
@@ -48,13 +40,8 @@ type call struct {
 	quota  quota
 	cap    int64
 
-	// upstream is the provider that is called, also for a list of models.
-	upstream gateway.Provider
-
-	span trace.Span
-
-	// ctx is the upstream call's; it ends with the client's request, or with
-	// one of gateway's causes.
+	// ctx is cancelled when the request ends, or with one of gateway's causes;
+	// those of attempts hang on it.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	unwatch func() bool
@@ -66,13 +53,9 @@ type call struct {
 	body *payload
 	form *form
 
+	// upstreamStart is when the first attempt began, current the last one.
 	upstreamStart time.Time
-
-	// askedUsage says that the usage chunk was Weir's wish, not the client's.
-	askedUsage bool
-
-	// shown says that the upstream's own error event went to the client.
-	shown bool
+	current       *attempt
 
 	out   output
 	pulse pulse
@@ -151,6 +134,9 @@ func (c *call) settle() {
 			o.Status = status
 		}
 	})
+	if c.current != nil {
+		c.current.ended(c.outcome())
+	}
 	record := c.x.Settle()
 	if record != nil {
 		c.settleLimits(record)
@@ -162,6 +148,18 @@ func (c *call) settle() {
 		c.form.spool.close()
 	}
 	c.flight.Done()
+}
+
+// outcome is why the call failed, nil when it did not.
+func (c *call) outcome() error {
+	switch o := c.x.Outcome(); {
+	case o.Err != nil:
+		return o.Err
+	case o.ClientGone:
+		return gateway.ErrClientGone
+	default:
+		return nil
+	}
 }
 
 // timed writes the time since start into one of the exchange's timings.
@@ -176,7 +174,9 @@ func (c *call) finish(record *gateway.Record) {
 		return
 	}
 	c.proxy.metrics.End(record, c.modelLabel())
-	telemetry.EndSpan(c.span, record)
+	if c.current != nil {
+		telemetry.EndSpan(c.current.span, record)
+	}
 }
 
 // modelLabel is the model as metrics name it: only configured names, so that

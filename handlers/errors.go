@@ -56,9 +56,15 @@ func (c *call) fail(err error) error {
 		})
 		panic(http.ErrAbortHandler)
 	}
-	e := gateway.AsError(err)
+	e, refused := gateway.AsError(err), asRefusal(err)
 	c.x.End(func(o *gateway.Outcome) { o.Err = e })
-	if !c.out.claim() {
+	switch started := c.out.claim(); {
+	case started && refused != nil:
+		refused.inside()
+	case started:
+	case refused != nil:
+		return c.renderRefusal(refused)
+	default:
 		c.setTiming()
 		return c.render(e)
 	}
@@ -72,10 +78,10 @@ func (c *call) fail(err error) error {
 func (c *call) breakOff(e *gateway.Error) {
 	seen := c.x.Seen()
 	// The upstream's own error event went out as it came.
-	if seen.Failure == nil || !c.shown {
+	if a := c.current; seen.Failure == nil || a == nil || !a.shown {
 		var event []byte
-		if c.conversation != nil && c.conversation.started {
-			event = c.conversation.fail(e.Failure(c.id))
+		if a != nil && a.conversation != nil && a.conversation.started {
+			event = a.conversation.fail(e.Failure(c.id))
 		} else {
 			event = c.door.AppendErrorEvent(nil, e.Failure(c.id), &seen)
 		}

@@ -62,10 +62,10 @@ func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
 // upstreamIDs are the headers in which vendors name a request.
 var upstreamIDs = []string{"X-Request-Id", "Request-Id", "X-Amzn-Requestid", "Apim-Request-Id", "X-Generation-Id", "X-Ds-Trace-Id", "Mistral-Correlation-Id"}
 
-func (c *call) upstreamID(h http.Header) string {
+func upstreamID(provider gateway.Provider, h http.Header) string {
 	for _, name := range upstreamIDs {
 		if id := h.Get(name); id != "" && len(id) <= 256 {
-			return string(c.redact([]byte(id)))
+			return string(redact(provider, []byte(id)))
 		}
 	}
 	return ""
@@ -73,14 +73,14 @@ func (c *call) upstreamID(h http.Header) string {
 
 // copyHeader takes from an upstream's header what a client may see. The rest
 // names accounts, regions and limits that the gateway's callers share.
-func (c *call) copyHeader(from http.Header) {
+func (c *call) copyHeader(provider gateway.Provider, from http.Header) {
 	h := c.out.w.Header()
 	for _, name := range []string{"Content-Type", "Content-Disposition"} {
 		if v := from.Get(name); v != "" {
 			setHeader(h, name, v)
 		}
 	}
-	if id := c.upstreamID(from); id != "" {
+	if id := upstreamID(provider, from); id != "" {
 		setHeader(h, headerUpstreamID, id)
 	}
 }

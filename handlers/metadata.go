@@ -24,9 +24,9 @@ func (c *call) wantsMetadata() bool {
 // when they are sent.
 func (s *stream) metadata() []byte {
 	c := s.call
-	seen := c.x.Seen()
-	if c.conversation != nil {
-		wire.Identify(c.conversation.encoder, &seen)
+	seen := s.told.Seen()
+	if s.conversation != nil {
+		wire.Identify(s.conversation.encoder, &seen)
 	}
 	now := c.proxy.gateway.Now()
 	meta := append([]byte(nil), `{"request_id":`...)
@@ -70,7 +70,7 @@ func (s *stream) withMetadata(events []byte) []byte {
 	switch {
 	case s.call.route.Dialect == wire.Gemini:
 		at = len(events)
-	case s.call.conversation != nil:
+	case s.conversation != nil:
 		if i := bytes.LastIndex(bytes.TrimRight(events, "\n"), eventEnd); i >= 0 {
 			at = i + len(eventEnd)
 		}

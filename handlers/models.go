@@ -95,7 +95,6 @@ func (c *call) serveModel(id string) error {
 
 // passModels passes a vendor's answer on as it came.
 func (c *call) passModels(provider gateway.Provider, path string) error {
-	c.upstream = provider
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	res, err := c.fetchModels(ctx, provider, path)
@@ -107,10 +106,10 @@ func (c *call) passModels(provider gateway.Provider, path string) error {
 	if err != nil {
 		return c.render(&gateway.Error{Kind: wire.KindUpstream, Message: "the upstream broke off its answer", Cause: err})
 	}
-	c.copyHeader(res.Header)
+	c.copyHeader(provider, res.Header)
 	if res.StatusCode >= http.StatusBadRequest {
 		c.copyRetry(res.Header)
-		body = c.redact(body)
+		body = redact(provider, body)
 	}
 	setHeader(c.out.w.Header(), "Content-Length", strconv.Itoa(len(body)))
 	_ = c.out.whole(res.StatusCode, body)

@@ -51,7 +51,7 @@ func (c *call) need() (*need, error) {
 		return nil, gateway.Invalid(env.CapParam, "'%s' must be a whole number", env.CapParam)
 	}
 	if env.CapParam == "" || limit == 0 {
-		limit = lowest(c.outputLimit(), 0)
+		limit = c.outputLimit(c.target)
 		if limit == 0 {
 			limit = wire.AbilityOf(c.target.Target.Model).MaxOutputOr()
 		}

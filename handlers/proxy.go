@@ -300,11 +300,11 @@ func (c *call) serve() error {
 	if err := c.reserve(); err != nil {
 		return err
 	}
-	res, err := c.dispatch()
+	answer, err := c.dispatch()
 	if err != nil {
 		return err
 	}
-	return c.relay(res)
+	return answer.show()
 }
 
 // Interface guards.

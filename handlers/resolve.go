@@ -5,7 +5,6 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
-	"github.com/weirproxy/weir/wire/doors"
 )
 
 // resolve finds the target of the model asked for and refuses what breaks
@@ -18,8 +17,7 @@ func (c *call) resolve() error {
 	if err != nil {
 		return err
 	}
-	c.target, c.upstream = route, route.Provider
-	c.source = doors.Of(route.Operation)
+	c.target = route
 	price := c.proxy.host.Price(route.Target)
 	c.x.Update(func() { c.x.Target, c.x.Price = route.Target, price })
 	if err := c.permit(); err != nil {
@@ -49,7 +47,7 @@ func (c *call) permit() error {
 // requireCap refuses a request without the cap that its vendor demands, unless
 // a rule of the gateway will put one in.
 func (c *call) requireCap() error {
-	if c.route.Operation == wire.Messages && c.x.Envelope.CapParam == "" && c.outputLimit() == 0 {
+	if c.route.Operation == wire.Messages && c.x.Envelope.CapParam == "" && c.outputLimit(c.target) == 0 {
 		return gateway.Invalid("max_tokens", "missing required parameter: 'max_tokens'")
 	}
 	return nil
@@ -57,52 +55,8 @@ func (c *call) requireCap() error {
 
 // outputLimit is the cap on generated tokens that the site and the model set
 // together; 0 when there is none.
-func (c *call) outputLimit() int64 {
-	return lowest(c.proxy.policy.MaxOutputTokens, c.target.Policy.MaxOutputTokens)
-}
-
-// rewrite says what has to change in the body for the upstream.
-func (c *call) rewrite() wire.Rewrite {
-	traits := c.target.Provider.Traits()
-	op := c.route.Operation
-	rw := wire.Rewrite{Model: c.target.Target.Model}
-	if op == wire.Chat || op == wire.Completions {
-		rw.AskUsage = !traits.NoStreamOptions
-	}
-	if limit := c.capToWrite(); limit > 0 {
-		rw.CapParam, rw.Cap = capParam(op, traits), limit
-	}
-	return rw
-}
-
-// capToWrite is the cap for a call that names none: the one that its limits
-// were reserved with, else the site's and the model's.
-func (c *call) capToWrite() int64 {
-	if c.cap > 0 {
-		return c.cap
-	}
-	return c.outputLimit()
-}
-
-// capParam is the member in which an operation takes its cap on generated
-// tokens; empty when it takes none.
-func capParam(op *wire.Operation, traits gateway.Traits) string {
-	switch op {
-	case wire.Chat:
-		return traits.CapParam
-	case wire.Completions, wire.Messages:
-		return "max_tokens"
-	case wire.Responses:
-		return "max_output_tokens"
-	case wire.GeminiGenerate:
-		return wire.GeminiCap
-	case wire.Converse:
-		return "maxTokens"
-	case wire.CohereChat:
-		return "max_tokens"
-	default:
-		return ""
-	}
+func (c *call) outputLimit(route *gateway.Route) int64 {
+	return lowest(c.proxy.policy.MaxOutputTokens, route.Policy.MaxOutputTokens)
 }
 
 // lowest returns the lower of two limits, of which 0 is none.
@@ -117,10 +71,10 @@ func lowest(a, b int64) int64 {
 	}
 }
 
-// limits are the timeouts of this call: the model's where it has some, else
-// the site's.
-func (c *call) limits() gateway.Timeouts {
-	return c.target.Timeouts.Over(c.proxy.timeouts).WithDefaults()
+// limits are the timeouts of a call to route: the model's where it has some,
+// else the site's.
+func (c *call) limits(route *gateway.Route) gateway.Timeouts {
+	return route.Timeouts.Over(c.proxy.timeouts).WithDefaults()
 }
 
 // positive makes a switched-off timeout practically endless.

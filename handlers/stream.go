@@ -18,18 +18,25 @@ import (
 // readers holds *sse.Reader, each with its buffer.
 var readers = sync.Pool{New: func() any { return sse.NewReader(nil, sse.MaxEvent) }}
 
-// stream is the relay of one event stream.
+// stream is an answer that comes event by event, and its relay.
 type stream struct {
-	call     *call
+	*attempt
+	res      *http.Response
 	reader   *sse.Reader
 	observer wire.Observer
 	event    sse.Event
 
+	// class is the last event's; hidden says that it is kept from the client,
+	// end that the body has ended properly behind it.
+	class  wire.Class
+	hidden bool
+	end    bool
+
 	// held are the events before the first content, which are kept back: an
-	// upstream that fails now can still be answered for with a real status.
+	// upstream that fails now can still be answered for with a real status, or
+	// by another.
 	held      []byte
 	committed bool
-	content   bool // some of it has come
 	finishing bool
 	noted     time.Time // when the ledger was last told of it
 	unflushed bool
@@ -46,122 +53,181 @@ const noteEvery = time.Second
 // maxHeld bounds what is kept back; more is content in any sense.
 const maxHeld = 64 << 10
 
-// relayStream passes a stream on, event by event, and watches it go. It
-// closes the answer's body.
-func (c *call) relayStream(res *http.Response, body io.Reader) (err error) {
+// openStream reads a stream up to its first content.
+func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error) {
 	reader := readers.Get().(*sse.Reader)
 	reader.Reset(body)
-	s := &stream{call: c, reader: reader, observer: c.source.Observer(), noted: time.Now()}
-	if c.conversation != nil {
-		c.conversation.open()
+	s := &stream{attempt: a, res: res, reader: reader, observer: a.source.Observer(), noted: time.Now()}
+	if a.conversation != nil {
+		a.conversation.open()
 	}
-	complete := false
-	defer func() {
-		reader.Reset(nil)
-		readers.Put(reader)
-		c.timed(c.upstreamStart, &c.x.Timings.Upstream)
-		c.handedOver = complete
-		finishBody(res.Body, complete, c.cancel)
-	}()
+	a.call.x.Update(func() { a.call.x.Stream = true })
+	a.call.out.expectStream(a.call.door)
+	a.watch.stream.Store(true)
+	a.watch.enter(phaseFirstToken)
+	if err := s.open(); err != nil {
+		s.keepOpening()
+		s.close(false)
+		return nil, err
+	}
+	return s, nil
+}
 
-	c.x.Update(func() { c.x.Stream = true })
-	c.out.prepare(func() {
-		c.copyHeader(res.Header)
-		c.setTiming()
-	})
-	c.pulse.stream.Store(true)
-	c.out.expectStream(c.door)
-	c.pulse.enter(phaseFirstToken)
+// open reads events up to the commit point, and keeps them back.
+func (s *stream) open() error {
 	for {
-		done, err := s.next()
-		if err == nil && done {
-			complete = true
-			return c.sent(c.out.endStream())
-		}
-		if err != nil {
-			s.keepOpening()
+		if err := s.read(); err != nil {
 			return err
 		}
+		switch {
+		case s.class.Has(wire.Failed):
+			s.held = append(s.held, s.translated...)
+			return s.upstreamFailure(s.told.Seen().Failure)
+		case s.end:
+			return nil
+		case s.hidden:
+			continue
+		}
+		raw := s.raw()
+		if s.class&(wire.Content|wire.Terminal) != 0 || len(s.held)+len(raw) > maxHeld {
+			return nil
+		}
+		s.held = append(s.held, raw...)
 	}
 }
 
 // keepOpening hands what a translation has said before the commit point to
 // whoever tells the client of its failure.
 func (s *stream) keepOpening() {
-	if t := s.call.conversation; t != nil && !s.committed {
+	if t := s.conversation; t != nil {
 		t.opening = s.held
 	}
 }
 
-// next relays one event; done says that it was the last.
-func (s *stream) next() (done bool, err error) {
+// drop gives up a stream that was not shown.
+func (s *stream) drop() { s.close(false) }
+
+// close ends the reading; complete says that the upstream has said all.
+func (s *stream) close(complete bool) {
+	s.reader.Reset(nil)
+	readers.Put(s.reader)
 	c := s.call
+	c.timed(c.upstreamStart, &c.x.Timings.Upstream)
+	if complete {
+		c.handedOver = true
+	}
+	finishBody(s.res.Body, complete, func(cause error) {
+		s.cancel(cause)
+		if complete {
+			c.cancel(cause)
+		}
+	})
+}
+
+// show passes the stream on, event by event, and watches it go.
+func (s *stream) show() (err error) {
+	complete := false
+	defer func() { s.close(complete) }()
+	c := s.call
+	c.out.prepare(func() {
+		c.copyHeader(s.route.Provider, s.res.Header)
+		c.setTiming()
+	})
+	if err := s.commit(); err != nil {
+		return err
+	}
+	for {
+		done, err := s.pass()
+		if err != nil {
+			return err
+		}
+		if done {
+			complete = true
+			return c.sent(c.out.endStream())
+		}
+		if err := s.read(); err != nil {
+			return err
+		}
+	}
+}
+
+// read reads one event, and translates it.
+func (s *stream) read() error {
+	c := s.call
+	s.class, s.hidden, s.end = 0, false, false
 	switch err := s.reader.Next(&s.event); {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		return true, s.ended()
+		s.end = true
+		return s.closed()
 	case errors.Is(err, io.ErrUnexpectedEOF) && len(s.event.Raw) > 0:
 		// Many servers leave out the last blank line. What makes the end
 		// proper is the terminator, not the blank line.
 	default:
-		return false, s.readError(err)
+		return s.unreadable(err)
 	}
 	if s.bytes += int64(len(s.event.Raw)); s.bytes > maxStream {
-		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream's stream is too long"}
+		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream's stream is too long"}
 	}
 	if s.event.Unknown && !s.event.HasData {
-		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent something that is no event stream"}
+		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent something that is no event stream"}
 	}
 	if now := time.Now(); now.Sub(s.noted) >= noteEvery {
 		s.noted = now
 		c.proxy.host.Went(c.x)
 	}
-	class, err := c.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
+	class, err := s.told.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
 	if err != nil {
-		return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
+		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
 	}
+	s.class = class
 	s.finishing = s.finishing || class.Has(wire.Finishing)
 	if class.Has(wire.Content) {
-		if s.content {
-			c.pulse.seen(time.Now())
-		} else {
-			s.content = true
-			c.timed(c.x.Start, &c.x.Timings.FirstToken)
-			c.pulse.enter(phaseStream)
-		}
+		s.arrived()
 	}
-	if s.event.HasData && c.conversation != nil {
-		if s.translated, err = c.conversation.event(&s.event); err != nil {
-			return false, &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
+	if s.event.HasData && s.conversation != nil {
+		if s.translated, err = s.conversation.event(&s.event); err != nil {
+			return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
 		}
-	} else if class.Has(wire.UsageOnly) && c.askedUsage {
+	} else {
+		s.hidden = class.Has(wire.UsageOnly) && s.askedUsage
+	}
+	return nil
+}
+
+// arrived notes that content came.
+func (s *stream) arrived() {
+	if !s.firstToken.IsZero() {
+		s.watch.seen(time.Now())
+		return
+	}
+	s.firstToken = s.call.proxy.gateway.Now()
+	s.watch.enter(phaseStream)
+}
+
+// pass sends the event that was read; done says that it was the last.
+func (s *stream) pass() (done bool, err error) {
+	switch {
+	case s.end:
+		return true, s.flushEnd()
+	case s.hidden:
 		return false, s.dropped()
-	}
-	if class.Has(wire.Failed) {
+	case s.class.Has(wire.Failed):
 		return false, s.failed()
 	}
-	if err := s.forward(class); err != nil || !class.Has(wire.Terminal) {
+	if err := s.forward(); err != nil || !s.class.Has(wire.Terminal) {
 		return false, err
 	}
-	if c.target.Operation == wire.Responses {
+	if s.route.Operation == wire.Responses {
 		s.rest()
 	}
 	return true, nil
 }
 
-// forward sends the event on, or keeps it back before the commit point.
-func (s *stream) forward(class wire.Class) error {
+// forward sends the event on.
+func (s *stream) forward() error {
 	raw := s.raw()
-	terminal := class.Has(wire.Terminal)
-	if !s.committed {
-		if class&(wire.Content|wire.Terminal) == 0 && len(s.held)+len(raw) <= maxHeld {
-			s.held = append(s.held, raw...)
-			return nil
-		}
-		if err := s.commit(); err != nil {
-			return err
-		}
-	}
+	terminal := s.class.Has(wire.Terminal)
 	if terminal && s.call.wantsMetadata() {
 		raw = s.withMetadata(raw)
 	}
@@ -182,8 +248,12 @@ func (s *stream) dropped() error {
 
 // commit is the point of no return: the client sees its first content.
 func (s *stream) commit() error {
+	c := s.call
 	s.committed = true
-	s.call.out.openStream()
+	if !s.firstToken.IsZero() {
+		c.x.Update(func() { c.x.Timings.FirstToken = s.firstToken.Sub(c.x.Start) })
+	}
+	c.out.openStream()
 	if len(s.held) == 0 {
 		return nil
 	}
@@ -209,7 +279,7 @@ var dataField = []byte("data:")
 func (s *stream) raw() []byte {
 	ev := &s.event
 	switch {
-	case s.call.conversation != nil:
+	case s.conversation != nil:
 		return s.translated
 	case ev.Clean && (s.call.route.Dialect != wire.Gemini || bytes.HasPrefix(ev.Raw, dataField)):
 		return ev.Raw
@@ -224,18 +294,11 @@ func (s *stream) raw() []byte {
 	}
 }
 
-// failed handles the upstream's own error event. Before the commit point it
-// becomes an answer with a status; after it, it goes out as it came.
+// failed passes the upstream's own error event on as it came.
 func (s *stream) failed() error {
-	c := s.call
-	seen := c.x.Seen()
-	e := c.upstreamFailure(seen.Failure)
-	if !s.committed {
-		s.held = append(s.held, s.translated...)
-		return e
-	}
-	c.shown = c.conversation == nil || c.conversation.told
-	if err := s.write(c.redact(s.raw()), true); err != nil {
+	e := s.upstreamFailure(s.told.Seen().Failure)
+	s.shown = s.conversation == nil || s.conversation.told
+	if err := s.write(redact(s.route.Provider, s.raw()), true); err != nil {
 		return err
 	}
 	s.rest()
@@ -246,15 +309,15 @@ func (s *stream) failed() error {
 // error event, or the `[DONE]` that some servers send after a response's
 // terminal event. None of it is made up here, and it is not waited for long.
 func (s *stream) rest() {
-	timer := time.AfterFunc(drainTime, func() { s.call.cancel(nil) })
+	timer := time.AfterFunc(drainTime, func() { s.cancel(nil) })
 	defer timer.Stop()
 	for range 16 {
 		err := s.reader.Next(&s.event)
 		if err != nil && (!errors.Is(err, io.ErrUnexpectedEOF) || len(s.event.Raw) == 0) {
 			return
 		}
-		_, bad := s.call.x.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
-		if s.call.conversation != nil {
+		_, bad := s.told.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
+		if s.conversation != nil {
 			continue // its last word has been said
 		}
 		if bad != nil || s.write(s.raw(), true) != nil {
@@ -263,14 +326,13 @@ func (s *stream) rest() {
 	}
 }
 
-// ended decides what a body means that ended cleanly without a terminator.
-func (s *stream) ended() error {
-	c := s.call
-	if cause := c.cause(); cause != nil {
+// closed decides what a body means that ended cleanly without a terminator.
+func (s *stream) closed() error {
+	if cause := s.cause(); cause != nil {
 		return cause
 	}
-	if s.finishing && c.endsLoosely() {
-		return s.flushEnd()
+	if s.finishing && s.endsLoosely() {
+		return nil
 	}
 	return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream ended the stream before it was complete"}
 }
@@ -278,26 +340,22 @@ func (s *stream) ended() error {
 // endsLoosely reports whether a body that ends cleanly after the finish reason
 // is complete: Gemini has no terminator, Bedrock's is a report that may be
 // missing, and some servers leave out OpenAI's.
-func (c *call) endsLoosely() bool {
-	switch c.target.Operation.Dialect {
+func (a *attempt) endsLoosely() bool {
+	switch a.route.Operation.Dialect {
 	case wire.Gemini, wire.Bedrock:
 		return true
 	case wire.OpenAI:
-		return c.target.Provider.Traits().LooseEnd
+		return a.route.Provider.Traits().LooseEnd
 	default:
 		return false
 	}
 }
 
+// flushEnd says for the upstream what its dialect has no terminator for.
 func (s *stream) flushEnd() error {
-	if !s.committed {
-		if err := s.commit(); err != nil {
-			return err
-		}
-	}
 	var end []byte
-	if s.call.conversation != nil {
-		end = s.call.conversation.end()
+	if s.conversation != nil {
+		end = s.conversation.end()
 	}
 	if s.call.wantsMetadata() {
 		end = s.withMetadata(end)
@@ -305,13 +363,13 @@ func (s *stream) flushEnd() error {
 	return s.write(end, true)
 }
 
-// readError words why the stream could not be read on.
-func (s *stream) readError(err error) error {
+// unreadable words why the stream could not be read on.
+func (s *stream) unreadable(err error) error {
 	var long *sse.TooLongError
 	if errors.As(err, &long) {
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent an event of more than " + strconv.Itoa(long.Limit) + " bytes", Cause: err}
 	}
-	return s.call.readError(err, "stream")
+	return s.readError(err, "stream")
 }
 
 // finishBody closes an upstream's body. After a complete stream the few bytes

@@ -24,7 +24,8 @@ type translator interface {
 
 // translate makes the body for an upstream of another dialect. What it cannot
 // carry is named to the client, or refused where the site wants that.
-func (c *call) translate(dst []byte) ([]byte, error) {
+func (a *attempt) translate(dst []byte) ([]byte, error) {
+	c := a.call
 	body := c.x.Envelope.Body()
 	var (
 		loss *wire.Loss
@@ -32,37 +33,37 @@ func (c *call) translate(dst []byte) ([]byte, error) {
 	)
 	switch op := c.route.Operation; op {
 	case wire.Embeddings, wire.GeminiEmbed, wire.GeminiBatchEmbed:
-		c.translator, err = newEmbedding(c, body)
+		a.translator, err = newEmbedding(op, a.route, body)
 		loss = wire.NewLoss(&wire.Request{})
 	case wire.Rerank:
-		c.translator, loss = &reranking{call: c, body: body}, wire.NewLoss(&wire.Request{})
+		a.translator, loss = &reranking{model: a.route.Target.Model, body: body}, wire.NewLoss(&wire.Request{})
 	default:
 		var t *conversation
-		if t, err = newConversation(c, body); err == nil {
-			c.translator, c.conversation = t, t
+		if t, err = newConversation(c, a.route, body); err == nil {
+			a.translator, a.conversation = t, t
 			loss = wire.NewLoss(t.asked)
 		}
 	}
 	if err != nil {
 		return nil, gateway.AsError(err)
 	}
-	if dst, err = c.translator.request(dst, loss); err != nil {
+	if dst, err = a.translator.request(dst, loss); err != nil {
 		return nil, gateway.AsError(loss.Own(err))
 	}
-	return dst, c.dropped(loss)
+	return dst, a.drops(loss)
 }
 
-// dropped tells what a translation left out.
-func (c *call) dropped(loss *wire.Loss) error {
-	fields := loss.Fields()
+// drops tells what a translation left out.
+func (a *attempt) drops(loss *wire.Loss) error {
+	c, fields := a.call, loss.Fields()
+	c.x.Update(func() { c.x.Dropped = fields })
 	if len(fields) == 0 {
 		return nil
 	}
 	if c.proxy.Unmapped == unmappedReject {
 		return gateway.Invalid(fields[0], "the provider of model '%s' has nothing for: %s; leave it out (this site refuses what cannot be translated)", c.x.Model, loss)
 	}
-	c.x.Update(func() { c.x.Dropped = fields })
-	setHeader(c.out.w.Header(), headerDropped, headerSafe(loss.String()))
+	a.dropped = headerSafe(loss.String())
 	return nil
 }
 
@@ -100,30 +101,30 @@ type conversation struct {
 	out     []byte
 }
 
-func newConversation(c *call, body []byte) (*conversation, error) {
-	traits := c.target.Provider.Traits()
+func newConversation(c *call, route *gateway.Route, body []byte) (*conversation, error) {
+	traits := route.Provider.Traits()
 	t := &conversation{
 		client: doors.Codec(c.route.Operation),
-		upstream: doors.Upstream(c.target.Operation, doors.Options{
+		upstream: doors.Upstream(route.Operation, doors.Options{
 			CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning,
 			Details: traits.ReasoningDetails, Labels: traits.Labels,
 		}),
-		redact: c.redact,
+		redact: func(text []byte) []byte { return redact(route.Provider, text) },
 	}
 	var err error
 	if t.asked, err = t.client.DecodeRequest(body); err != nil {
 		return nil, err
 	}
-	t.asked.Model = c.target.Target.Model
+	t.asked.Model = route.Target.Model
 	t.asked.Stream = c.x.Stream
 	if t.asked.MaxTokens == 0 {
-		t.asked.MaxTokens = c.capToWrite()
+		t.asked.MaxTokens = c.capToWrite(route)
 	}
 	t.reply = wire.Reply{
 		Request: t.asked,
 		ID:      plainID(c.proxy.gateway.NewID()),
 		Created: c.x.Start.Unix(),
-		Model:   c.target.Target.Model,
+		Model:   route.Target.Model,
 	}
 	return t, nil
 }

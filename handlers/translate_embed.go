@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/cohere"
 	"github.com/weirproxy/weir/wire/doors"
@@ -13,13 +14,13 @@ type embedding struct {
 	asked    *wire.EmbedRequest
 }
 
-func newEmbedding(c *call, body []byte) (*embedding, error) {
-	t := &embedding{client: doors.Embedder(c.route.Operation), upstream: doors.Embedder(c.target.Operation)}
+func newEmbedding(op *wire.Operation, route *gateway.Route, body []byte) (*embedding, error) {
+	t := &embedding{client: doors.Embedder(op), upstream: doors.Embedder(route.Operation)}
 	var err error
 	if t.asked, err = t.client.DecodeEmbedRequest(body); err != nil {
 		return nil, err
 	}
-	t.asked.Model = c.target.Target.Model
+	t.asked.Model = route.Target.Model
 	return t, nil
 }
 
@@ -40,12 +41,12 @@ func (t *embedding) answer(dst, body []byte) ([]byte, error) {
 
 // reranking translates a request to rank documents.
 type reranking struct {
-	call *call
-	body []byte
+	model string
+	body  []byte
 }
 
 func (t *reranking) request(dst []byte, loss *wire.Loss) ([]byte, error) {
-	return cohere.RerankRequest(dst, t.body, t.call.target.Target.Model, loss)
+	return cohere.RerankRequest(dst, t.body, t.model, loss)
 }
 
 func (t *reranking) answer(dst, body []byte) ([]byte, error) {

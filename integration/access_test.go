@@ -138,6 +138,8 @@ func TestLimitHolds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			open := make(chan struct{})
+			let := sync.OnceFunc(func() { close(open) })
+			t.Cleanup(let) // also when the wait fails: servers wait for their handlers
 			var asking atomic.Int64
 			g, up := access(t, "price openai/gpt-4o input 10 output 10\nkey ci {env.CI_KEY} {\nlimit "+tt.limit+"\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
 				asking.Add(1)
@@ -170,7 +172,7 @@ func TestLimitHolds(t *testing.T) {
 				})
 			}
 			eventually(t, "an end for the refused", func() bool { return refused.Load()+asking.Load() >= 1000 })
-			close(open)
+			let()
 			all.Wait()
 			if admitted.Load() != 100 || len(up.Requests()) != 100 {
 				t.Errorf("%d admitted, %d reached the upstream", admitted.Load(), len(up.Requests()))

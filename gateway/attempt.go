@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/weirproxy/weir/gateway/prices"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Attempt is one call to one target, and what its upstream has told so far. An
+// exchange makes several when upstreams fail before their answer was shown, and
+// two at once when it hedges.
+type Attempt struct {
+	Target Target
+
+	// Price is the target's, nil when none is known.
+	Price *prices.Price
+
+	exchange *Exchange
+
+	// What follows is guarded by the exchange's mutex.
+	seen     wire.Seen
+	output   OutputCounter
+	accepted bool
+	step     Step
+}
+
+// Step is what became of an attempt: one entry of a record's trail.
+type Step struct {
+	Provider string
+	Model    string
+
+	// Account is the name of the provider's credential that was used; empty
+	// where it has only one.
+	Account string
+
+	// Status is the upstream's, 0 when there was no answer.
+	Status int
+
+	// Reason is why the attempt was made: see the Reason constants.
+	Reason string
+
+	// Error and Phase say why it failed, in the words of records; empty when
+	// its answer was shown to its end.
+	Error, Phase string
+
+	// Begun is when the attempt began, after the start of the exchange;
+	// FirstToken and Total count from there.
+	Begun, FirstToken, Total time.Duration
+}
+
+// Try begins an attempt at the exchange's target. What is sent is spent: from
+// here on an upstream may have begun to work. The exchange is charged for its
+// last attempt, or for the one that Choose names.
+func (x *Exchange) Try(account, reason string) *Attempt {
+	now := x.gateway.clock.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	a := &x.first
+	if x.attempt != nil {
+		a = new(Attempt)
+	}
+	*a = Attempt{
+		Target: x.Target, Price: x.Price, exchange: x, accepted: true, seen: wire.Seen{Sequence: -1},
+		step: Step{Provider: x.Target.Provider, Model: x.Target.Model, Account: account, Reason: reason, Begun: now.Sub(x.Start)},
+	}
+	x.attempt = a
+	x.Attempts++
+	x.tried = append(x.tried, a)
+	return a
+}
+
+// Choose makes a the attempt whose answer the client gets.
+func (x *Exchange) Choose(a *Attempt) {
+	x.mu.Lock()
+	x.attempt, x.Target, x.Price = a, a.Target, a.Price
+	x.mu.Unlock()
+}
+
+// Refused notes that the upstream did not take the call after all: it could
+// not be reached, or it answered with an error, for which vendors charge
+// nothing.
+func (a *Attempt) Refused() {
+	a.exchange.mu.Lock()
+	a.accepted = false
+	a.exchange.mu.Unlock()
+}
+
+// Ended notes what became of the attempt.
+func (a *Attempt) Ended(note func(*Step)) {
+	total := a.exchange.gateway.clock.Now().Sub(a.exchange.Start)
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	note(&a.step)
+	a.step.Total = total - a.step.Begun
+}
+
+// Observe runs read, which looks at a piece of the answer, while no one else
+// may look at what the attempt has seen.
+func (a *Attempt) Observe(read func(*wire.Seen) (wire.Class, error)) (wire.Class, error) {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	if a.seen.Text == nil {
+		a.seen.Text = a.countText
+	}
+	return read(&a.seen)
+}
+
+// Seen returns a copy of what the answer has told so far.
+func (a *Attempt) Seen() wire.Seen {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	return a.seen
+}
+
+// countText counts generated text as it arrives, for streams that end before
+// their usage report.
+func (a *Attempt) countText(text []byte) {
+	if a.output == nil {
+		a.output = a.exchange.gateway.tokens.Output(a.exchange.counted(a.Target))
+	}
+	a.output.Add(text)
+}
+
+// usageLocked decides what the attempt is charged. The provider's last
+// report wins; without one, the prompt is counted if an upstream took it, and
+// of the answer what was received, whether or not it reached the client.
+func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
+	x := a.exchange
+	switch {
+	case a.seen.Reported && (complete || a.output == nil):
+		return a.seen.Usage, SourceProvider
+	case a.seen.Reported:
+		// A report from before the cut (Anthropic's message_start names the
+		// prompt's tokens and one or two of the answer's) may be behind what
+		// has arrived since.
+		usage := a.seen.Usage
+		if n := int64(a.output.Count()); n > usage.Output && !finished(a.seen.Finish) {
+			usage.Output = n
+			return usage, SourceEstimated
+		}
+		return usage, SourceProvider
+	case !a.accepted || x.Operation.Free:
+		return wire.Usage{}, SourceNone
+	}
+	usage := wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.counted(a.Target), x.Operation, &x.Envelope))}
+	if a.output != nil {
+		usage.Output = int64(a.output.Count())
+	}
+	return usage, SourceEstimated
+}

@@ -1,0 +1,158 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/wire/doors"
+)
+
+// attempt is one call to one target, up to the end of its answer. It belongs to
+// one goroutine at a time: that which runs it until there is an answer, then
+// the handler's.
+type attempt struct {
+	call  *call
+	route *gateway.Route
+
+	// told is what the upstream has said so far.
+	told *gateway.Attempt
+
+	// source is the door of the upstream's dialect, by which its answer is
+	// read; translator is nil when that is the client's. conversation is the
+	// translator of a call that can be streamed.
+	source       wire.Door
+	translator   translator
+	conversation *conversation
+	dropped      string // what the translation left out
+
+	outgoing *gateway.Call
+	sent     *payload
+
+	// ctx is the upstream call's; it ends with the request, or with one of
+	// gateway's causes.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	span   trace.Span
+	watch  watch
+
+	// askedUsage says that the usage chunk was Weir's wish, not the client's.
+	askedUsage bool
+
+	// shown says that the upstream's own error event went to the client.
+	shown bool
+
+	firstToken time.Time
+	over       bool
+}
+
+// answer is what an attempt has got, up to the commit point: none of it has
+// been shown, and nothing stands in the way of showing it.
+type answer interface {
+	// show passes it on to the client, to its end.
+	show() error
+
+	// drop gives it up.
+	drop()
+}
+
+// attempt makes the call to the route's target ready.
+func (c *call) attempt(route *gateway.Route) (*attempt, error) {
+	a := &attempt{call: c, route: route, source: doors.Of(route.Operation)}
+	if err := a.prepare(); err != nil {
+		return nil, err
+	}
+	a.ctx, a.cancel = context.WithCancelCause(c.ctx)
+	c.out.prepare(a.announce)
+	return a, nil
+}
+
+// announce names the target in the answer's header.
+func (a *attempt) announce() {
+	c := a.call
+	h := c.out.w.Header()
+	setHeader(h, headerProvider, a.route.Target.Provider)
+	setHeader(h, headerModel, a.route.Target.Model)
+	setHeader(h, headerAttempts, strconv.Itoa(max(c.x.Attempts, 1)))
+	if delete(h, headerDropped); a.dropped != "" {
+		setHeader(h, headerDropped, a.dropped)
+	}
+}
+
+// run sends the call and reads its answer up to the commit point. It is never
+// sent twice.
+func (a *attempt) run() (answer, error) {
+	c := a.call
+	ctx, span := telemetry.StartSpan(a.ctx, c.x)
+	a.span = span
+	a.watch.start(a, c.limits(a.route))
+	c.proxy.host.Began(c.x)
+	res, err := a.route.Provider.Do(ctx, a.outgoing)
+	c.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
+	if err != nil {
+		return nil, a.unanswered(err)
+	}
+	c.x.End(func(o *gateway.Outcome) { o.UpstreamID = upstreamID(a.route.Provider, res.Header) })
+	a.told.Ended(func(s *gateway.Step) { s.Status = res.StatusCode })
+	c.proxy.gateway.Health.Report(a.route.Target, res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusTooManyRequests)
+	if res.StatusCode >= http.StatusBadRequest {
+		a.told.Refused()
+	}
+	return a.receive(res)
+}
+
+// unanswered files the failure of a call that got no answer.
+func (a *attempt) unanswered(err error) error {
+	c := a.call
+	if c.r.Context().Err() != nil {
+		return gateway.ErrClientGone
+	}
+	e := gateway.AsError(err)
+	if e.Phase == "connect" || e.Phase == "tls" {
+		a.told.Refused() // nothing reached the upstream
+	}
+	if e != gateway.ErrShutdown {
+		c.proxy.gateway.Health.Report(a.route.Target, false)
+	}
+	return e
+}
+
+// cause returns why the attempt's context ended, nil when it has not.
+func (a *attempt) cause() error {
+	if err := context.Cause(a.ctx); err != nil {
+		return err
+	}
+	return a.call.cause()
+}
+
+// ended closes the books on an attempt: err is why it failed, nil when its
+// answer was shown to its end.
+func (a *attempt) ended(err error) {
+	if a.over {
+		return
+	}
+	a.over = true
+	a.call.pulse.remove(&a.watch)
+	a.sent.release()
+	a.sent = nil
+	a.told.Ended(func(s *gateway.Step) {
+		if !a.firstToken.IsZero() {
+			s.FirstToken = a.firstToken.Sub(a.call.x.Start) - s.Begun
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, gateway.ErrClientGone):
+			s.Error = "client_gone"
+		default:
+			e := gateway.AsError(err)
+			s.Error, s.Phase = e.Kind.String(), e.Phase
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package handlers
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirproxy/weir/gateway"
+)
+
+// watch knows how long an attempt may take in its present phase. The attempt
+// writes it as it reads; the call's pulse looks at it.
+type watch struct {
+	pulse  *pulse
+	cancel context.CancelCauseFunc
+	limits gateway.Timeouts
+	began  time.Time
+
+	// phase is the one that the answer is in, content when content last came,
+	// in Unix nanoseconds.
+	phase   atomic.Int32
+	content atomic.Int64
+
+	// stream says that the client waits for a stream.
+	stream atomic.Bool
+}
+
+// The phases of an upstream's answer.
+const (
+	phaseHeaders int32 = iota
+	phaseFirstToken
+	phaseStream
+	phaseBody // an answer that is no stream: only the total limit holds
+)
+
+func (w *watch) start(a *attempt, limits gateway.Timeouts) {
+	w.pulse, w.cancel, w.limits = &a.call.pulse, a.cancel, limits
+	w.stream.Store(a.call.x.Stream)
+	w.began = time.Now()
+	w.content.Store(w.began.UnixNano())
+	w.pulse.add(w)
+}
+
+// enter notes that the answer is in a new phase.
+func (w *watch) enter(phase int32) {
+	w.content.Store(time.Now().UnixNano())
+	w.phase.Store(phase)
+	w.pulse.reset()
+}
+
+// seen notes that content came. It is called for every event.
+func (w *watch) seen(now time.Time) { w.content.Store(now.UnixNano()) }
+
+// expired returns the error of the limit that is over, if one is.
+func (w *watch) expired(now time.Time) error {
+	if now.Before(w.deadline()) {
+		return nil
+	}
+	switch w.phase.Load() {
+	case phaseHeaders:
+		if w.stream.Load() && positive(w.limits.FirstToken) < positive(w.limits.ResponseHeader) {
+			return gateway.ErrFirstToken
+		}
+		return gateway.ErrHeaders
+	case phaseFirstToken:
+		return gateway.ErrFirstToken
+	case phaseStream:
+		return gateway.ErrIdle
+	default:
+		return nil
+	}
+}
+
+// deadline is when the current phase is over. The wait for a first token
+// begins with the attempt, since that is what a user waits for.
+func (w *watch) deadline() time.Time {
+	switch w.phase.Load() {
+	case phaseHeaders:
+		limit := positive(w.limits.ResponseHeader)
+		if w.stream.Load() {
+			limit = min(limit, positive(w.limits.FirstToken))
+		}
+		return after(w.began, limit)
+	case phaseFirstToken:
+		return after(w.began, w.limits.FirstToken)
+	case phaseStream:
+		return after(time.Unix(0, w.content.Load()), w.limits.Idle)
+	default:
+		return after(w.began, 0)
+	}
+}
