@@ -31,6 +31,7 @@ var layers = []struct {
 	{"/wire/wiretest*", []string{"/wire*", "/internal/sse", "/internal/eventstream"}},
 	{"/wire*", []string{"/wire*", "/internal/jsonscan", "/internal/jsonw", "/internal/sse"}},
 	{"/gateway", []string{"/gateway/*", "/wire", "/internal/typo"}},
+	{"/gateway/balance", nil},
 	{"/gateway/keys", nil},
 	{"/gateway/prices", []string{"/wire"}},
 	{"/gateway/limits*", []string{"/gateway/limits*", "/internal/typo"}},
@@ -42,6 +43,7 @@ var layers = []struct {
 	{"/internal/cli", []string{"/records/ledger", "/gateway/keys", "/gateway/prices", "/tokenizer", "/internal/typo"}},
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},
+	{"/policies", []string{"/gateway/balance", "/internal/*"}},
 	{"/stores/*", []string{"/gateway/limits*", "/internal/*"}},
 	{"/records/*", []string{"/records/ledger*", "/gateway*", "/wire", "/internal/*"}},
 	{"/internal/pgtest", nil},
