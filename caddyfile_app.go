@@ -10,7 +10,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
@@ -168,109 +167,4 @@ func unmarshalGuest(d *caddyfile.Dispenser, namespace, name, what string) (caddy
 		return nil, d.Errf("unknown %s '%s'%s", what, name, typo.Suggest(name, known...))
 	}
 	return caddyfile.UnmarshalModule(d, namespace+name)
-}
-
-// model reads a model's line and block. Syntax:
-//
-//	model <alias> [<targets...>] {
-//		to <targets...>
-//		max_output_tokens <number>
-//		max_input_tokens <number>
-//		limit <unit> <amount> [<window>] [<options...>]
-//		context_window <number>
-//		temperature <min> <max>
-//		allow_params <names...>
-//		deny_params <names...>
-//		response_header_timeout <duration>
-//		first_token_timeout <duration>
-//		idle_timeout <duration>
-//		total_timeout <duration>
-//	}
-func (p *appParser) model(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.ArgErr()
-	}
-	name := d.Val()
-	if _, ok := p.app.Models[name]; ok {
-		return d.Errf("model '%s' is given twice", name)
-	}
-	if star := indexStar(name); star >= 0 && star != len(name)-1 {
-		return d.Errf("model '%s': `*` may only stand at the end of a name", name)
-	}
-	m := new(Model)
-	if err := m.targets(d); err != nil {
-		return err
-	}
-	given := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if given[option] && option != "to" && option != "limit" {
-			return d.Errf("%s is given twice", option)
-		}
-		given[option] = true
-		if err := m.option(d, option); err != nil {
-			return err
-		}
-	}
-	if len(m.Targets) == 0 {
-		return d.Errf("model '%s' has no target", name)
-	}
-	if p.app.Models == nil {
-		p.app.Models = make(map[string]*Model)
-	}
-	p.app.Models[name] = m
-	return nil
-}
-
-// targets reads the rest of a line as targets.
-func (m *Model) targets(d *caddyfile.Dispenser) error {
-	for d.NextArg() {
-		provider, model, ok := strings.Cut(d.Val(), "/")
-		if !ok || provider == "" || model == "" {
-			return d.Errf("target '%s' must be written provider/model", d.Val())
-		}
-		m.Targets = append(m.Targets, Target{Provider: provider, Model: model})
-	}
-	return nil
-}
-
-func (m *Model) option(d *caddyfile.Dispenser, option string) error {
-	switch option {
-	case "to":
-		if d.CountRemainingArgs() == 0 {
-			return d.ArgErr()
-		}
-		return m.targets(d)
-	case "limit":
-		rule, err := limits.Parse(d.RemainingArgs())
-		if err != nil {
-			return d.Errf("limit: %v", err)
-		}
-		m.Limits = append(m.Limits, rule)
-		return nil
-	case "max_output_tokens":
-		return words.Count(d, &m.MaxOutputTokens)
-	case "max_input_tokens":
-		return words.Count(d, &m.MaxInputTokens)
-	case "context_window":
-		return words.Count(d, &m.ContextWindow)
-	case "temperature":
-		return words.Range(d, &m.MinTemperature, &m.MaxTemperature)
-	case "allow_params":
-		return words.List(d, &m.AllowParams)
-	case "deny_params":
-		return words.List(d, &m.DenyParams)
-	case "response_header_timeout":
-		return words.Duration(d, &m.ResponseHeaderTimeout)
-	case "first_token_timeout":
-		return words.Duration(d, &m.FirstTokenTimeout)
-	case "idle_timeout":
-		return words.Duration(d, &m.IdleTimeout)
-	case "total_timeout":
-		return words.Duration(d, &m.TotalTimeout)
-	default:
-		return d.Errf("unrecognized model option '%s'%s", option, typo.Suggest(option,
-			"to", "limit", "max_output_tokens", "max_input_tokens", "context_window", "temperature", "allow_params", "deny_params",
-			"response_header_timeout", "first_token_timeout", "idle_timeout", "total_timeout"))
-	}
 }

@@ -13,9 +13,17 @@ import (
 
 // Model is an alias that clients may name.
 type Model struct {
-	// The targets, in order. Their models may contain the `*` of the name, or
-	// be `*` alone for the whole name that the client sent.
-	Targets []Target `json:"targets,omitempty"`
+	Routing
+
+	// Other targets for requests that meet conditions; the first that fits
+	// holds. Default: none.
+	When []*When `json:"when,omitempty"`
+
+	// Whether the model is there for others only, as a fallback or the target
+	// of a condition: clients can neither list nor name it. Default: `false`.
+	Internal bool `json:"internal,omitempty"`
+
+	Attempts
 
 	// Limits of everybody's use of this name, such as `requests 100 1s`.
 	// Default: none.
@@ -51,14 +59,18 @@ type Model struct {
 
 // Target is one model of one provider.
 type Target struct {
-	// The provider's name.
-	Provider string `json:"provider"`
+	// The provider's name. In a fallback it may be left out: the model is then
+	// another one of this configuration.
+	Provider string `json:"provider,omitempty"`
 
 	// The model, as the provider names it.
 	Model string `json:"model"`
 }
 
-func (a *App) models() ([]*gateway.Model, error) {
+// domain is the target as the domain knows it.
+func (t Target) domain() gateway.Target { return gateway.Target(t) }
+
+func (a *App) models(ctx caddy.Context) ([]*gateway.Model, error) {
 	names := make([]string, 0, len(a.Models))
 	for name := range a.Models {
 		names = append(names, name)
@@ -69,15 +81,36 @@ func (a *App) models() ([]*gateway.Model, error) {
 		if a.Models[name] == nil {
 			return nil, fmt.Errorf("model '%s' is null", name)
 		}
-		list = append(list, a.Models[name].domain(name))
+		model, err := a.Models[name].domain(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("model '%s': %w", name, err)
+		}
+		list = append(list, model)
 	}
 	return list, nil
 }
 
 // domain is the model as the domain knows it.
-func (m *Model) domain(name string) *gateway.Model {
-	model := &gateway.Model{
+func (m *Model) domain(ctx caddy.Context, name string) (*gateway.Model, error) {
+	plan, err := m.plan(ctx, len(m.Targets))
+	if err != nil {
+		return nil, err
+	}
+	branches, err := m.branches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	retry, err := m.retry()
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.Model{
 		Name:          name,
+		Plan:          plan,
+		When:          branches,
+		Internal:      m.Internal,
+		Retry:         retry,
+		Passive:       m.passive(),
 		ContextWindow: m.ContextWindow,
 		Policy: gateway.Policy{
 			MaxOutputTokens: m.MaxOutputTokens,
@@ -93,9 +126,5 @@ func (m *Model) domain(name string) *gateway.Model {
 			Idle:           time.Duration(m.IdleTimeout),
 			Total:          time.Duration(m.TotalTimeout),
 		},
-	}
-	for _, t := range m.Targets {
-		model.Targets = append(model.Targets, gateway.Target{Provider: t.Provider, Model: t.Model})
-	}
-	return model
+	}, nil
 }

@@ -20,6 +20,7 @@ import (
 	_ "github.com/weirproxy/weir/internal/cli"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
+	_ "github.com/weirproxy/weir/policies"
 	_ "github.com/weirproxy/weir/providers/anthropic"
 	_ "github.com/weirproxy/weir/providers/azure_openai"
 	_ "github.com/weirproxy/weir/providers/bedrock"
@@ -175,7 +176,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.shared.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	models, err := a.models()
+	models, err := a.models(ctx)
 	if err != nil {
 		return err
 	}
@@ -267,6 +268,9 @@ func (a *App) Validate() error {
 		}
 		if i := indexStar(name); i >= 0 && i != len(name)-1 {
 			return fmt.Errorf("model '%s': `*` may only stand at the end of a name", name)
+		}
+		if err := m.Attempts.check(); err != nil {
+			return fmt.Errorf("model '%s': %w", name, err)
 		}
 		if m.MaxOutputTokens < 0 || m.MaxInputTokens < 0 || m.ContextWindow < 0 {
 			return fmt.Errorf("model '%s': limits must not be negative", name)

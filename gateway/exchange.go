@@ -76,8 +76,14 @@ type Target struct {
 	Model    string
 }
 
-// String is the target as configurations write it.
-func (t Target) String() string { return t.Provider + "/" + t.Model }
+// String is the target as configurations write it; one without a provider is
+// the name of a model.
+func (t Target) String() string {
+	if t.Provider == "" {
+		return t.Model
+	}
+	return t.Provider + "/" + t.Model
+}
 
 // Timings are the durations of an exchange's phases; 0 when it had none.
 type Timings struct {

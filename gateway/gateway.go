@@ -3,12 +3,9 @@
 package gateway
 
 import (
-	"fmt"
 	"sort"
 	"sync/atomic"
 	"time"
-
-	"github.com/weirproxy/weir/internal/typo"
 )
 
 // Clock tells the time; tests replace it.
@@ -49,25 +46,23 @@ type Gateway struct {
 	inFlight  atomic.Int64
 }
 
-// New checks cfg and returns a Gateway of it.
+// New checks cfg, completes its models and returns a Gateway of it, to which
+// they belong from then on.
 func New(cfg Config) (*Gateway, error) {
+	models := newModels(cfg.Models)
+	plans := planner{models: models, providers: cfg.Providers}
 	for _, model := range cfg.Models {
-		if len(model.Targets) == 0 {
-			return nil, fmt.Errorf("model '%s' has no target", model.Name)
+		if err := plans.prepare(model); err != nil {
+			return nil, err
 		}
-		for _, target := range model.Targets {
-			if _, ok := cfg.Providers[target.Provider]; !ok {
-				return nil, fmt.Errorf("model '%s' names the provider '%s', which is not configured%s", model.Name, target.Provider, typo.Suggest(target.Provider, sortedNames(cfg.Providers)...))
-			}
-			if target.Model == "" {
-				return nil, fmt.Errorf("model '%s': target '%s' names no model", model.Name, target)
-			}
-		}
+	}
+	if err := plans.checkCircles(cfg.Models); err != nil {
+		return nil, err
 	}
 	return &Gateway{
 		Health:    cfg.Health,
 		providers: cfg.Providers,
-		models:    newModels(cfg.Models),
+		models:    models,
 		sinks:     cfg.Sinks,
 		tokens:    cfg.Tokens,
 		clock:     cfg.Clock,
@@ -90,8 +85,20 @@ func (g *Gateway) Provider(name string) Provider { return g.providers[name] }
 // ProviderNames returns the names of the providers, sorted.
 func (g *Gateway) ProviderNames() []string { return sortedNames(g.providers) }
 
-// Models returns the configured models, sorted by name.
+// Models returns the configured models that clients may name, sorted by name.
 func (g *Gateway) Models() []*Model {
+	all := g.AllModels()
+	list := make([]*Model, 0, len(all))
+	for _, m := range all {
+		if !m.Internal {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// AllModels returns the configured models, internal ones too, sorted by name.
+func (g *Gateway) AllModels() []*Model {
 	list := make([]*Model, 0, len(g.models.exact)+len(g.models.prefixes))
 	for _, m := range g.models.exact {
 		list = append(list, m)

@@ -113,4 +113,6 @@ func newGateway(t testing.TB, models ...*Model) (*Gateway, *clock, *ledger) {
 	return g, c, l
 }
 
-func model(name string, targets ...Target) *Model { return &Model{Name: name, Targets: targets} }
+func model(name string, targets ...Target) *Model {
+	return &Model{Name: name, Plan: Plan{Targets: targets}}
+}

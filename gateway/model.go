@@ -13,10 +13,17 @@ import (
 type Model struct {
 	Name string
 
-	// Targets are tried in order; the model part may contain the `*` of the
-	// name, or be `*` alone for the client's whole name.
-	Targets []Target
+	// Plan is where its requests go, unless one of the branches, tried in
+	// order, is meant for them.
+	Plan
+	When []*Branch
 
+	// Internal models are there for the plans of others. Clients can neither
+	// list nor name them.
+	Internal bool
+
+	Retry    Retry
+	Passive  Passive
 	Policy   Policy
 	Timeouts Timeouts
 
@@ -81,6 +88,19 @@ func (m *models) find(name string) (model *Model, rest string) {
 	return nil, ""
 }
 
+// names returns all configured names, sorted.
+func (m *models) names() []string {
+	names := make([]string, 0, len(m.exact)+len(m.prefixes))
+	for name := range m.exact {
+		names = append(names, name)
+	}
+	for _, model := range m.prefixes {
+		names = append(names, model.Name)
+	}
+	sort.Strings(names)
+	return names
+}
+
 // expand fills the `*` of a target: `anthropic/*` keeps the client's whole
 // name, `x/gpt-*` takes what the alias's own `*` matched.
 func expand(target Target, name, rest string) Target {
@@ -94,9 +114,12 @@ func expand(target Target, name, rest string) Target {
 }
 
 // Resolve finds where a request for model goes. A configured name comes
-// first, then `provider/model`, then names that are some vendor's own.
+// first, then `provider/model`, then names that are some vendor's own. The
+// name of an internal model stands for nothing else either.
 func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
-	if model, rest := g.models.find(name); model != nil {
+	if model, rest := g.models.find(name); model != nil && model.Internal {
+		return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
+	} else if model != nil {
 		return g.route(op, model, name, rest)
 	}
 	if provider, model, ok := strings.Cut(name, "/"); ok && model != "" {
@@ -198,17 +221,13 @@ func (g *Gateway) unknown(name string) string {
 	return message
 }
 
-// Names returns the configured names, and those of providers as `name/*`,
-// sorted.
+// Names returns the configured names that clients may use, and those of
+// providers as `name/*`, sorted.
 func (g *Gateway) Names() []string {
 	names := make([]string, 0, len(g.models.exact)+len(g.providers))
-	for name := range g.models.exact {
-		names = append(names, name)
-	}
-	for _, model := range g.models.prefixes {
+	for _, model := range g.Models() {
 		names = append(names, model.Name)
 	}
-	sort.Strings(names)
 	providers := make([]string, 0, len(g.providers))
 	for name := range g.providers {
 		providers = append(providers, name+"/*")

@@ -23,7 +23,7 @@ func (g *Gateway) Ready(ctx context.Context, anyModel bool) []string {
 	}
 	healthy := 0
 	var down []string
-	for _, model := range g.Models() {
+	for _, model := range g.AllModels() {
 		if g.reachable(model, resolvable) {
 			healthy++
 		} else {

@@ -226,6 +226,15 @@ func (e *Envelope) checkShapes() error {
 	return invalid("messages", "'messages' must not be empty")
 }
 
+// HasTools reports whether the body offers tools, in the member that all
+// dialects have for them.
+func (e *Envelope) HasTools() bool {
+	for range jsonscan.Elements(e.body, e.fields.Get(fieldTools)) {
+		return true
+	}
+	return false
+}
+
 // member returns the value of a policy member by its name.
 func (e *Envelope) member(name string) jsonscan.Value {
 	for i, n := range policyNames {

@@ -43,6 +43,20 @@ func Count(d *caddyfile.Dispenser, into *int64) error {
 	return nil
 }
 
+// Number reads one whole number, which may be 0.
+func Number(d *caddyfile.Dispenser, into **int) error {
+	option, value, err := one(d)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return d.Errf("%s: '%s' is no whole number", option, value)
+	}
+	*into = &n
+	return nil
+}
+
 // Size reads one number of bytes, such as 10MB.
 func Size(d *caddyfile.Dispenser, into *int64) error {
 	option, value, err := one(d)

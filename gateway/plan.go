@@ -1,0 +1,305 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirproxy/weir/gateway/balance"
+	"github.com/weirproxy/weir/internal/typo"
+)
+
+// Plan is where the calls of a request may go, in general and when they fail.
+// A target without a provider is the name of another configured model.
+type Plan struct {
+	// Alias hands the request over to another model; all else is then empty.
+	Alias string
+
+	// Targets share the calls as Balance says; nil: the first that is up. The
+	// model part may contain the `*` of the name, or be `*` alone for the
+	// client's whole name.
+	Targets []Target
+	Balance balance.Policy
+
+	// Fallback is tried in order when no target could answer, and FallbackOn
+	// says what failures go elsewhere. See [Plan.FallbackFor].
+	Fallback   []Target
+	FallbackOn []FallbackRule
+}
+
+// FallbackRule is where certain failures lead.
+type FallbackRule struct {
+	On Classes
+
+	// To are their own targets; none: those of the plan's Fallback.
+	To []Target
+}
+
+// FallbackFor returns what is tried after a failure of class c: the targets of
+// the rule that names it, else those of Fallback. Rules without targets say
+// which failures lead to Fallback at all; without such a rule it is those of
+// [DefaultClasses].
+func (p *Plan) FallbackFor(c Class) []Target {
+	var general Classes
+	for _, rule := range p.FallbackOn {
+		switch {
+		case len(rule.To) == 0:
+			general |= rule.On
+		case rule.On.Has(c):
+			return rule.To
+		}
+	}
+	if general == 0 {
+		general = DefaultClasses
+	}
+	if !general.Has(c) {
+		return nil
+	}
+	return p.Fallback
+}
+
+// Branch is a plan for requests that meet all its conditions.
+type Branch struct {
+	When []Condition
+	Plan
+
+	tests []test
+}
+
+// Retry says how often and when failed calls are made anew, before anything
+// of an answer has been shown. Zero values mean the defaults of whoever calls.
+type Retry struct {
+	// On are the failures after which another call is made; empty:
+	// [DefaultClasses].
+	On Classes
+
+	// Retries is how many calls may follow the first; nil: the default.
+	Retries *int
+
+	// TryDuration is for how long calls may be begun, TryInterval the least
+	// pause between two.
+	TryDuration, TryInterval time.Duration
+
+	// Hedge sends a second call when the first is slow: after HedgeDelay, or
+	// when that is 0 after the time within which 95 of 100 answers begin.
+	Hedge      bool
+	HedgeDelay time.Duration
+
+	// ContinueCut lets another target continue a stream that dies after its
+	// commit point.
+	ContinueCut bool
+}
+
+// Passive says what calls tell about a target's health. Zero values mean the
+// defaults; a negative FailDuration that failures are not remembered.
+type Passive struct {
+	// MaxFails failures in a row make a target count as down for FailDuration.
+	MaxFails     int
+	FailDuration time.Duration
+
+	// UnhealthyLatency is the time to first token from which an answer counts
+	// as a failure; 0: none does.
+	UnhealthyLatency time.Duration
+}
+
+// Choose returns the plan of a request: that of the first branch whose
+// conditions hold, else the model's own.
+func (m *Model) Choose(f *Facts) *Plan {
+	for _, b := range m.When {
+		if hold(b.tests, f) {
+			return &b.Plan
+		}
+	}
+	return &m.Plan
+}
+
+// Follow chooses the plan of a request for model, whose `*` matched rest, and
+// hands it on from model to model until one has targets. It returns that model,
+// what its own `*` matched, and its plan.
+func (g *Gateway) Follow(model *Model, rest string, f *Facts) (*Model, string, *Plan) {
+	plan := model.Choose(f)
+	for plan.Alias != "" { // New has made sure that this ends
+		model, rest = g.models.find(plan.Alias)
+		plan = model.Choose(f)
+	}
+	return model, rest, plan
+}
+
+// Alias returns the configured model that a target without a provider names,
+// and what its `*` matched. Internal models can be named here.
+func (g *Gateway) Alias(name string) (model *Model, rest string) { return g.models.find(name) }
+
+// planner checks the plans of a configuration and makes them ready.
+type planner struct {
+	models    *models
+	providers map[string]Provider
+}
+
+func (p *planner) prepare(m *Model) error {
+	if len(m.Targets) == 0 || m.Plan.Alias != "" {
+		return fmt.Errorf("model '%s' has no target", m.Name)
+	}
+	if err := p.check(m.Name, &m.Plan); err != nil {
+		return err
+	}
+	for _, b := range m.When {
+		var err error
+		if len(b.When) == 0 {
+			return fmt.Errorf("model '%s': when: no condition is given", m.Name)
+		}
+		if b.tests, err = compileAll(b.When); err != nil {
+			return fmt.Errorf("model '%s': when: %w", m.Name, err)
+		}
+		// What looks like a target may be a model with a slash in its name.
+		if len(b.Targets) == 1 && p.names(b.Targets[0]) {
+			b.Plan = Plan{Alias: b.Targets[0].String()}
+		}
+		if len(b.Targets) == 0 && b.Alias == "" {
+			return fmt.Errorf("model '%s': when: it has no target", m.Name)
+		}
+		if err := p.check(m.Name, &b.Plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names reports whether a target written provider/model can only be the name
+// of a model.
+func (p *planner) names(t Target) bool {
+	_, provider := p.providers[t.Provider]
+	_, model := p.models.exact[t.String()]
+	return !provider && model
+}
+
+func (p *planner) check(owner string, plan *Plan) error {
+	if plan.Alias != "" {
+		if model, _ := p.models.find(plan.Alias); model == nil {
+			return p.unknownAlias(owner, plan.Alias)
+		}
+	}
+	for _, target := range plan.Targets {
+		if err := p.checkTarget(owner, target); err != nil {
+			return err
+		}
+	}
+	if err := p.checkFallback(owner, plan.Fallback); err != nil {
+		return err
+	}
+	var seen Classes
+	for _, rule := range plan.FallbackOn {
+		if twice := seen & rule.On; twice != 0 {
+			return fmt.Errorf("model '%s': fallback_on names the error class '%s' twice", owner, twice)
+		}
+		if seen |= rule.On; rule.On == 0 {
+			return fmt.Errorf("model '%s': fallback_on names no error class", owner)
+		}
+		if len(rule.To) == 0 && len(plan.Fallback) == 0 {
+			return fmt.Errorf("model '%s': fallback_on %s names no target, and there is no fallback", owner, rule.On)
+		}
+		if err := p.checkFallback(owner, rule.To); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planner) checkTarget(owner string, target Target) error {
+	if target.Provider == "" {
+		return fmt.Errorf("model '%s': target '%s' must be written provider/model", owner, target)
+	}
+	if _, ok := p.providers[target.Provider]; !ok {
+		return fmt.Errorf("model '%s' names the provider '%s', which is not configured%s", owner, target.Provider, typo.Suggest(target.Provider, sortedNames(p.providers)...))
+	}
+	if target.Model == "" {
+		return fmt.Errorf("model '%s': target '%s' names no model", owner, target)
+	}
+	return nil
+}
+
+// checkFallback checks targets that may be names of models, and makes them so
+// where nothing else is meant.
+func (p *planner) checkFallback(owner string, targets []Target) error {
+	for i := range targets {
+		t := &targets[i]
+		if t.Provider != "" && p.names(*t) {
+			*t = Target{Model: t.String()}
+		}
+		if t.Provider != "" {
+			if err := p.checkTarget(owner, *t); err != nil {
+				return err
+			}
+		} else if model, _ := p.models.find(t.Model); model == nil {
+			return p.unknownAlias(owner, t.Model)
+		}
+	}
+	return nil
+}
+
+func (p *planner) unknownAlias(owner, name string) error {
+	// A class that is mistyped behind others in fallback_on looks like a name.
+	near := append(p.models.names(), classNames[:]...)
+	return fmt.Errorf("model '%s' names '%s', which is neither a configured model nor written provider/model%s", owner, name, typo.Suggest(name, near...))
+}
+
+// checkCircles refuses models that lead back to themselves.
+func (p *planner) checkCircles(list []*Model) error {
+	const open, done = 1, 2
+	state := make(map[*Model]int, len(list))
+	var path []string
+	var visit func(m *Model) error
+	visit = func(m *Model) error {
+		path = append(path, m.Name)
+		defer func() { path = path[:len(path)-1] }()
+		switch state[m] {
+		case done:
+			return nil
+		case open:
+			first := 0
+			for path[first] != m.Name {
+				first++
+			}
+			return fmt.Errorf("models lead in a circle: %s", strings.Join(path[first:], " → "))
+		}
+		state[m] = open
+		for _, name := range m.aliases() {
+			next, _ := p.models.find(name)
+			if err := visit(next); err != nil {
+				return err
+			}
+		}
+		state[m] = done
+		return nil
+	}
+	for _, m := range list {
+		if err := visit(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aliases are the names of other models that the model can lead to.
+func (m *Model) aliases() (names []string) {
+	plans := []*Plan{&m.Plan}
+	for _, b := range m.When {
+		plans = append(plans, &b.Plan)
+	}
+	for _, plan := range plans {
+		if plan.Alias != "" {
+			names = append(names, plan.Alias)
+		}
+		lists := [][]Target{plan.Fallback}
+		for _, rule := range plan.FallbackOn {
+			lists = append(lists, rule.To)
+		}
+		for _, list := range lists {
+			for _, t := range list {
+				if t.Provider == "" {
+					names = append(names, t.Model)
+				}
+			}
+		}
+	}
+	return names
+}
