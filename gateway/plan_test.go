@@ -121,14 +121,14 @@ func TestPlansRefused(t *testing.T) {
 		"model 'chat': fallback_on names the error class 'auth' twice": with(func(m *Model) {
 			m.FallbackOn = []FallbackRule{{ClassesOf(ClassAuth), []Target{target}}, {ClassesOf(ClassAuth, ClassTimeout), []Target{target}}}
 		}),
-		"model 'chat': fallback_on auth names no target, and there is no fallback":                                       with(func(m *Model) { m.FallbackOn = []FallbackRule{{On: ClassesOf(ClassAuth)}} }),
-		"model 'chat': fallback_on names no error class":                                                                 with(func(m *Model) { m.FallbackOn = []FallbackRule{{To: []Target{target}}} }),
-		"model 'chat': when: no condition is given":                                                                      with(func(m *Model) { m.When = []*Branch{branch(Plan{Targets: []Target{target}})} }),
-		"model 'chat': when: unknown condition 'tool'; did you mean 'tools'?":                                            with(func(m *Model) { m.When = []*Branch{branch(Plan{Targets: []Target{target}}, Condition{Of: "tool"})} }),
-		"model 'chat': when: it has no target":                                                                           with(func(m *Model) { m.When = []*Branch{branch(Plan{}, tools)} }),
+		"model 'chat': fallback_on auth names no target, and there is no fallback":                             with(func(m *Model) { m.FallbackOn = []FallbackRule{{On: ClassesOf(ClassAuth)}} }),
+		"model 'chat': fallback_on names no error class":                                                       with(func(m *Model) { m.FallbackOn = []FallbackRule{{To: []Target{target}}} }),
+		"model 'chat': when: no condition is given":                                                            with(func(m *Model) { m.When = []*Branch{branch(Plan{Targets: []Target{target}})} }),
+		"model 'chat': when: unknown condition 'tool'; did you mean 'tools'?":                                  with(func(m *Model) { m.When = []*Branch{branch(Plan{Targets: []Target{target}}, Condition{Of: "tool"})} }),
+		"model 'chat': when: it has no target":                                                                 with(func(m *Model) { m.When = []*Branch{branch(Plan{}, tools)} }),
 		"model 'chat' names 'nothing-like-it', which is neither a configured model nor written provider/model": with(func(m *Model) { m.When = []*Branch{branch(Plan{Alias: "nothing-like-it"}, tools)} }),
-		"models lead in a circle: chat → chat":                                                                           with(func(m *Model) { m.Fallback = []Target{target, alias("chat")} }),
-		"models lead in a circle: chat → claude-*":                                                                       with(func(m *Model) { m.Fallback = []Target{alias("claude-3")} }),
+		"models lead in a circle: chat → chat":                                                                 with(func(m *Model) { m.Fallback = []Target{target, alias("chat")} }),
+		"models lead in a circle: chat → claude-*":                                                             with(func(m *Model) { m.Fallback = []Target{alias("claude-3")} }),
 	} {
 		if strings.HasSuffix(want, "claude-*") { // and back, by what another class leads to
 			models[3].FallbackOn = []FallbackRule{{ClassesOf(ClassAuth), []Target{alias("chat")}}}
