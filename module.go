@@ -292,6 +292,11 @@ func indexStar(name string) int {
 // may have come before.
 func (a *App) Start() error {
 	tokens.Preload()
+	for _, name := range a.gateway.ProviderNames() {
+		if p, ok := a.gateway.Provider(name).(gateway.Warmer); ok {
+			p.Warm()
+		}
+	}
 	if a.access.set.Len() == 0 {
 		a.logger.Warn("no API key is configured: only loopback and private clients are served")
 	}

@@ -84,6 +84,10 @@ type Call struct {
 
 	Stream    bool
 	RequestID string
+
+	// Account is the index of the account to call with, for providers that
+	// are Pooled; most have only 0.
+	Account int
 }
 
 // Selective is implemented by providers whose models do not all speak the same
@@ -102,6 +106,46 @@ type Owner interface {
 // called, without calling them: the host's name resolves.
 type Prober interface {
 	Probe(ctx context.Context) error
+}
+
+// Pooled is implemented by providers that may have several accounts, each with
+// limits and a health of its own.
+type Pooled interface {
+	// Accounts returns the accounts' names by index, one at least. A name
+	// tells nothing of use about its key and is the same in every
+	// configuration that has the key.
+	Accounts() []string
+}
+
+// AccountChooser is implemented by providers that can be told how to choose
+// among their accounts.
+type AccountChooser interface {
+	// AccountPolicy returns the guest module of `ai.policies` that was
+	// configured; nil for none.
+	AccountPolicy() any
+}
+
+// Warmer is implemented by providers that can open connections before they are
+// needed.
+type Warmer interface {
+	// Warm begins to and returns at once. It has no error: a provider that
+	// cannot be reached is found out by the first call.
+	Warm()
+}
+
+// The phases in which a call to an upstream can fail before it is answered.
+const (
+	PhaseDNS       = "dns"
+	PhaseConnect   = "connect"
+	PhaseTLS       = "tls"
+	PhaseRoundTrip = "round_trip"
+)
+
+// Unsent reports whether a call that failed in phase is certain not to have
+// reached the upstream, so that nothing can have been billed and sending it
+// again is safe.
+func Unsent(phase string) bool {
+	return phase == PhaseDNS || phase == PhaseConnect || phase == PhaseTLS
 }
 
 // UsageSink receives one record per exchange, after its last byte: the

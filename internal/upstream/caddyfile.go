@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -9,21 +10,25 @@ import (
 
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/internal/words"
 )
 
 // UnmarshalCaddyfile reads a provider's block. Syntax:
 //
 //	provider <name> [<module>] {
 //		base_url <url>
-//		api_key <placeholder>
+//		api_key <placeholders...>
+//		key_policy <policy> [<args...>]
 //		header <name> <value>
 //		serves <operations...>
+//		warm [<connections>]
 //		transport <module> {
 //			...
 //		}
 //	}
 //
-// Scalars may be given once.
+// Scalars may be given once; api_key may be repeated: each placeholder is an
+// account.
 func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return c.Unmarshal(d) }
 
 // Option is one more option of a guest's block that takes one value.
@@ -72,7 +77,18 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 	case "base_url":
 		return (&Option{Name: "base_url", Into: &c.BaseURL}).unmarshal(d)
 	case "api_key":
-		return (&Option{Name: "api_key", Into: &c.APIKey, Secret: true}).unmarshal(d)
+		return c.unmarshalKeys(d)
+	case "key_policy":
+		if c.KeyPolicyRaw != nil {
+			return d.Err("key_policy is given twice")
+		}
+		mod, name, err := unmarshalGuest(d, "ai.policies", "policy")
+		if err != nil {
+			return err
+		}
+		c.KeyPolicyRaw = caddyconfig.JSONModuleObject(mod, "policy", name, nil)
+	case "warm":
+		return c.unmarshalWarm(d)
 	case "header":
 		var name, value string
 		if !d.AllArgs(&name, &value) {
@@ -96,19 +112,7 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		if c.TransportRaw != nil {
 			return d.Err("transport is given twice")
 		}
-		if !d.NextArg() {
-			return d.ArgErr()
-		}
-		protocol := d.Val()
-		const namespace = "http.reverse_proxy.transport"
-		if _, err := caddy.GetModule(namespace + "." + protocol); err != nil {
-			var known []string
-			for _, info := range caddy.GetModules(namespace) {
-				known = append(known, info.ID.Name())
-			}
-			return d.Errf("unknown transport '%s'%s", protocol, typo.Suggest(protocol, known...))
-		}
-		mod, err := caddyfile.UnmarshalModule(d, namespace+"."+protocol)
+		mod, protocol, err := unmarshalGuest(d, namespace, "transport")
 		if err != nil {
 			return err
 		}
@@ -117,7 +121,7 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		}
 		c.TransportRaw = caddyconfig.JSONModuleObject(mod, "protocol", protocol, nil)
 	default:
-		known := []string{"base_url", "api_key", "header", "serves", "transport"}
+		known := []string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "transport"}
 		for i := range options {
 			if options[i].Name == d.Val() {
 				return options[i].unmarshal(d)
@@ -127,4 +131,68 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		return d.Errf("unrecognized provider option '%s'%s", d.Val(), typo.Suggest(d.Val(), known...))
 	}
 	return nil
+}
+
+// unmarshalKeys reads the placeholders of one line.
+func (c *Config) unmarshalKeys(d *caddyfile.Dispenser) error {
+	references := d.RemainingArgs()
+	if len(references) == 0 {
+		return d.ArgErr()
+	}
+	for _, reference := range references {
+		if reference == "" {
+			return d.Err("api_key is empty")
+		}
+		if err := secret.CheckReference(reference); err != nil {
+			return d.Errf("api_key %v", err)
+		}
+		if reference == c.APIKey || slices.Contains(c.APIKeys, reference) {
+			return d.Errf("api_key %s is given twice", reference)
+		}
+		if c.APIKey == "" && len(c.APIKeys) == 0 {
+			c.APIKey = reference
+			continue
+		}
+		if c.APIKey != "" {
+			c.APIKeys, c.APIKey = []string{c.APIKey}, ""
+		}
+		c.APIKeys = append(c.APIKeys, reference)
+	}
+	return nil
+}
+
+func (c *Config) unmarshalWarm(d *caddyfile.Dispenser) error {
+	if c.Warm != 0 {
+		return d.Err("warm is given twice")
+	}
+	if d.CountRemainingArgs() == 0 {
+		c.Warm = 1
+		return nil
+	}
+	var n int64
+	if err := words.Count(d, &n); err != nil {
+		return err
+	}
+	if n > maxWarm {
+		return d.Errf("warm: %d is more than %d", n, maxWarm)
+	}
+	c.Warm = int(n)
+	return nil
+}
+
+// unmarshalGuest reads a guest module's name and its segment.
+func unmarshalGuest(d *caddyfile.Dispenser, space, what string) (mod caddyfile.Unmarshaler, name string, err error) {
+	if !d.NextArg() {
+		return nil, "", d.ArgErr()
+	}
+	name = d.Val()
+	if _, err := caddy.GetModule(space + "." + name); err != nil {
+		var known []string
+		for _, info := range caddy.GetModules(space) {
+			known = append(known, info.ID.Name())
+		}
+		return nil, "", d.Errf("unknown %s '%s'%s", what, name, typo.Suggest(name, known...))
+	}
+	mod, err = caddyfile.UnmarshalModule(d, space+"."+name)
+	return mod, name, err
 }

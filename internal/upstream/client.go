@@ -3,9 +3,7 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,22 +11,22 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/wire"
 )
 
-// Client calls one upstream account. It is safe for concurrent use and holds
-// nothing that the end of a configuration would take from it.
+// Client calls one upstream, with one account or several. It is safe for
+// concurrent use, also after the end of its configuration.
 type Client struct {
 	vendor    Vendor
 	base      *url.URL
-	key       secret.Secret
+	accounts  []account // one at least
+	policy    any
 	headers   map[string]string
-	transport http.RoundTripper
+	transport *transport
+	warmth    warmth
+	release   func() error
 
 	probe probe
 }
@@ -36,33 +34,29 @@ type Client struct {
 // NewClient returns a client that sends through transport; for providers
 // whose upstream is not on the network.
 func NewClient(vendor Vendor, base string, transport http.RoundTripper) (*Client, error) {
-	u, err := parseBase(base, &vendor)
+	u, _, err := parseBase(base, &vendor)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{vendor: vendor, base: u, transport: transport, probe: probe{skip: true}}, nil
+	return &Client{
+		vendor: vendor, base: u, accounts: []account{{name: soleAccount}},
+		transport: fixed(transport), probe: probe{skip: true},
+	}, nil
 }
 
-func parseBase(base string, vendor *Vendor) (*url.URL, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("base_url must be an http or https URL, got '%s'", base)
+// Cleanup implements caddy.CleanerUpper for the guests. Calls in flight, and
+// those still to come from exchanges in flight, need nothing of what it lets go.
+func (c *Client) Cleanup() error {
+	if c == nil {
+		return nil // provisioning failed before there was one
 	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("base_url must have no user, query or fragment")
+	c.warmth.stop()
+	if c.release == nil {
+		return nil
 	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	for _, end := range vendor.Trim {
-		if rest, ok := strings.CutSuffix(u.Path, end); ok {
-			u.Path = rest
-			break
-		}
-	}
-	if vendor.Suffix != "" && !versioned(u.Path) {
-		u.Path += vendor.Suffix
-	}
-	u.RawPath = ""
-	return u, nil
+	release := c.release
+	c.release = nil
+	return release()
 }
 
 // SpeaksFor implements gateway.Selective.
@@ -81,6 +75,10 @@ func (c *Client) Owns(model string) bool { return c.vendor.owns(model) }
 
 // Do implements gateway.Provider.
 func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, error) {
+	account, err := c.account(call)
+	if err != nil {
+		return nil, err
+	}
 	target, err := c.target(call)
 	if err != nil {
 		return nil, err
@@ -90,9 +88,6 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 			return nil, err
 		}
 	}
-	// Caddy's transport writes into the request's vars while the dial may
-	// outlive the call, so every call gets a map of its own.
-	ctx = context.WithValue(ctx, caddyhttp.VarsCtxKey, map[string]any{})
 	req, err := http.NewRequestWithContext(ctx, call.Method, target, call.Body)
 	if err != nil {
 		return nil, fmt.Errorf("building upstream request: %w", err)
@@ -103,16 +98,16 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 			req.GetBody = call.GetBody // else net/http's own, for bodies that it knows
 		}
 	}
-	req.Header = c.header(call)
+	req.Header = c.header(call, account.key)
 	if c.vendor.Sign != nil {
 		if err := c.vendor.Sign(req); err != nil {
 			closeBody(req)
 			return nil, c.unsigned(ctx, err)
 		}
 	}
-	res, err := c.transport.RoundTrip(req)
+	res, err := c.transport.send(req)
 	if err != nil {
-		return nil, c.explain(ctx, err)
+		return nil, err
 	}
 	if c.vendor.Receive != nil {
 		c.vendor.Receive(call, res)
@@ -124,7 +119,7 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 // on only if the vendor's protocol names it. Credentials, cookies, forwarded
 // addresses and idempotency keys therefore never do; the last would make
 // net/http send a POST twice by itself.
-func (c *Client) header(call *gateway.Call) http.Header {
+func (c *Client) header(call *gateway.Call, key secret.Secret) http.Header {
 	h := make(http.Header, 8)
 	for name, values := range call.Header {
 		for _, prefix := range c.vendor.Forward {
@@ -157,18 +152,20 @@ func (c *Client) header(call *gateway.Call) http.Header {
 	for name, value := range c.headers {
 		h[name] = []string{value}
 	}
-	if !c.key.IsZero() && c.vendor.Authorize != nil {
-		c.vendor.Authorize(h, c.key)
+	if !key.IsZero() && c.vendor.Authorize != nil {
+		c.vendor.Authorize(h, key)
 	}
 	return h
 }
 
 const userAgent = "Weir (+https://github.com/weirproxy/weir)"
 
-// Redact replaces the account's credentials in text that leaves the gateway:
+// Redact replaces the accounts' credentials in text that leaves the gateway:
 // some servers quote the key that they refuse, AWS a session's token.
 func (c *Client) Redact(text []byte) []byte {
-	text = hide(text, c.key)
+	for i := range c.accounts {
+		text = hide(text, c.accounts[i].key)
+	}
 	if c.vendor.Secrets != nil {
 		for _, s := range c.vendor.Secrets() {
 			text = hide(text, s)
@@ -182,31 +179,6 @@ func hide(text []byte, s secret.Secret) []byte {
 		return text
 	}
 	return bytes.ReplaceAll(text, []byte(s.Reveal()), []byte("***"))
-}
-
-// explain words a transport's error. The client must not learn addresses, so
-// they stay in the cause.
-func (c *Client) explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	e := &gateway.Error{Kind: wire.KindUpstream, Phase: "round_trip", Cause: err, Message: "the upstream closed the connection before it answered"}
-	var dial reverseproxy.DialError
-	var network net.Error
-	switch {
-	case errors.As(err, &dial):
-		e.Phase, e.Message = "connect", "connecting to the upstream failed"
-		if errors.As(err, &network) && network.Timeout() {
-			e.Kind, e.Message = wire.KindTimeout, "connecting to the upstream timed out"
-		}
-	case strings.Contains(err.Error(), "tls:"), strings.Contains(err.Error(), "TLS handshake"), strings.Contains(err.Error(), "x509:"):
-		e.Phase, e.Message = "tls", "the TLS handshake with the upstream failed"
-	case errors.As(err, &network) && network.Timeout():
-		e.Kind, e.Message = wire.KindTimeout, "the upstream did not answer in time"
-	case !errors.Is(err, io.EOF) && strings.Contains(err.Error(), "malformed"):
-		e.Message = "the upstream's answer is not valid HTTP"
-	}
-	return e
 }
 
 // Probe implements gateway.Prober: it resolves the upstream's name, and

@@ -33,7 +33,7 @@ func TestBaseURL(t *testing.T) {
 		{"https://x/v1#a", "", "error: base_url must have no user, query or fragment"},
 	} {
 		var got string
-		if u, err := parseBase(c.base, &Vendor{Suffix: c.suffix}); err != nil {
+		if u, _, err := parseBase(c.base, &Vendor{Suffix: c.suffix}); err != nil {
 			got = "error: " + err.Error()
 		} else {
 			got = u.String()
@@ -73,7 +73,7 @@ func newClient(t *testing.T, vendor Vendor) (*Client, *recorder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.key = secret.New("sk-upstream")
+	c.accounts = []account{{name: "key-1", key: secret.New("sk-upstream")}}
 	return c, transport
 }
 
@@ -186,7 +186,7 @@ func TestRedact(t *testing.T) {
 	if got := string(c.Redact([]byte(`bad key sk-upstream, "sk-upstream"`))); got != `bad key ***, "***"` {
 		t.Error(got)
 	}
-	c.key = secret.Secret{}
+	c.accounts[0].key = secret.Secret{}
 	if got := string(c.Redact([]byte("text"))); got != "text" {
 		t.Error(got)
 	}
@@ -194,7 +194,7 @@ func TestRedact(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	for base, want := range map[string]bool{"http://127.0.0.1:1": true, "http://[::1]": true, "http://nobody.invalid": false} {
-		u, err := parseBase(base, new(Vendor))
+		u, _, err := parseBase(base, new(Vendor))
 		if err != nil {
 			t.Fatal(err)
 		}

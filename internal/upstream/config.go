@@ -7,13 +7,12 @@ import (
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
-
-	"github.com/weirproxy/weir/internal/secret"
 )
 
 // Config is what every HTTP provider can be told.
 type Config struct {
-	// The URL that the API's paths are appended to, version included.
+	// The URL that the API's paths are appended to, version included; or a Unix
+	// socket, with the path after a colon, such as `unix//run/llama.sock:/v1`.
 	// Placeholders are resolved when the configuration is loaded.
 	// Default: the vendor's own address.
 	BaseURL string `json:"base_url,omitempty"`
@@ -22,6 +21,14 @@ type Config struct {
 	// `{file./run/secrets/openai}`; a literal key is refused.
 	// Default: the vendor's usual environment variable.
 	APIKey string `json:"api_key,omitempty"`
+
+	// Several API keys, as placeholders: each is an account with limits and
+	// health of its own, and calls are spread over them. Default: none.
+	APIKeys []string `json:"api_keys,omitempty"`
+
+	// How an account is chosen among several. Default: the one with the fewest
+	// calls in flight.
+	KeyPolicyRaw json.RawMessage `json:"key_policy,omitempty" caddy:"namespace=ai.policies inline_key=policy"`
 
 	// Headers to set on every call, such as `OpenAI-Project`. Values may be
 	// placeholders, which are resolved when the configuration is loaded.
@@ -33,9 +40,14 @@ type Config struct {
 	// has. Default: all of its kind.
 	Serves []string `json:"serves,omitempty"`
 
+	// How many connections to open when the configuration starts, so that the
+	// first calls find them; one is enough for HTTP/2. Default: `0`.
+	Warm int `json:"warm,omitempty"`
+
 	// The transport to the upstream. Default: `http`, Caddy's own, with
-	// pings on HTTP/2, bounded handshakes and headers, and no proxy from the
-	// environment.
+	// pings on HTTP/2, bounded handshakes and headers, more idle connections
+	// for a shorter time, and no proxy from the environment. Connections
+	// survive reloads that do not change it.
 	TransportRaw json.RawMessage `json:"transport,omitempty" caddy:"namespace=http.reverse_proxy.transport inline_key=protocol"`
 }
 
@@ -53,26 +65,16 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolving base_url: %w", err)
 	}
-	u, err := parseBase(base, &vendor)
+	u, socket, err := parseBase(base, &vendor)
 	if err != nil {
 		return nil, err
 	}
 	if vendor, err = vendor.Only(c.Serves); err != nil {
 		return nil, err
 	}
-	client := &Client{vendor: vendor, base: u}
-
-	reference, option := c.APIKey, "api_key"
-	if reference == "" {
-		reference = vendor.KeyPlaceholder
-		if vendor.KeyOption != "" {
-			option = vendor.KeyOption
-		}
-	}
-	if reference != "" {
-		if client.key, err = secret.Resolve(reference); err != nil {
-			return nil, fmt.Errorf("%s: %w", option, err)
-		}
+	client := &Client{vendor: vendor, base: u, probe: probe{skip: socket != ""}}
+	if client.accounts, err = c.accounts(&vendor); err != nil {
+		return nil, err
 	}
 	if len(c.Headers) > 0 {
 		client.headers = make(map[string]string, len(c.Headers))
@@ -83,7 +85,17 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 			client.headers[http.CanonicalHeaderKey(name)] = value
 		}
 	}
-	if client.transport, err = loadTransport(ctx, c); err != nil {
+	if c.KeyPolicyRaw != nil {
+		if client.policy, err = ctx.LoadModule(c, "KeyPolicyRaw"); err != nil {
+			return nil, fmt.Errorf("loading key_policy: %w", err)
+		}
+	}
+	if c.Warm < 0 || c.Warm > maxWarm {
+		return nil, fmt.Errorf("warm must be between 0 and %d, got %d", maxWarm, c.Warm)
+	}
+	client.warmth = warmth{connections: c.Warm, logger: ctx.Logger()}
+	// Last, since what fails after it would have to let it go.
+	if client.transport, client.release, err = acquireTransport(ctx, c, socket); err != nil {
 		return nil, err
 	}
 	return client, nil

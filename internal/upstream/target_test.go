@@ -39,7 +39,7 @@ func TestVersionedBase(t *testing.T) {
 		"https://x/team/openai":    "https://x/team/v1beta",
 		"https://x/team/openai/v1": "https://x/team/v1beta",
 	} {
-		u, err := parseBase(base, vendor)
+		u, _, err := parseBase(base, vendor)
 		if err != nil || u.String() != want {
 			t.Errorf("%s: %v, %v, want %s", base, u, err, want)
 		}
@@ -103,7 +103,11 @@ func TestEdit(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		again, err := transport.req.GetBody()
+		edited, err := client.edit(&gateway.Call{Model: model, Body: strings.NewReader("abc"), Length: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := edited.GetBody()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/weirproxy/weir/internal/secret"
 )
 
@@ -131,15 +129,8 @@ func (t *Tokens) Sign(req *http.Request) error {
 	return nil
 }
 
-// HTTPClient returns a client that sends through the account's transport, for
+// HTTPClient returns a client that sends through the provider's transport, for
 // libraries that fetch tokens.
 func (c *Client) HTTPClient() *http.Client {
-	return &http.Client{Transport: apart{c.transport}, Timeout: fetchTimeout}
-}
-
-// apart gives every request the vars that Caddy's transport writes into.
-type apart struct{ next http.RoundTripper }
-
-func (a apart) RoundTrip(req *http.Request) (*http.Response, error) {
-	return a.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), caddyhttp.VarsCtxKey, map[string]any{})))
+	return &http.Client{Transport: c.transport, Timeout: fetchTimeout}
 }

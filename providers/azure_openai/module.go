@@ -56,7 +56,7 @@ func (p *Provider) Provision(ctx caddy.Context) (err error) {
 	v := vendor(version)
 	v.BaseURL = os.Getenv("AZURE_OPENAI_ENDPOINT")
 	if p.Token != "" {
-		if p.APIKey != "" {
+		if p.HasKey() {
 			return errors.New("api_key and token exclude each other")
 		}
 		// The token is resolved here too, so that a missing one fails.
@@ -72,7 +72,7 @@ func (p *Provider) Provision(ctx caddy.Context) (err error) {
 //
 //	provider <name> azure_openai {
 //		base_url <url>
-//		api_key <placeholder>
+//		api_key <placeholders...>
 //		api_version <version>
 //		token <placeholder>
 //		...

@@ -167,7 +167,7 @@ func TestRefused(t *testing.T) {
 		"api_version 1 2":                        "wrong argument count",
 		"token sk-literal":                       "token " + secret.ErrLiteral.Error(),
 		"base_url https://x\nbase_url https://y": "base_url is given twice",
-		"api_key {env.A}\napi_key {env.B}":       "api_key is given twice",
+		"api_key {env.A}\napi_key {env.A}":       "api_key {env.A} is given twice",
 		"deployment x":                           "unrecognized provider option 'deployment'",
 	} {
 		_, err := unmarshal(block)

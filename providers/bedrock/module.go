@@ -63,7 +63,7 @@ func (p *Provider) Provision(ctx caddy.Context) error {
 	switch {
 	case static && (p.AccessKeyID == "" || p.SecretAccessKey == ""):
 		return errors.New("access_key_id and secret_access_key need each other")
-	case p.APIKey != "" && (static || p.Profile != ""):
+	case p.HasKey() && (static || p.Profile != ""):
 		return errors.New("api_key and other credentials exclude each other")
 	case static && p.Profile != "":
 		return errors.New("access_key_id and profile exclude each other")
@@ -80,7 +80,7 @@ func (p *Provider) Provision(ctx caddy.Context) error {
 	}
 
 	v := vendor()
-	if p.APIKey != "" || !static && p.Profile == "" && os.Getenv(bearerVariable) != "" {
+	if p.HasKey() || !static && p.Profile == "" && os.Getenv(bearerVariable) != "" {
 		v.KeyPlaceholder, v.KeyOption = "{env."+bearerVariable+"}", bearerVariable
 		v.Authorize = upstream.Bearer
 		if region == "" && p.BaseURL == "" {
@@ -127,7 +127,7 @@ func plain(s string) bool {
 //		secret_access_key <placeholder>
 //		session_token <placeholder>
 //		base_url <url>
-//		api_key <placeholder>
+//		api_key <placeholders...>
 //		...
 //	}
 //

@@ -72,7 +72,7 @@ func (p *Provider) Provision(ctx caddy.Context) error {
 	if !plain(location) {
 		return fmt.Errorf("location '%s' is no name of a location", location)
 	}
-	if p.APIKey != "" {
+	if p.HasKey() {
 		if p.Credentials != "" {
 			return errors.New("api_key and credentials exclude each other")
 		}
@@ -128,7 +128,7 @@ func plain(s string) bool {
 //		location <name>
 //		credentials <placeholder>
 //		base_url <url>
-//		api_key <placeholder>
+//		api_key <placeholders...>
 //		...
 //	}
 //
