@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -186,7 +187,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Sinks:     sinks,
 		Tokens:    a.tokens,
 		Health:    a.shared.health,
+		Hedges:    a.shared.hedges,
 		Clock:     gateway.SystemClock{},
+		Random:    rand.Uint64,
 		NewID:     newRequestID,
 	})
 	if err != nil {

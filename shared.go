@@ -2,10 +2,12 @@ package weir
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/telemetry"
 )
 
@@ -13,7 +15,8 @@ import (
 // known of the providers' health.
 type shared struct {
 	metrics *telemetry.Metrics
-	health  *gateway.Health
+	health  *health.Tracker
+	hedges  *health.Budget
 }
 
 // pool holds the one shared value, for as long as a configuration uses it. A
@@ -23,13 +26,17 @@ var pool = caddy.NewUsagePool()
 
 const poolKey = "ai"
 
+// hedgeFloor is how many hedges there may be in ten seconds however few
+// requests there are.
+const hedgeFloor = 3
+
 // metrics are the process's collectors. They stay even when no configuration
 // has an `ai` app for a while, since counters must not go back.
 var metrics = telemetry.NewMetrics()
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
-		return &shared{metrics: metrics, health: gateway.NewHealth(gateway.SystemClock{})}, nil
+		return &shared{metrics: metrics, health: health.New(gateway.SystemClock{}, rand.Float64), hedges: health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sharing state: %w", err)

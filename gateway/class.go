@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -105,4 +106,17 @@ func (s Classes) String() string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// Classify files the error of an attempt; ok is false where another attempt
+// makes no sense: the request is at fault, or nobody waits any more.
+func Classify(err error) (c Class, ok bool) {
+	if errors.Is(err, ErrClientGone) || errors.Is(err, ErrShutdown) || errors.Is(err, ErrTotal) {
+		return 0, false
+	}
+	e := AsError(err)
+	if e.Credential {
+		return ClassAuth, true
+	}
+	return ClassOf(e.Kind)
 }

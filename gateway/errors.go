@@ -32,6 +32,9 @@ type Error struct {
 	// Credential says that the upstream refused the gateway's own credential.
 	Credential bool
 
+	// Status is that of the upstream's answer, 0 when there was none.
+	Status int
+
 	// Phase is where it happened, such as "first_token"; for logs and metrics.
 	Phase string
 

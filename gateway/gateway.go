@@ -6,6 +6,9 @@ import (
 	"sort"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirproxy/weir/gateway/balance"
+	"github.com/weirproxy/weir/gateway/health"
 )
 
 // Clock tells the time; tests replace it.
@@ -25,8 +28,10 @@ type Config struct {
 	Models    []*Model
 	Sinks     []UsageSink
 	Tokens    Tokens
-	Health    *Health
+	Health    *health.Tracker
+	Hedges    *health.Budget
 	Clock     Clock
+	Random    balance.Rand
 	NewID     func() string
 }
 
@@ -34,15 +39,19 @@ type Config struct {
 // immutable but for its counters, and stays usable after the configuration
 // is gone, for as long as exchanges hold it.
 type Gateway struct {
-	// Health is shared with earlier and later configurations.
-	Health *Health
+	// Health and Hedges, the budget of all hedges together, are shared with
+	// earlier and later configurations.
+	Health *health.Tracker
+	Hedges *health.Budget
 
 	providers map[string]Provider
 	models    *models
 	sinks     []UsageSink
 	tokens    Tokens
 	clock     Clock
+	random    balance.Rand
 	newID     func() string
+	pools     map[string]*pool
 	inFlight  atomic.Int64
 }
 
@@ -59,8 +68,15 @@ func New(cfg Config) (*Gateway, error) {
 	if err := plans.checkCircles(cfg.Models); err != nil {
 		return nil, err
 	}
+	pools := make(map[string]*pool, len(cfg.Providers))
+	for name, provider := range cfg.Providers {
+		pools[name] = newPool(provider, cfg.Random)
+	}
 	return &Gateway{
 		Health:    cfg.Health,
+		Hedges:    cfg.Hedges,
+		pools:     pools,
+		random:    cfg.Random,
 		providers: cfg.Providers,
 		models:    models,
 		sinks:     cfg.Sinks,
@@ -132,4 +148,10 @@ func (g *Gateway) deliver(record *Record) {
 	for _, sink := range g.sinks {
 		sink.Record(record)
 	}
+}
+
+// Enter enters a call to target that no request asks for, such as a check, with
+// its provider's first account. It must be ended.
+func (g *Gateway) Enter(t Target) health.Call {
+	return g.Health.Begin(health.Target(t), g.pools[t.Provider].names[0], health.Settings{})
 }

@@ -3,11 +3,13 @@ package gateway
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/wire"
 )
@@ -102,9 +104,10 @@ func newGateway(t testing.TB, models ...*Model) (*Gateway, *clock, *ledger) {
 		Providers: map[string]Provider{
 			"openai":    &fake{ops: openAI, owned: "gpt-"},
 			"anthropic": &fake{ops: anthropic, owned: "claude-"},
+			"pool":      &pooled{fake{ops: openAI}},
 			"gpu":       &fake{ops: append(append([]*wire.Operation(nil), openAI...), anthropic...)},
 		},
-		Models: models, Sinks: []UsageSink{l}, Tokens: words{}, Health: NewHealth(c), Clock: c,
+		Models: models, Sinks: []UsageSink{l}, Tokens: words{}, Health: health.New(c, func() float64 { return 0.5 }), Clock: c, Random: rand.Uint64,
 		NewID: func() string { return "req_minted" },
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/wire"
 )
@@ -34,6 +35,10 @@ type Model struct {
 
 // Route is where a request goes.
 type Route struct {
+	// Name is what the route was asked for by: the client's word, or the name
+	// of a model in its fallbacks.
+	Name string
+
 	// Alias is the configured name that matched; empty when the client named
 	// the target itself.
 	Alias    string
@@ -47,6 +52,8 @@ type Route struct {
 	Policy        Policy
 	Timeouts      Timeouts
 	ContextWindow int64
+
+	pool *pool
 }
 
 // models is the immutable table of a configuration's names.
@@ -113,55 +120,90 @@ func expand(target Target, name, rest string) Target {
 	return target
 }
 
-// Resolve finds where a request for model goes. A configured name comes
-// first, then `provider/model`, then names that are some vendor's own. The
-// name of an internal model stands for nothing else either.
+// Resolve finds where a request for model goes if nothing speaks against its
+// first target. A configured name comes first, then `provider/model`, then
+// names that are some vendor's own. The name of an internal model stands for
+// nothing else either.
 func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
-	if model, rest := g.models.find(name); model != nil && model.Internal {
-		return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
-	} else if model != nil {
-		return g.route(op, model, name, rest)
+	l, err := g.legOf(op, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, route := range l.routes {
+		if g.Health.Look(health.Target(route.Target)).Healthy {
+			return route, nil
+		}
+	}
+	return l.routes[0], nil
+}
+
+// legOf is the first leg of a request for name. facts choose among a model's
+// branches; nil for none of them.
+func (g *Gateway) legOf(op *wire.Operation, name string, facts *Facts) (*leg, error) {
+	if model, rest := g.models.find(name); model != nil {
+		if model.Internal {
+			return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
+		}
+		l := g.modelLeg(op, model, name, rest, facts)
+		if len(l.routes) == 0 {
+			return nil, g.cannotSpeak(op, name)
+		}
+		return l, nil
 	}
 	if provider, model, ok := strings.Cut(name, "/"); ok && model != "" {
 		if _, known := g.providers[provider]; known {
-			return g.direct(op, Target{Provider: provider, Model: model})
+			return g.direct(op, name, Target{Provider: provider, Model: model})
 		}
 	}
 	if provider := g.owner(name); provider != "" {
-		return g.direct(op, Target{Provider: provider, Model: name})
+		return g.direct(op, name, Target{Provider: provider, Model: name})
 	}
 	return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
 }
 
-// route picks a target of a configured model: the first that can do what is
-// asked, in its own dialect or in another, and is not known to be down.
-func (g *Gateway) route(op *wire.Operation, model *Model, name, rest string) (*Route, error) {
-	var picked *Route
-	for _, target := range model.Targets {
-		target = expand(target, name, rest)
-		provider := g.providers[target.Provider]
-		spoken := Spoken(provider, op, target.Model)
-		if spoken == nil {
-			continue
-		}
-		up := g.Health.Up(target)
-		if picked == nil || up {
-			picked = &Route{
-				Alias: model.Name, Target: target, Provider: provider, Operation: spoken,
-				Policy: model.Policy, Timeouts: model.Timeouts, ContextWindow: model.ContextWindow,
-			}
-		}
-		if up {
-			break
+// modelLeg is the leg of a configured model: those of its targets that can do
+// what is asked, in its own dialect or in another.
+func (g *Gateway) modelLeg(op *wire.Operation, model *Model, name, rest string, facts *Facts) *leg {
+	plan := &model.Plan
+	if facts != nil {
+		model, rest, plan = g.Follow(model, rest, facts)
+	}
+	l := &leg{model: model, plan: plan, routes: make([]*Route, 0, len(plan.Targets))}
+	for _, target := range plan.Targets {
+		if route := g.route(op, model, name, expand(target, name, rest)); route != nil {
+			l.routes = append(l.routes, route)
 		}
 	}
-	if picked == nil {
+	return l
+}
+
+// route is the way to a target by the rules of model, nil when the target
+// cannot do what is asked.
+func (g *Gateway) route(op *wire.Operation, model *Model, name string, target Target) *Route {
+	provider := g.providers[target.Provider]
+	spoken := Spoken(provider, op, target.Model)
+	if spoken == nil {
+		return nil
+	}
+	route := &Route{Name: name, Target: target, Provider: provider, Operation: spoken, pool: g.pools[target.Provider]}
+	if model != nil {
+		route.Alias, route.Policy, route.Timeouts, route.ContextWindow = model.Name, model.Policy, model.Timeouts, model.ContextWindow
+	}
+	if route.ContextWindow == 0 {
+		route.ContextWindow = contextWindow(target.Model)
+	}
+	return route
+}
+
+// noPlan is that of a target which a client has named itself.
+var noPlan Plan
+
+func (g *Gateway) direct(op *wire.Operation, name string, target Target) (*leg, error) {
+	route := g.route(op, nil, name, target)
+	if route == nil {
 		return nil, g.cannotSpeak(op, name)
 	}
-	if picked.ContextWindow == 0 {
-		picked.ContextWindow = contextWindow(picked.Target.Model)
-	}
-	return picked, nil
+	return &leg{plan: &noPlan, routes: []*Route{route}}, nil
 }
 
 // Spoken is the operation in which provider serves a request for op to model:
@@ -181,15 +223,6 @@ func Spoken(provider Provider, op *wire.Operation, model string) *wire.Operation
 		}
 	}
 	return nil
-}
-
-func (g *Gateway) direct(op *wire.Operation, target Target) (*Route, error) {
-	provider := g.providers[target.Provider]
-	spoken := Spoken(provider, op, target.Model)
-	if spoken == nil {
-		return nil, g.cannotSpeak(op, target.String())
-	}
-	return &Route{Target: target, Provider: provider, Operation: spoken, ContextWindow: contextWindow(target.Model)}, nil
 }
 
 func (g *Gateway) cannotSpeak(op *wire.Operation, name string) error {

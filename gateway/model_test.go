@@ -65,11 +65,11 @@ func TestResolveWithoutModels(t *testing.T) {
 		{"a vendor's own name", "gpt-4.1", wire.Chat, Target{"openai", "gpt-4.1"}, 0, ""},
 		{"another vendor's", "claude-x", wire.Messages, Target{"anthropic", "claude-x"}, 0, ""},
 		{"provider before vendor", "openai/claude-x", wire.Chat, Target{"openai", "claude-x"}, 0, ""},
-		{"no model after the slash", "gpu/", wire.Chat, Target{}, wire.KindModelNotFound, "the model 'gpu/' does not exist or is not configured here; did you mean 'gpu/*', 'openai/*', 'anthropic/*'?"},
+		{"no model after the slash", "gpu/", wire.Chat, Target{}, wire.KindModelNotFound, "the model 'gpu/' does not exist or is not configured here; did you mean 'gpu/*', 'pool/*', 'openai/*'?"},
 		{"unknown", "opnai/gpt", wire.Chat, Target{}, wire.KindModelNotFound, "did you mean 'openai/*'"},
 		{"empty", "", wire.Chat, Target{}, wire.KindModelNotFound, "the model '' does not exist"},
 		{"another dialect", "claude-x", wire.Chat, Target{Provider: "anthropic", Model: "claude-x"}, 0, ""},
-		{"nothing like it", "claude-x", wire.Speech, Target{}, wire.KindInvalid, "the upstream of model 'anthropic/claude-x' has no /audio/speech (openai dialect) and nothing that it could be translated into"},
+		{"nothing like it", "claude-x", wire.Speech, Target{}, wire.KindInvalid, "the upstream of model 'claude-x' has no /audio/speech (openai dialect) and nothing that it could be translated into"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			route, err := g.Resolve(c.op, c.ask)
@@ -85,36 +85,6 @@ func TestResolveWithoutModels(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestRouteAvoidsWhatIsDown(t *testing.T) {
-	a, b := Target{"openai", "a"}, Target{"gpu", "b"}
-	g, c, _ := newGateway(t, model("chat", a, b))
-	want := func(target Target, when string) {
-		t.Helper()
-		if route, err := g.Resolve(wire.Chat, "chat"); err != nil || route.Target != target {
-			t.Errorf("%s: %+v, %v, want %s", when, route, err, target)
-		}
-	}
-	fail := func(target Target) {
-		for range maxFailures {
-			g.Health.Report(target, false)
-		}
-	}
-	want(a, "all up")
-	g.Health.Report(a, false)
-	g.Health.Report(a, false)
-	want(a, "two failures")
-	fail(a)
-	want(b, "the first down")
-	fail(b)
-	want(a, "both down")
-	c.add(failDuration)
-	want(a, "after a while")
-	g.Health.Report(a, false)
-	want(b, "down again at the first failure")
-	g.Health.Report(a, true)
-	want(a, "a success")
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -137,7 +107,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	g, _, _ := newGateway(t, model("z", Target{"gpu", "z"}), model("a*", Target{"gpu", "*"}))
-	if diff := cmp.Diff([]string{"a*", "z", "anthropic/*", "gpu/*", "openai/*"}, g.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"a*", "z", "anthropic/*", "gpu/*", "openai/*", "pool/*"}, g.Names()); diff != "" {
 		t.Error(diff)
 	}
 	if models := g.Models(); len(models) != 2 || models[0].Name != "a*" || models[1].Name != "z" {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"github.com/weirproxy/weir/gateway/health"
 )
 
 // Ready reports why the gateway should not be sent traffic, one line per
@@ -38,7 +39,7 @@ func (g *Gateway) Ready(ctx context.Context, anyModel bool) []string {
 
 func (g *Gateway) reachable(model *Model, resolvable map[string]error) bool {
 	for _, target := range model.Targets {
-		if resolvable[target.Provider] == nil && g.Health.Up(target) {
+		if resolvable[target.Provider] == nil && g.Health.Look(health.Target(target)).State != health.Open {
 			return true
 		}
 	}

@@ -22,6 +22,10 @@ type Facts struct {
 	// pictures, asks for a stream.
 	Tools, Images, Stream bool
 
+	// Contents, if not nil, finds Tools and Images out, which not every request
+	// has a use for. It is called once at most.
+	Contents func() (tools, images bool)
+
 	// InputTokens counts the prompt as exactly as limit demands: what it
 	// returns is above limit exactly if the prompt is. It is called only when a
 	// condition asks for it and all others of its line hold.

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
@@ -20,6 +21,7 @@ import (
 // the handler's.
 type attempt struct {
 	call  *call
+	pick  *gateway.Pick
 	route *gateway.Route
 
 	// told is what the upstream has said so far.
@@ -49,8 +51,9 @@ type attempt struct {
 	// shown says that the upstream's own error event went to the client.
 	shown bool
 
-	firstToken time.Time
-	over       bool
+	begun, firstToken time.Time
+
+	over bool
 }
 
 // answer is what an attempt has got, up to the commit point: none of it has
@@ -63,13 +66,16 @@ type answer interface {
 	drop()
 }
 
-// attempt makes the call to the route's target ready.
-func (c *call) attempt(route *gateway.Route) (*attempt, error) {
-	a := &attempt{call: c, route: route, source: doors.Of(route.Operation)}
+// attempt makes the call to the target that was picked ready.
+func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
+	a := &attempt{call: c, pick: pick, route: pick.Route, source: doors.Of(pick.Route.Operation)}
 	if err := a.prepare(); err != nil {
+		pick.Health.End(health.Result{Class: health.Abandoned})
 		return nil, err
 	}
 	a.ctx, a.cancel = context.WithCancelCause(c.ctx)
+	a.begun = c.proxy.gateway.Now()
+	a.told = c.x.Try(pick.Name, pick.Reason)
 	c.out.prepare(a.announce)
 	return a, nil
 }
@@ -80,7 +86,7 @@ func (a *attempt) announce() {
 	h := c.out.w.Header()
 	setHeader(h, headerProvider, a.route.Target.Provider)
 	setHeader(h, headerModel, a.route.Target.Model)
-	setHeader(h, headerAttempts, strconv.Itoa(max(c.x.Attempts, 1)))
+	setHeader(h, headerAttempts, strconv.Itoa(c.x.Attempts))
 	if delete(h, headerDropped); a.dropped != "" {
 		setHeader(h, headerDropped, a.dropped)
 	}
@@ -93,7 +99,11 @@ func (a *attempt) run() (answer, error) {
 	ctx, span := telemetry.StartSpan(a.ctx, c.x)
 	a.span = span
 	a.watch.start(a, c.limits(a.route))
-	c.proxy.host.Began(c.x)
+	if c.x.Attempts == 1 {
+		c.proxy.host.Began(c.x)
+	} else {
+		c.proxy.host.Went(c.x)
+	}
 	res, err := a.route.Provider.Do(ctx, a.outgoing)
 	c.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
 	if err != nil {
@@ -101,7 +111,7 @@ func (a *attempt) run() (answer, error) {
 	}
 	c.x.End(func(o *gateway.Outcome) { o.UpstreamID = upstreamID(a.route.Provider, res.Header) })
 	a.told.Ended(func(s *gateway.Step) { s.Status = res.StatusCode })
-	c.proxy.gateway.Health.Report(a.route.Target, res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusTooManyRequests)
+	a.pick.Health.Headers(res.StatusCode, res.Header)
 	if res.StatusCode >= http.StatusBadRequest {
 		a.told.Refused()
 	}
@@ -115,11 +125,8 @@ func (a *attempt) unanswered(err error) error {
 		return gateway.ErrClientGone
 	}
 	e := gateway.AsError(err)
-	if e.Phase == "connect" || e.Phase == "tls" {
+	if gateway.Unsent(e.Phase) {
 		a.told.Refused() // nothing reached the upstream
-	}
-	if e != gateway.ErrShutdown {
-		c.proxy.gateway.Health.Report(a.route.Target, false)
 	}
 	return e
 }
@@ -140,11 +147,12 @@ func (a *attempt) ended(err error) {
 	}
 	a.over = true
 	a.call.pulse.remove(&a.watch)
+	a.pick.Health.End(verdict(err))
 	a.sent.release()
 	a.sent = nil
 	a.told.Ended(func(s *gateway.Step) {
 		if !a.firstToken.IsZero() {
-			s.FirstToken = a.firstToken.Sub(a.call.x.Start) - s.Begun
+			s.FirstToken = a.firstToken.Sub(a.begun)
 		}
 		switch {
 		case err == nil:

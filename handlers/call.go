@@ -32,7 +32,14 @@ type call struct {
 	door wire.Door
 
 	flight *inflight.Call
+
+	// trip is where the call's attempts go, pick and target are where the
+	// present one does, and alias is the configured name that the client's
+	// stands for; empty when it named a target itself.
+	trip   *gateway.Itinerary
+	pick   *gateway.Pick
 	target *gateway.Route
+	alias  string
 
 	// caller is who asks; quota is what the call holds of limits, and cap the
 	// cap on generated tokens that they make necessary, 0 for none.
@@ -182,8 +189,8 @@ func (c *call) finish(record *gateway.Record) {
 // modelLabel is the model as metrics name it: only configured names, so that
 // clients cannot make series.
 func (c *call) modelLabel() string {
-	if c.target != nil && c.target.Alias != "" {
-		return c.target.Alias
+	if c.alias != "" {
+		return c.alias
 	}
 	return telemetry.Other
 }

@@ -1,28 +1,80 @@
 package handlers
 
-import "io"
+import (
+	"io"
+	"time"
 
-// dispatch sends the call to its target and returns the answer as soon as
-// it can be shown.
+	"github.com/weirproxy/weir/gateway"
+)
+
+// dispatch makes attempts until one has an answer that can be shown, or there
+// is nothing left to try; then the last failure stands.
 func (c *call) dispatch() (answer, error) {
-	a, err := c.attempt(c.target)
-	if err != nil {
-		return nil, err
-	}
 	if c.x.Stream {
 		c.out.expectStream(c.door)
 	}
-	c.pulse.start(c, c.limits(c.target).Total)
-	a.told = c.x.Try("", "")
 	c.upstreamStart = c.proxy.gateway.Now()
+	c.pulse.start(c, c.limits(c.target).Total)
+	for {
+		answer, err := c.try()
+		if err == nil || !c.next(err) {
+			return answer, err
+		}
+	}
+}
+
+// try makes one attempt at the target that was picked.
+func (c *call) try() (answer, error) {
+	a, err := c.attempt(c.pick)
+	if err != nil {
+		return nil, err
+	}
 	c.current = a
-	a.settled()
 	answer, err := a.run()
 	if err != nil {
 		a.ended(err)
 		return nil, err
 	}
 	return answer, nil
+}
+
+// next goes on to another target after a failure, and reports whether there is
+// one. Each is looked at as if it had been asked for: may the caller use it, is
+// there room under its limits.
+func (c *call) next(err error) bool {
+	if c.cause() != nil {
+		return false
+	}
+	failed := c.target
+	for pick := c.trip.Next(err); pick != nil; {
+		why := c.take(pick)
+		if why == nil && pick.Route.Target != failed.Target {
+			why = c.rebook()
+		}
+		if why == nil {
+			class, _ := gateway.Classify(err)
+			c.proxy.metrics.Fallback(pick.Reason, class.String())
+			return c.pause(pick.Pause)
+		}
+		pick = c.trip.Unfit(why)
+	}
+	c.target = failed
+	return false
+}
+
+// pause waits before an attempt, and reports whether anybody still waits then.
+func (c *call) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
 }
 
 // discard closes an upstream's body that nobody will read.

@@ -95,22 +95,6 @@ func (c *call) copyRetry(from http.Header) {
 	}
 }
 
-// retryAfter reads an upstream's hint for a retry: Retry-After-Ms, or
-// Retry-After in either form of RFC 9110, 10.2.3; 0 when there is none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseUint(h.Get("Retry-After-Ms"), 10, 31); err == nil {
-		return time.Duration(ms) * time.Millisecond
-	}
-	value := h.Get("Retry-After")
-	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(s) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
-}
-
 // setRetry tells SDKs whether and when to try again: without it they retry
 // every 429 and 5xx, also those that cannot succeed.
 func setRetry(h http.Header, e *gateway.Error) {

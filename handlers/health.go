@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/inflight"
 	"github.com/weirproxy/weir/wire"
 )
@@ -123,7 +124,7 @@ func (h *Health) deep(w http.ResponseWriter, r *http.Request) error {
 	)
 	for t := range h.targets() {
 		wg.Go(func() {
-			result, checked := h.gateway.Health.Deep(t, deepEvery, func() string { return h.checkTarget(ctx, t) })
+			result, checked := h.gateway.Health.Deep(health.Target(t), deepEvery, func() string { return h.checkTarget(ctx, t) })
 			mu.Lock()
 			defer mu.Unlock()
 			report.Targets[t.String()] = result
@@ -176,17 +177,30 @@ func (h *Health) checkTarget(ctx context.Context, t gateway.Target) string {
 	if err != nil {
 		return "error"
 	}
+	call := h.gateway.Enter(t)
+	result := health.Result{Reason: "deep check"}
+	defer func() { call.End(result) }()
 	res, err := provider.Do(ctx, &gateway.Call{
 		Operation: op, Path: op.Path, Method: http.MethodPost, Header: http.Header{},
 		Body: strings.NewReader(string(body)), Length: int64(len(body)), ContentType: "application/json",
 	})
 	if err != nil {
-		h.gateway.Health.Report(t, false)
+		result.Class = health.Failed
 		return gateway.AsError(err).Message
 	}
 	defer discard(res.Body)
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxError))
-	h.gateway.Health.Report(t, res.StatusCode < http.StatusInternalServerError)
+	call.Headers(res.StatusCode, res.Header)
+	switch {
+	case res.StatusCode >= http.StatusInternalServerError:
+		result.Class = health.Failed
+	case res.StatusCode == http.StatusTooManyRequests:
+		result.Class = health.RateLimit
+	case res.StatusCode == http.StatusUnauthorized:
+		result.Class = health.Auth
+	case res.StatusCode >= http.StatusBadRequest:
+		result.Class = health.ClientError
+	}
 	if res.StatusCode != http.StatusOK {
 		return fmt.Sprintf("status %d", res.StatusCode)
 	}

@@ -15,6 +15,7 @@ func (a *attempt) prepare() error {
 		Operation: op,
 		Path:      op.Path,
 		Model:     target.Model,
+		Account:   a.pick.Account,
 		Method:    http.MethodPost,
 		Header:    c.r.Header,
 		Stream:    c.x.Stream,

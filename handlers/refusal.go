@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -40,7 +41,8 @@ func (a *attempt) refusal(res *http.Response, body io.Reader) error {
 	e := &gateway.Error{
 		Kind: failure.Kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode),
 		Credential: failure.Kind == wire.KindAuthentication || failure.Kind == wire.KindPermission,
-		RetryAfter: retryAfter(res.Header, now),
+		Status:     res.StatusCode,
+		RetryAfter: health.RetryAfter(res.Header, now),
 	}
 	if err == nil && a.route.Operation.Dialect != a.call.route.Dialect {
 		// In another dialect its kind, its words and its hints for a retry

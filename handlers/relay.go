@@ -60,6 +60,7 @@ func (w *wholeAnswer) drop() {
 
 func (w *wholeAnswer) show() error {
 	defer w.drop()
+	w.settled()
 	c, answer := w.call, w.body.bytes
 	h := c.out.w.Header()
 	c.copyHeader(w.route.Provider, w.res.Header)
@@ -88,6 +89,7 @@ func (b *byteAnswer) drop() { discard(b.res.Body) }
 // show copies the answer as it comes.
 func (b *byteAnswer) show() error {
 	defer b.drop()
+	b.settled()
 	c, res := b.call, b.res
 	c.copyHeader(b.route.Provider, res.Header)
 	c.setTiming()

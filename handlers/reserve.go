@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -52,6 +53,15 @@ func (c *call) reserve() error {
 		reservations.Put(r)
 		return refusal
 	}
+	c.hold(r)
+	return nil
+}
+
+// hold keeps r until the call settles, and its leases from running out.
+func (c *call) hold(r *limits.Reservation) {
+	q := &c.quota
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.held = r
 	for i := range r.Claims {
 		if r.Claims[i].Rule.Unit == limits.Concurrency {
@@ -59,7 +69,36 @@ func (c *call) reserve() error {
 			break
 		}
 	}
-	return nil
+}
+
+// rebook takes room for another target in place of that for the last one. If
+// there is none, what was held is held again, whatever the limits say: the call
+// has been made, and what it has used is charged.
+func (c *call) rebook() error {
+	q := &c.quota
+	q.mu.Lock()
+	was := q.held
+	q.held = nil
+	if q.renew != nil {
+		q.renew.Stop()
+	}
+	q.mu.Unlock()
+	scopes := append([]string(nil), q.scopes...)
+	if was != nil {
+		ctx, cancel := context.WithTimeout(c.ctx, settleTime)
+		defer cancel()
+		_ = q.store.Settle(ctx, was, make([]int64, len(was.Claims)))
+	}
+	err := c.reserve()
+	if err == nil || was == nil {
+		return err
+	}
+	was.Force = true
+	if ok, again := q.store.Reserve(c.ctx, was); ok && again == nil {
+		q.scopes = scopes
+		c.hold(was)
+	}
+	return err
 }
 
 // queueFor reserves, and where the limit in the way has a queue, waits for room

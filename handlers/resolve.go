@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -13,35 +14,68 @@ func (c *call) resolve() error {
 	start := c.proxy.gateway.Now()
 	defer c.timed(start, &c.x.Timings.Route)
 
-	route, err := c.proxy.gateway.Resolve(c.route.Operation, c.x.Model)
+	trip, err := c.proxy.gateway.Itinerary(c.ask())
 	if err != nil {
 		return err
 	}
-	c.target = route
+	c.trip = trip
+	pick, err := trip.First()
+	if err != nil {
+		return err
+	}
+	c.alias = pick.Route.Alias
+	if err := c.take(pick); err != nil {
+		return c.elsewhere(err)
+	}
+	return nil
+}
+
+// elsewhere looks for a target that a prompt fits which was too long for the
+// first; all other faults of a request are told at once.
+func (c *call) elsewhere(err error) error {
+	class, ok := gateway.Classify(err)
+	c.pick.Health.End(health.Result{Class: health.Abandoned})
+	if !ok || class != gateway.ClassContextLength {
+		return err
+	}
+	for pick := c.trip.Next(err); pick != nil; pick = c.trip.Unfit(err) {
+		if c.take(pick) == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// take makes pick the target of the call, if its rules allow the request.
+func (c *call) take(pick *gateway.Pick) error {
+	route := pick.Route
+	c.pick, c.target = pick, route
 	price := c.proxy.host.Price(route.Target)
 	c.x.Update(func() { c.x.Target, c.x.Price = route.Target, price })
 	if err := c.permit(); err != nil {
 		return err
 	}
 	if c.form != nil {
-		return route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope)
+		return route.Policy.Check("model '"+route.Name+"'", &c.x.Envelope)
 	}
 	if err := c.requireCap(); err != nil {
 		return err
 	}
-	if err := route.Policy.Check("model '"+c.x.Model+"'", &c.x.Envelope); err != nil {
+	if err := route.Policy.Check("model '"+route.Name+"'", &c.x.Envelope); err != nil {
 		return err
 	}
 	return c.proxy.gateway.CheckInput(c.x, route, &c.proxy.policy)
 }
 
-// permit refuses a model that the caller's key may not use.
+// permit refuses a model that the caller's key may not use. It is asked anew
+// for every target: a fallback that is a model of its own has to be allowed
+// itself.
 func (c *call) permit() error {
 	key := c.caller.key
-	if key == nil || key.Allows(c.x.Model, c.target.Target.String()) {
+	if key == nil || key.Allows(c.target.Name, c.target.Target.String()) {
 		return nil
 	}
-	return &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: "the key '" + key.Name + "' may not use the model '" + c.x.Model + "'"}
+	return &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: "the key '" + key.Name + "' may not use the model '" + c.target.Name + "'"}
 }
 
 // requireCap refuses a request without the cap that its vendor demands, unless

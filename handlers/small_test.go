@@ -44,27 +44,6 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		header http.Header
-		want   time.Duration
-	}{
-		{"none", http.Header{}, 0},
-		{"seconds", http.Header{"Retry-After": {"7"}}, 7 * time.Second},
-		{"date", http.Header{"Retry-After": {t0.Add(90 * time.Second).Format(http.TimeFormat)}}, 90 * time.Second},
-		{"date that is over", http.Header{"Retry-After": {t0.Add(-time.Hour).Format(http.TimeFormat)}}, 0},
-		{"milliseconds win", http.Header{"Retry-After": {"2"}, "Retry-After-Ms": {"1500"}}, 1500 * time.Millisecond},
-		{"negative", http.Header{"Retry-After": {"-5"}}, 0},
-		{"words", http.Header{"Retry-After": {"soon"}}, 0},
-		{"too large", http.Header{"Retry-After": {"99999999999999999999"}}, 0},
-	} {
-		if got := retryAfter(tt.header, t0); got != tt.want {
-			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
-		}
-	}
-}
-
 func TestSetRetry(t *testing.T) {
 	for _, tt := range []struct {
 		name                  string

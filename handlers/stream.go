@@ -128,6 +128,7 @@ func (s *stream) close(complete bool) {
 func (s *stream) show() (err error) {
 	complete := false
 	defer func() { s.close(complete) }()
+	s.settled()
 	c := s.call
 	c.out.prepare(func() {
 		c.copyHeader(s.route.Provider, s.res.Header)
@@ -202,7 +203,17 @@ func (s *stream) arrived() {
 		return
 	}
 	s.firstToken = s.call.proxy.gateway.Now()
+	s.pick.Health.FirstToken(s.firstToken.Sub(s.begun))
 	s.watch.enter(phaseStream)
+	if s.committed {
+		s.timeFirstToken()
+	}
+}
+
+// timeFirstToken notes when the client's first content came.
+func (s *stream) timeFirstToken() {
+	x := s.call.x
+	x.Update(func() { x.Timings.FirstToken = s.firstToken.Sub(x.Start) })
 }
 
 // pass sends the event that was read; done says that it was the last.
@@ -248,12 +259,11 @@ func (s *stream) dropped() error {
 
 // commit is the point of no return: the client sees its first content.
 func (s *stream) commit() error {
-	c := s.call
 	s.committed = true
 	if !s.firstToken.IsZero() {
-		c.x.Update(func() { c.x.Timings.FirstToken = s.firstToken.Sub(c.x.Start) })
+		s.timeFirstToken()
 	}
-	c.out.openStream()
+	s.call.out.openStream()
 	if len(s.held) == 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/telemetry"
@@ -69,7 +71,7 @@ func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 	g, err := gateway.New(gateway.Config{
 		Providers: map[string]gateway.Provider{"up": canned{chatStream(events)}},
 		Tokens:    &tokens.Counter{},
-		Health:    gateway.NewHealth(gateway.SystemClock{}),
+		Health:    health.New(gateway.SystemClock{}, rand.Float64),
 		Clock:     gateway.SystemClock{},
 		NewID:     func() string { return "req_1" },
 	})

@@ -31,6 +31,7 @@ type Metrics struct {
 	tokens       *prometheus.CounterVec
 	inFlight     prometheus.Gauge
 	attempts     *prometheus.CounterVec
+	fallbacks    *prometheus.CounterVec
 	cost         prometheus.Counter
 	unpriced     prometheus.Counter
 	limits       *prometheus.CounterVec
@@ -84,6 +85,7 @@ func NewMetrics() *Metrics {
 		}),
 		limits:   counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
 		memo:     memo{},
+		fallbacks: counter("fallbacks_total", "Attempts after the first, by how they were chosen and what the one before had failed of.", "kind", "reason"),
 		attempts: counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
 	// Alerts on refusals need the series before the first one.
@@ -97,7 +99,7 @@ func NewMetrics() *Metrics {
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
-		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.cost, m.unpriced, m.limits, m.memo,
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.fallbacks, m.cost, m.unpriced, m.limits, m.memo,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
@@ -167,6 +169,10 @@ func (m *Metrics) series(key seriesKey) *series {
 
 // Limit counts one decision of a limit.
 func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, decision).Inc() }
+
+// Fallback counts an attempt after the first: kind is how its target was
+// chosen, reason the class of the failure before it.
+func (m *Metrics) Fallback(kind, reason string) { m.fallbacks.WithLabelValues(kind, reason).Inc() }
 
 // Attempt counts one call to an upstream.
 func (m *Metrics) Attempt(provider string, res *http.Response, err error) {

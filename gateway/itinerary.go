@@ -1,0 +1,317 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weirproxy/weir/gateway/balance"
+	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Ask is what the targets of a request are chosen by.
+type Ask struct {
+	Operation *wire.Operation
+	Model     string // as the client wrote it
+	Facts     Facts
+	By        balance.Request
+
+	// Cost is what the request would cost at a route, in nano-dollars; -1 when
+	// that is not known.
+	Cost func(*Route) int64
+}
+
+// Itinerary is where the attempts of one request go, one after the other:
+//
+//   - The first goes to the model's own targets: of those that are fit, to the
+//     one that its policy picks. If none is, to a fallback that has one; if
+//     there is none either, to the target that may recover soonest.
+//   - After a failure that another target might not have, the next goes to a
+//     target or an account that has not failed this request: that is load
+//     which the failed one did not bear, and free.
+//   - Then, if the model says lb_retries, to one that has failed already, never
+//     the same twice in a row while another is fit, after a pause; such calls
+//     are extra load, and the target's budget bounds them.
+//   - Then to the fallbacks, each a leg of its own.
+//
+// It belongs to one goroutine.
+type Itinerary struct {
+	gateway *Gateway
+	ask     *Ask
+	retry   Retry
+	began   time.Time
+
+	leg   *leg
+	queue []Target // fallbacks that have not been tried
+
+	calls   int
+	class   Class // of the last failure, if failed is not empty
+	retries int // calls that may still follow within a leg
+	pauses  int
+	last    *Pick
+	failed  []place
+	skipped []string
+}
+
+// place is one account for one target; account is empty where there is only
+// one.
+type place struct {
+	target  Target
+	account string
+}
+
+func placeOf(route *Route, account string) place {
+	if len(route.pool.names) == 1 {
+		account = ""
+	}
+	return place{route.Target, account}
+}
+
+// Pick is where an attempt goes.
+type Pick struct {
+	Route *Route
+
+	// Account is the provider's account to call with, and Name its name;
+	// empty where it has only one.
+	Account int
+	Name    string
+
+	// Health is the call as the tracker of health has entered it. It must be
+	// ended.
+	Health health.Call
+
+	// Reason is why, Pause how long to wait before.
+	Reason string
+	Pause  time.Duration
+
+	// Skipped are targets that were not fit, and why, for explanations.
+	Skipped []string
+}
+
+func (p *Pick) place() place { return place{p.Route.Target, p.Name} }
+
+// The reasons of picks.
+const (
+	ReasonFirst     = "first"
+	ReasonFailover  = "failover"
+	ReasonRetry     = "retry"
+	ReasonFallback  = "fallback"
+	ReasonUnhealthy = "unhealthy" // the first, elsewhere because nothing of the model's own is fit
+	ReasonPanic     = "panic"     // nothing is fit
+	ReasonHedge     = "hedge"
+	ReasonContinue  = "continue"
+)
+
+// maxCalls bounds the attempts of a request, whatever is configured, and
+// maxFailovers those within a leg where the model does not say.
+const (
+	maxCalls     = 10
+	maxFailovers = 2
+)
+
+// Itinerary plans a request.
+func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
+	l, err := g.legOf(ask.Operation, ask.Model, &ask.Facts)
+	if err != nil {
+		return nil, err
+	}
+	i := &Itinerary{gateway: g, ask: ask, leg: l, began: g.Now(), retries: maxFailovers}
+	if l.model != nil {
+		i.retry = l.model.Retry
+	}
+	if i.retry.Retries != nil {
+		i.retries = *i.retry.Retries
+	}
+	return i, nil
+}
+
+// Retry returns the rules of attempts of the model asked for.
+func (i *Itinerary) Retry() *Retry { return &i.retry }
+
+// First picks the first attempt's target.
+func (i *Itinerary) First() (*Pick, error) {
+	if c, ok := i.choose(i.leg, nowhere); ok {
+		return i.picked(c, ReasonFirst, true), nil
+	}
+	own, queue := i.leg, i.queue
+	i.enqueue(ClassOverloaded)
+	if c, ok := i.fallback(); ok {
+		return i.picked(c, ReasonUnhealthy, true), nil
+	}
+	i.leg, i.queue = own, queue
+	if own.strict() {
+		return nil, &Error{
+			Kind: wire.KindOverloaded, Phase: "route", RetryAfter: i.recovery(own),
+			Message: fmt.Sprintf("no target of the model '%s' is healthy", i.ask.Model),
+		}
+	}
+	return i.picked(i.force(own), ReasonPanic, true), nil
+}
+
+// Next picks where to go after the last attempt has failed with err; nil when
+// there is nothing left to try.
+func (i *Itinerary) Next(err error) *Pick {
+	class, ok := Classify(err)
+	if !ok || i.calls >= maxCalls || i.late(0) {
+		return nil
+	}
+	i.failed, i.class = append(i.failed, i.last.place()), class
+	if i.retryOn().Has(class) && i.retries > 0 {
+		if c, ok := i.choose(i.leg, i.hasFailed); ok {
+			i.retries--
+			return i.picked(c, ReasonFailover, true)
+		}
+		if p := i.again(err); p != nil {
+			return p
+		}
+	}
+	i.enqueue(class)
+	if c, ok := i.fallback(); ok {
+		return i.picked(c, ReasonFallback, true)
+	}
+	return nil
+}
+
+// Elsewhere picks a target that the request has not been sent to, for a second
+// attempt beside the first, or for the rest of an answer; nil when none is fit.
+func (i *Itinerary) Elsewhere(reason string) *Pick {
+	if i.calls >= maxCalls {
+		return nil
+	}
+	last := i.last.Route.Target
+	away := func(route *Route, account string) bool { return route.Target == last || i.hasFailed(route, account) }
+	if c, ok := i.choose(i.leg, away); ok {
+		return i.picked(c, reason, false)
+	}
+	own, queue := i.leg, i.queue
+	i.enqueue(ClassTimeout)
+	if c, ok := i.fallback(); ok {
+		return i.picked(c, reason, false)
+	}
+	i.leg, i.queue = own, queue
+	return nil
+}
+
+// again picks a target that has failed before, if the rules and its budget
+// allow it and the pause is worth it.
+func (i *Itinerary) again(err error) *Pick {
+	if i.retry.Retries == nil {
+		return nil
+	}
+	pause := i.pause(AsError(err).RetryAfter)
+	if pause < 0 || i.late(pause) {
+		return nil
+	}
+	last := i.last.place()
+	c, ok := i.choose(i.leg, func(route *Route, account string) bool { return placeOf(route, account) == last })
+	if !ok {
+		c, ok = i.choose(i.leg, nowhere)
+	}
+	if !ok && !i.leg.strict() {
+		c, ok = i.force(i.leg), true
+	}
+	if !ok {
+		return nil
+	}
+	if !i.gateway.Health.Retries(health.Target(c.route.Target)).Allow() {
+		c.call.End(health.Result{Class: health.Abandoned})
+		i.note(c.route, "its retry budget is spent")
+		return nil
+	}
+	i.retries--
+	p := i.picked(c, ReasonRetry, false)
+	p.Pause = pause
+	return p
+}
+
+// enqueue puts what is tried after a failure of class before the fallbacks
+// that wait already. A leg's fallbacks are entered once.
+func (i *Itinerary) enqueue(class Class) {
+	if more := i.leg.plan.FallbackFor(class); len(more) > 0 {
+		i.queue = append(append(make([]Target, 0, len(more)+len(i.queue)), more...), i.queue...)
+	}
+	i.leg = &leg{model: i.leg.model, plan: &noPlan}
+}
+
+// fallback goes on to the first leg in the queue that has a fit target.
+func (i *Itinerary) fallback() (choice, bool) {
+	for len(i.queue) > 0 {
+		next := i.queue[0]
+		i.queue = i.queue[1:]
+		from := i.leg.model
+		if next.Provider == "" {
+			model, rest := i.gateway.Alias(next.Model)
+			i.leg = i.gateway.modelLeg(i.ask.Operation, model, next.Model, rest, &i.ask.Facts)
+		} else {
+			i.leg = &leg{model: from, plan: &noPlan}
+			if route := i.gateway.route(i.ask.Operation, from, i.ask.Model, expand(next, i.ask.Model, "")); route != nil {
+				i.leg.routes = []*Route{route}
+			}
+		}
+		if len(i.leg.routes) == 0 {
+			i.skipped = append(i.skipped, next.String()+": cannot do what is asked")
+			continue
+		}
+		if c, ok := i.choose(i.leg, i.hasFailed); ok {
+			return c, true
+		}
+		i.enqueue(ClassOverloaded)
+	}
+	return choice{}, false
+}
+
+// picked notes a choice. whole says that it counts as a call that the target
+// would have got in any case.
+func (i *Itinerary) picked(c choice, reason string, whole bool) *Pick {
+	if whole {
+		i.gateway.Health.Retries(health.Target(c.route.Target)).First()
+	}
+	i.calls++
+	p := &Pick{Route: c.route, Account: c.account, Health: c.call, Reason: reason, Skipped: i.skipped}
+	if len(c.route.pool.names) > 1 {
+		p.Name = c.name
+	}
+	i.skipped, i.last = nil, p
+	return p
+}
+
+// Unfit takes back the last pick, which followed a failure and breaks a rule of
+// the gateway's, and picks another; nil when there is none.
+func (i *Itinerary) Unfit(why error) *Pick {
+	i.calls--
+	i.last.Health.End(health.Result{Class: health.Abandoned})
+	i.skipped = append(i.last.Skipped, i.last.Route.Target.String()+": "+AsError(why).Message)
+	i.failed = append(i.failed, i.last.place())
+	if c, ok := i.choose(i.leg, i.hasFailed); ok {
+		return i.picked(c, i.last.Reason, true)
+	}
+	i.enqueue(i.class)
+	if c, ok := i.fallback(); ok {
+		return i.picked(c, ReasonFallback, true)
+	}
+	return nil
+}
+
+func (i *Itinerary) retryOn() Classes {
+	if i.retry.On == 0 {
+		return DefaultClasses
+	}
+	return i.retry.On
+}
+
+// late reports whether it will be too late for another call after pause.
+func (i *Itinerary) late(pause time.Duration) bool {
+	return i.retry.TryDuration > 0 && i.gateway.Now().Add(pause).Sub(i.began) >= i.retry.TryDuration
+}
+
+// note keeps for explanations why a route was not fit.
+func (i *Itinerary) note(route *Route, why any) {
+	i.skipped = append(i.skipped, fmt.Sprintf("%s: %v", route.Target, why))
+}
+
+func nowhere(*Route, string) bool { return false }
+
+func (i *Itinerary) hasFailed(route *Route, account string) bool {
+	return slices.Contains(i.failed, placeOf(route, account))
+}

@@ -1,0 +1,349 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/wire"
+)
+
+// pooled is a provider with two accounts.
+type pooled struct{ fake }
+
+func (*pooled) Accounts() []string { return []string{"k1", "k2"} }
+
+// journey walks through an itinerary.
+type journey struct {
+	g     *Gateway
+	clock *clock
+	trip  *Itinerary
+	steps []string
+}
+
+func (j *journey) note(p *Pick) {
+	if p == nil {
+		j.steps = append(j.steps, "end")
+		return
+	}
+	step := p.Route.Target.String()
+	if p.Name != "" {
+		step += " " + p.Name
+	}
+	step += " " + p.Reason
+	if p.Pause > 0 {
+		step += " paused"
+	}
+	j.steps = append(j.steps, step)
+}
+
+// start begins a request for name.
+func (j *journey) start(t *testing.T, name string) {
+	t.Helper()
+	var err error
+	if j.trip, err = j.g.Itinerary(&Ask{Operation: wire.Chat, Model: name}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := j.trip.First()
+	if err != nil {
+		j.steps = append(j.steps, err.Error())
+		return
+	}
+	j.note(p)
+}
+
+// fail ends the attempt with an error, and goes on.
+func (j *journey) fail(err error) {
+	j.trip.last.Health.End(health.Result{Class: healthOf(err)})
+	j.note(j.trip.Next(err))
+}
+
+func healthOf(err error) health.Class {
+	switch class, ok := Classify(err); {
+	case !ok:
+		return health.ClientError
+	case class == ClassRateLimit:
+		return health.RateLimit
+	case class == ClassAuth:
+		return health.Auth
+	default:
+		return health.Failed
+	}
+}
+
+// ok ends the attempt well.
+func (j *journey) ok() { j.trip.last.Health.End(health.Result{}) }
+
+func failed(kind wire.Kind) error { return &Error{Kind: kind} }
+
+func times(n int) *int { return &n }
+
+func TestItinerary(t *testing.T) {
+	a, b, c, f := Target{"openai", "a"}, Target{"gpu", "b"}, Target{"openai", "c"}, Target{"anthropic", "f"}
+	overloaded, invalid := failed(wire.KindOverloaded), failed(wire.KindInvalid)
+	limited := &Error{Kind: wire.KindRateLimit, RetryAfter: time.Minute}
+	long := failed(wire.KindContextLength)
+	down := func(j *journey, targets ...Target) {
+		for _, target := range targets {
+			for range 3 {
+				call := j.g.Health.Begin(health.Target(target), "", health.Settings{})
+				call.End(health.Result{Class: health.Failed})
+			}
+		}
+	}
+	plan := func(p Plan, r Retry) *Model { return &Model{Name: "chat", Plan: p, Retry: r} }
+	for _, tt := range []struct {
+		name  string
+		model *Model
+		do    func(t *testing.T, j *journey)
+		want  []string
+	}{
+		{
+			"one target is called once", plan(Plan{Targets: []Target{a}}, Retry{}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(overloaded) },
+			[]string{"openai/a first", "end"},
+		},
+		{
+			"a failure of the request is told at once", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{f}}, Retry{}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(invalid) },
+			[]string{"openai/a first", "end"},
+		},
+		{
+			"nobody waits any more", plan(Plan{Targets: []Target{a, b}}, Retry{}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(ErrClientGone) },
+			[]string{"openai/a first", "end"},
+		},
+		{
+			"the others, then the fallbacks", plan(Plan{Targets: []Target{a, b, c, Target{"gpu", "d"}}, Fallback: []Target{f, {"gpu", "g"}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				for range 5 {
+					j.fail(overloaded)
+				}
+			},
+			[]string{"openai/a first", "gpu/b failover", "openai/c failover", "anthropic/f fallback", "gpu/g fallback", "end"},
+		},
+		{
+			"retries of one target pause", plan(Plan{Targets: []Target{a}}, Retry{Retries: times(2)}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.fail(overloaded)
+				j.fail(overloaded)
+			},
+			[]string{"openai/a first", "openai/a retry paused", "openai/a retry paused", "end"},
+		},
+		{
+			"never the same twice in a row", plan(Plan{Targets: []Target{a, b}}, Retry{Retries: times(3)}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				for range 4 {
+					j.fail(overloaded)
+				}
+			},
+			[]string{"openai/a first", "gpu/b failover", "openai/a retry paused", "gpu/b retry paused", "end"},
+		},
+		{
+			"no retries, no failover", plan(Plan{Targets: []Target{a, b}}, Retry{Retries: times(0)}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(overloaded) },
+			[]string{"openai/a first", "end"},
+		},
+		{
+			"only the classes of retry_on", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{f}}, Retry{On: ClassesOf(ClassTimeout)}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(overloaded) },
+			[]string{"openai/a first", "anthropic/f fallback"},
+		},
+		{
+			"an upstream's long word is not waited for", plan(Plan{Targets: []Target{a}, Fallback: []Target{f}}, Retry{Retries: times(2)}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(limited) },
+			[]string{"openai/a first", "anthropic/f fallback"},
+		},
+		{
+			"too late", plan(Plan{Targets: []Target{a, b}}, Retry{TryDuration: time.Second}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.clock.add(time.Second); j.fail(overloaded) },
+			[]string{"openai/a first", "end"},
+		},
+		{
+			"a larger model", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}, FallbackOn: []FallbackRule{{ClassesOf(ClassContextLength), []Target{f}}}}, Retry{}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(long); j.fail(long) },
+			[]string{"openai/a first", "anthropic/f fallback", "end"},
+		},
+		{
+			"too long, without a rule", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}}, Retry{}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(long) },
+			[]string{"openai/a first", "end"},
+		},
+		{
+			"one that is down is passed over", plan(Plan{Targets: []Target{a, b}}, Retry{}),
+			func(t *testing.T, j *journey) { down(j, a); j.start(t, "chat"); j.fail(overloaded) },
+			[]string{"gpu/b first", "end"},
+		},
+		{
+			"all are down: a fallback at once", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{f}}, Retry{}),
+			func(t *testing.T, j *journey) { down(j, a, b); j.start(t, "chat"); j.fail(overloaded) },
+			[]string{"anthropic/f unhealthy", "end"},
+		},
+		{
+			"nothing is fit: called all the same", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{f}}, Retry{}),
+			func(t *testing.T, j *journey) { down(j, a, b, f); j.start(t, "chat"); j.fail(overloaded) },
+			[]string{"openai/a panic", "end"},
+		},
+		{
+			"nothing is fit, with a breaker", &Model{Name: "chat", Plan: Plan{Targets: []Target{a, b}}, Passive: Passive{MaxFails: 3}},
+			func(t *testing.T, j *journey) { down(j, a, b); j.start(t, "chat") },
+			[]string{"overloaded: no target of the model 'chat' is healthy"},
+		},
+		{
+			"one probe when it may be up again", plan(Plan{Targets: []Target{a, b}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				down(j, a)
+				j.clock.add(2 * time.Second)
+				j.start(t, "chat")
+				first := j.trip.last
+				j.start(t, "chat") // while the probe is out
+				first.Health.End(health.Result{})
+				j.start(t, "chat")
+			},
+			[]string{"openai/a first", "gpu/b first", "openai/a first"},
+		},
+		{
+			"a rate limit cools one account, the other is asked", plan(Plan{Targets: []Target{{"pool", "m"}, b}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(limited)
+				j.fail(limited)
+				j.start(t, "chat")
+			},
+			[]string{"pool/m k1 first", "pool/m k2 failover", "gpu/b failover", "gpu/b first"},
+		},
+		{
+			"a fallback that is a model", plan(Plan{Targets: []Target{a}, Fallback: []Target{{Model: "big"}, f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				for range 4 {
+					j.fail(overloaded)
+				}
+			},
+			[]string{"openai/a first", "gpu/big-1 fallback", "gpu/big-2 failover", "openai/big-3 fallback", "anthropic/f fallback"},
+		},
+		{
+			"unfit by the gateway's own rules", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c, f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+			},
+			[]string{"openai/a first", "gpu/b failover", "openai/c fallback", "anthropic/f fallback", "end"},
+		},
+		{
+			"elsewhere", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.note(j.trip.Elsewhere(ReasonHedge))
+			},
+			[]string{"openai/a first", "gpu/b hedge"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			big := &Model{Name: "big", Plan: Plan{Targets: []Target{{"gpu", "big-1"}, {"gpu", "big-2"}}, Fallback: []Target{{"openai", "big-3"}}}, Internal: true}
+			g, clock, _ := newGateway(t, tt.model, big)
+			j := &journey{g: g, clock: clock}
+			tt.do(t, j)
+			if diff := cmp.Diff(tt.want, j.steps); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRetriesAreBounded holds that an upstream which answers nothing but
+// errors is sent a tenth more for it at most, however many retries are allowed.
+func TestRetriesAreBounded(t *testing.T) {
+	g, clock, _ := newGateway(t, &Model{Name: "chat", Plan: Plan{Targets: []Target{{"openai", "a"}}}, Retry: Retry{Retries: times(5)}})
+	const requests = 5 * 60 * 20
+	calls := 0
+	for range requests {
+		trip, err := g.Itinerary(&Ask{Operation: wire.Chat, Model: "chat"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := trip.First()
+		for ; p != nil && err == nil; p = trip.Next(failed(wire.KindOverloaded)) {
+			calls++
+			p.Health.End(health.Result{Class: health.Failed})
+		}
+		clock.add(50 * time.Millisecond)
+	}
+	if most := requests*110/100 + 3*30; calls > most || calls < requests {
+		t.Errorf("%d calls for %d requests, %d at most", calls, requests, most)
+	}
+	// It is up again: every request succeeds at its first call.
+	clock.add(10 * time.Second)
+	for range 10 {
+		trip, _ := g.Itinerary(&Ask{Operation: wire.Chat, Model: "chat"})
+		p, err := trip.First()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Health.End(health.Result{})
+	}
+	if view := g.Health.Look(health.Target{Provider: "openai", Model: "a"}); !view.Healthy {
+		t.Errorf("%+v after ten good answers", view)
+	}
+}
+
+// TestPause bounds the pauses before retries.
+func TestPause(t *testing.T) {
+	g, _, _ := newGateway(t)
+	for _, tt := range []struct {
+		asked, interval time.Duration
+		pauses          int
+		low, high       time.Duration
+	}{
+		{0, 0, 0, 0, firstPause},
+		{0, 0, 3, 0, 8 * firstPause},
+		{0, 0, 60, 0, longPause},
+		{0, time.Second, 1, 0, 2 * time.Second},
+		{0, time.Minute, 5, 0, time.Minute},
+		{3 * time.Second, 0, 0, 3 * time.Second, 3*time.Second + firstPause},
+		{maxPause + 1, 0, 0, -1, -1},
+	} {
+		t.Run(fmt.Sprint(tt), func(t *testing.T) {
+			for range 100 {
+				i := &Itinerary{gateway: g, pauses: tt.pauses, retry: Retry{TryInterval: tt.interval}}
+				if got := i.pause(tt.asked); got < tt.low || got > tt.high {
+					t.Fatalf("%v, want %v to %v", got, tt.low, tt.high)
+				}
+			}
+		})
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want Class
+		ok   bool
+	}{
+		{failed(wire.KindUpstream), ClassUpstream, true},
+		{&Error{Kind: wire.KindUpstream, Credential: true}, ClassAuth, true},
+		{&Error{Kind: wire.KindAuthentication, Credential: true}, ClassAuth, true},
+		{failed(wire.KindBudget), ClassRateLimit, true},
+		{fmt.Errorf("reading: %w", ErrIdle), ClassTimeout, true},
+		{ErrTotal, 0, false},
+		{ErrShutdown, 0, false},
+		{ErrClientGone, 0, false},
+		{failed(wire.KindInvalid), 0, false},
+		{errors.New("dial"), ClassUpstream, true},
+	} {
+		if got, ok := Classify(tt.err); ok != tt.ok || ok && got != tt.want {
+			t.Errorf("%v: %v %v", tt.err, got, ok)
+		}
+	}
+}

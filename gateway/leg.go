@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/weirproxy/weir/gateway/balance"
+	"github.com/weirproxy/weir/gateway/health"
+)
+
+// leg is a set of targets that stand for each other: a model's own, or one of
+// its fallbacks.
+type leg struct {
+	// model is whose settings hold; nil where a client named the target itself.
+	model  *Model
+	plan   *Plan
+	routes []*Route
+}
+
+// settings say when a target of the leg counts as down.
+func (l *leg) settings() health.Settings {
+	if l.model == nil {
+		return health.Settings{}
+	}
+	p := &l.model.Passive
+	s := health.Settings{MaxFails: p.MaxFails, FailDuration: p.FailDuration, UnhealthyLatency: p.UnhealthyLatency}
+	if p.FailDuration < 0 {
+		s.MaxFails, s.FailDuration = -1, 0
+	}
+	return s
+}
+
+// strict reports whether targets that are down are left alone even when there
+// is no other: who writes max_fails wants a breaker. Without it, health only
+// decides who is asked first, as with a load balancer in panic mode: a gateway
+// that refuses by itself what an upstream might have answered helps nobody.
+func (l *leg) strict() bool { return l.model != nil && l.model.Passive.MaxFails > 0 }
+
+// choice is a route that can be called, with the account to call it with.
+type choice struct {
+	route   *Route
+	account int
+	name    string
+	call    health.Call
+}
+
+// choose picks one of the leg's routes that can be called now and that skip
+// leaves in, and enters the call.
+func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool) (choice, bool) {
+	settings := l.settings()
+	if len(l.routes) == 1 {
+		return i.enter(l.routes[0], settings, skip)
+	}
+	candidates := make([]balance.Candidate, 0, len(l.routes))
+	routes := make([]*Route, 0, len(l.routes))
+	for at, route := range l.routes {
+		view := i.gateway.Health.Look(health.Target(route.Target))
+		if view.State == health.Open || !i.callable(route, skip) {
+			i.note(route, view.State)
+			continue
+		}
+		candidates = append(candidates, balance.Candidate{
+			Name: route.Target.String(), Index: at, InFlight: view.InFlight, Latency: view.Latency,
+			Cost: i.costOf(l, route), Headroom: i.headroom(route),
+		})
+		routes = append(routes, route)
+	}
+	for len(candidates) > 0 {
+		at := 0
+		if l.plan.Balance != nil {
+			at = l.plan.Balance.Pick(candidates, &i.ask.By)
+		}
+		if c, ok := i.enter(routes[at], settings, skip); ok {
+			return c, true
+		}
+		candidates = append(candidates[:at], candidates[at+1:]...)
+		routes = append(routes[:at], routes[at+1:]...)
+	}
+	return choice{}, false
+}
+
+// costOf is what the request costs at a route; -1 when that is not known.
+func (i *Itinerary) costOf(l *leg, route *Route) int64 {
+	if l.plan.Balance == nil || i.ask.Cost == nil {
+		return -1
+	}
+	return i.ask.Cost(route)
+}
+
+func usable(v *health.AccountView, now time.Time) bool {
+	return (!v.Disabled || !now.Before(v.RetryAt)) && !now.Before(v.CoolUntil)
+}
+
+// callable reports whether the route has an account that can be used.
+func (i *Itinerary) callable(route *Route, skip func(*Route, string) bool) bool {
+	now := i.gateway.Now()
+	for _, name := range route.pool.names {
+		v := i.gateway.Health.Account(route.Target.Provider, name, route.Target.Model)
+		if usable(&v, now) && !skip(route, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// headroom is the most that is left of any account's learned quota.
+func (i *Itinerary) headroom(route *Route) float64 {
+	most := 0.0
+	for _, name := range route.pool.names {
+		most = max(most, i.gateway.Health.Account(route.Target.Provider, name, route.Target.Model).Headroom)
+	}
+	return most
+}
+
+// enter enters a call to route with the best of its accounts.
+func (i *Itinerary) enter(route *Route, s health.Settings, skip func(*Route, string) bool) (choice, bool) {
+	names := route.pool.names
+	target := health.Target(route.Target)
+	if len(names) == 1 {
+		if skip(route, names[0]) {
+			return choice{}, false
+		}
+		call, ok := i.gateway.Health.Try(target, names[0], s)
+		return choice{route, 0, names[0], call}, ok
+	}
+	now := i.gateway.Now()
+	candidates := make([]balance.Candidate, 0, len(names))
+	for at, name := range names {
+		v := i.gateway.Health.Account(target.Provider, name, target.Model)
+		if usable(&v, now) && !skip(route, name) {
+			candidates = append(candidates, balance.Candidate{Name: name, Index: at, InFlight: v.InFlight, Cost: -1, Headroom: v.Headroom})
+		}
+	}
+	for len(candidates) > 0 {
+		at := route.pool.policy.Pick(candidates, &i.ask.By)
+		account := candidates[at].Index
+		if call, ok := i.gateway.Health.Try(target, names[account], s); ok {
+			return choice{route, account, names[account], call}, true
+		}
+		candidates = append(candidates[:at], candidates[at+1:]...)
+	}
+	return choice{}, false
+}
+
+// force enters a call to the route of the leg that may work soonest: for when
+// none is fit and nothing else is left.
+func (i *Itinerary) force(l *leg) choice {
+	best := l.routes[0]
+	var soonest time.Time
+	for at, route := range l.routes {
+		until := i.gateway.Health.Look(health.Target(route.Target)).Until
+		if at == 0 || until.Before(soonest) {
+			best, soonest = route, until
+		}
+	}
+	names := best.pool.names
+	account := 0
+	for at, name := range names {
+		v := i.gateway.Health.Account(best.Target.Provider, name, best.Target.Model)
+		if !v.Disabled {
+			account = at
+			break
+		}
+	}
+	return choice{best, account, names[account], i.gateway.Health.Begin(health.Target(best.Target), names[account], l.settings())}
+}
+
+// recovery is when the first of the leg's routes may be up again.
+func (i *Itinerary) recovery(l *leg) time.Duration {
+	now := i.gateway.Now()
+	var first time.Duration
+	for _, route := range l.routes {
+		wait := max(i.gateway.Health.Look(health.Target(route.Target)).Until.Sub(now), time.Second)
+		if first == 0 || wait < first {
+			first = wait
+		}
+	}
+	return first
+}
