@@ -47,7 +47,7 @@ type Itinerary struct {
 
 	calls   int
 	class   Class // of the last failure, if failed is not empty
-	retries int // calls that may still follow within a leg
+	retries int   // calls that may still follow within a leg
 	pauses  int
 	last    *Pick
 	failed  []place
