@@ -121,8 +121,8 @@ func TestAccountsThatAreRefused(t *testing.T) {
 		"api_keys: {env.WEIR_A} and {env.WEIR_A} are the same key":  {APIKey: "{env.WEIR_A}", APIKeys: []string{"{env.WEIR_A}"}},
 		"api_keys: resolving {env.WEIR_UNSET}":                      {APIKeys: []string{"{env.WEIR_A}", "{env.WEIR_UNSET}"}},
 		"api_keys: must be a placeholder":                           {APIKeys: []string{"{env.WEIR_A}", "sk-x"}},
-		"warm must be between 0 and 256, got -1":                    {Warm: -1},
-		"warm must be between 0 and 256, got 257":                   {Warm: 257},
+		"warm must be between 0 and 256, got -1":                    {WarmConnections: -1},
+		"warm must be between 0 and 256, got 257":                   {WarmConnections: 257},
 		"loading key_policy":                                        {KeyPolicyRaw: json.RawMessage(`{"policy":"nobody"}`)},
 	} {
 		c.BaseURL = "http://127.0.0.1:1"

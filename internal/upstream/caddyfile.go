@@ -162,11 +162,11 @@ func (c *Config) unmarshalKeys(d *caddyfile.Dispenser) error {
 }
 
 func (c *Config) unmarshalWarm(d *caddyfile.Dispenser) error {
-	if c.Warm != 0 {
+	if c.WarmConnections != 0 {
 		return d.Err("warm is given twice")
 	}
 	if d.CountRemainingArgs() == 0 {
-		c.Warm = 1
+		c.WarmConnections = 1
 		return nil
 	}
 	var n int64
@@ -176,7 +176,7 @@ func (c *Config) unmarshalWarm(d *caddyfile.Dispenser) error {
 	if n > maxWarm {
 		return d.Errf("warm: %d is more than %d", n, maxWarm)
 	}
-	c.Warm = int(n)
+	c.WarmConnections = int(n)
 	return nil
 }
 

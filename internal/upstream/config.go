@@ -42,7 +42,7 @@ type Config struct {
 
 	// How many connections to open when the configuration starts, so that the
 	// first calls find them; one is enough for HTTP/2. Default: `0`.
-	Warm int `json:"warm,omitempty"`
+	WarmConnections int `json:"warm,omitempty"`
 
 	// The transport to the upstream. Default: `http`, Caddy's own, with
 	// pings on HTTP/2, bounded handshakes and headers, more idle connections
@@ -90,10 +90,10 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 			return nil, fmt.Errorf("loading key_policy: %w", err)
 		}
 	}
-	if c.Warm < 0 || c.Warm > maxWarm {
-		return nil, fmt.Errorf("warm must be between 0 and %d, got %d", maxWarm, c.Warm)
+	if c.WarmConnections < 0 || c.WarmConnections > maxWarm {
+		return nil, fmt.Errorf("warm must be between 0 and %d, got %d", maxWarm, c.WarmConnections)
 	}
-	client.warmth = warmth{connections: c.Warm, logger: ctx.Logger()}
+	client.warmth = warmth{connections: c.WarmConnections, logger: ctx.Logger()}
 	// Last, since what fails after it would have to let it go.
 	if client.transport, client.release, err = acquireTransport(ctx, c, socket); err != nil {
 		return nil, err

@@ -257,4 +257,3 @@ func TestRejectedConfiguration(t *testing.T) {
 		t.Errorf("%d transports, %d goroutines more", n, runtime.NumGoroutine()-before)
 	}
 }
-

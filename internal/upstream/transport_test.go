@@ -189,7 +189,7 @@ func TestWarm(t *testing.T) {
 		server.StartTLS()
 		t.Setenv("WEIR_WARM_KEY", "sk-warm")
 		client := provision(t, &Config{
-			BaseURL: server.URL, Warm: 5, APIKey: "{env.WEIR_WARM_KEY}",
+			BaseURL: server.URL, WarmConnections: 5, APIKey: "{env.WEIR_WARM_KEY}",
 			TransportRaw: json.RawMessage(`{"protocol":"http","tls":{"insecure_skip_verify":true}}`),
 		})
 		if err := client.warm(t.Context(), client.warmth.connections); err != nil {
@@ -206,7 +206,7 @@ func TestWarm(t *testing.T) {
 	}
 	ln := listen(t, "127.0.0.1:0")
 	_ = ln.Close()
-	client := provision(t, &Config{BaseURL: "http://" + ln.Addr().String(), Warm: 3})
+	client := provision(t, &Config{BaseURL: "http://" + ln.Addr().String(), WarmConnections: 3})
 	if err := client.warm(t.Context(), 3); err == nil {
 		t.Error("nobody was there, and that was no error")
 	}
@@ -222,7 +222,7 @@ func TestWarmEndsWithItsConfiguration(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c)
 		close(gone)
 	})
-	client := provision(t, &Config{BaseURL: "http://" + s.Addr().String(), Warm: 1})
+	client := provision(t, &Config{BaseURL: "http://" + s.Addr().String(), WarmConnections: 1})
 	client.Warm()
 	eventually(t, "a connection", func() bool { return s.accepted.Load() == 1 })
 	if err := client.Cleanup(); err != nil {

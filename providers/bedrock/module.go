@@ -144,7 +144,11 @@ func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Interface guards.
 var (
-	_ caddy.Provisioner     = (*Provider)(nil)
-	_ caddyfile.Unmarshaler = (*Provider)(nil)
-	_ gateway.Provider      = (*Provider)(nil)
+	_ caddy.Provisioner      = (*Provider)(nil)
+	_ caddyfile.Unmarshaler  = (*Provider)(nil)
+	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ gateway.Provider       = (*Provider)(nil)
+	_ gateway.Pooled         = (*Provider)(nil)
+	_ gateway.AccountChooser = (*Provider)(nil)
+	_ gateway.Warmer         = (*Provider)(nil)
 )

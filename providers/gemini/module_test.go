@@ -86,6 +86,37 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// TestAccounts holds that each account's key goes into Gemini's own header.
+func TestAccounts(t *testing.T) {
+	var seen string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get("X-Goog-Api-Key") }))
+	defer server.Close()
+	t.Setenv("GEMINI_A", "a")
+	t.Setenv("GEMINI_B", "b")
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	defer cancel()
+	p := new(Provider)
+	if err := p.UnmarshalCaddyfile(caddyfile.NewTestDispenser("gemini {\n base_url " + server.URL + "\n api_key {env.GEMINI_A} {env.GEMINI_B}\n}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.Accounts()); n != 2 {
+		t.Fatalf("%d accounts", n)
+	}
+	for i, want := range []string{"a", "b"} {
+		res, err := p.Do(t.Context(), &gateway.Call{Operation: wire.GeminiGenerate, Model: "gemini-2.5-flash", Method: http.MethodPost, Account: i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if seen != want {
+			t.Errorf("account %d: key %q", i, seen)
+		}
+	}
+}
+
 func TestOwns(t *testing.T) {
 	p := &Provider{}
 	t.Setenv("GEMINI_API_KEY", "k")
