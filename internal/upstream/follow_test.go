@@ -31,7 +31,10 @@ func newPlace(t *testing.T, address string) *place {
 		_, _ = io.WriteString(w, r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr).IP.String())
 		if r.URL.Path == "/stream" {
 			_ = http.NewResponseController(w).Flush()
-			<-p.release
+			select {
+			case <-p.release:
+			case <-r.Context().Done():
+			}
 			_, _ = io.WriteString(w, " end")
 		}
 	}))
@@ -46,7 +49,10 @@ func newPlace(t *testing.T, address string) *place {
 		}
 	}
 	p.Start()
-	t.Cleanup(p.Close)
+	t.Cleanup(func() {
+		p.CloseClientConnections() // streams that a failed test left
+		p.Close()
+	})
 	return p
 }
 
