@@ -129,9 +129,21 @@ func TestGlob(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"**", "a", true}, {"a", "a", true}, {"a", "A", false}, {"a", "ab", false},
-		{"a*", "a", true}, {"a*c", "abc", true}, {"a*c", "abcd", false}, {"a*c", "acbc", true}, {"*a*b*", "xxaxxbxx", true}, {"*a*b*", "xxbxxaxx", false},
-		{"a*", "", false}, {"*é", "café", true},
+		{"", "", true},
+		{"", "a", false},
+		{"*", "", true},
+		{"**", "a", true},
+		{"a", "a", true},
+		{"a", "A", false},
+		{"a", "ab", false},
+		{"a*", "a", true},
+		{"a*c", "abc", true},
+		{"a*c", "abcd", false},
+		{"a*c", "acbc", true},
+		{"*a*b*", "xxaxxbxx", true},
+		{"*a*b*", "xxbxxaxx", false},
+		{"a*", "", false},
+		{"*é", "café", true},
 	} {
 		if got := glob(tt.pattern, tt.s); got != tt.want {
 			t.Errorf("%q, %q: %t", tt.pattern, tt.s, got)

@@ -21,7 +21,7 @@ func TestSpread(t *testing.T) {
 		{"least_cost", NewLeastCost(seeded()), func(c []Candidate) { c[1].Cost, c[2].Cost = 7, 5 }, []int{0, 0, times, 0}},
 		{"least_cost, free", NewLeastCost(seeded()), func(c []Candidate) { c[1].Cost, c[2].Cost = 0, 5 }, []int{0, times, 0, 0}},
 		{"least_cost, equal costs", NewLeastCost(seeded()), func(c []Candidate) { c[1].Cost, c[2].Cost, c[3].Cost, c[3].InFlight = 5, 5, 5, 1 }, []int{0, 10_000, 10_000, 0}},
-		{"least_cost, none known", NewLeastCost(seeded()), func(c []Candidate) { c[0].Cost, c[0].InFlight, c[1].InFlight = -9, 3, 3 }, []int{0, 0, 10_000, 10_000}},
+		{"least_cost, none known", NewLeastCost(seeded()), func(c []Candidate) { c[3].Cost, c[3].InFlight, c[0].InFlight = -9, 3, 3 }, []int{0, 10_000, 10_000, 0}},
 		// Two of four are compared, so the best is in half of the draws.
 		{"least_latency", NewLeastLatency(seeded()), func(c []Candidate) {
 			for i := range c {
