@@ -30,6 +30,11 @@ func read(kind, line string) string {
 		var v int64
 		err = Count(d, &v)
 		value = v
+	case "number":
+		var v *int
+		if err = Number(d, &v); err == nil {
+			value = *v
+		}
 	case "size":
 		var v int64
 		err = Size(d, &v)
@@ -72,6 +77,11 @@ func TestWords(t *testing.T) {
 		{"count", "n 0", "error: n: '0' is no whole number of at least 1"},
 		{"count", "n 1.5", "error: n: '1.5'"},
 		{"count", "n 99999999999999999999", "error: n: "},
+		{"number", "n 0", "0"},
+		{"number", "n 12", "12"},
+		{"number", "n -1", "error: n: '-1' is no whole number"},
+		{"number", "n x", "error: n: 'x' is no whole number"},
+		{"number", "n", "error: wrong argument count"},
 		{"size", "s 10MiB", "10485760"},
 		{"size", "s 10MB", "10000000"},
 		{"size", "s 1", "1"},
