@@ -49,7 +49,7 @@ func (c *Cookie) Provision(ctx caddy.Context) (err error) {
 	if c.Name == "" {
 		c.Name = "lb"
 	}
-	if (&http.Cookie{Name: c.Name}).Valid() != nil {
+	if parsed, err := http.ParseSetCookie(c.Name + "=x"); err != nil || parsed.Name != c.Name {
 		return fmt.Errorf("'%s' is no name of a cookie", c.Name)
 	}
 	if c.MaxAge < 0 {

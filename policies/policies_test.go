@@ -99,6 +99,7 @@ func TestRefused(t *testing.T) {
 		`{"policy":"key_hash","weights":[0,0]}`:                           "weights: one weight at least must be above 0",
 		`{"policy":"cookie","secret":"literal"}`:                          "secret: must be a placeholder",
 		`{"policy":"cookie","name":"a b"}`:                                "'a b' is no name of a cookie",
+		`{"policy":"cookie","name":"a=b"}`:                                "'a=b' is no name of a cookie",
 		`{"policy":"cookie","max_age":-1}`:                                "max_age must not be negative",
 		`{"policy":"client_ip_hash","fallback":{"policy":"first","x":1}}`: "unknown field",
 		`{"policy":"client_ip_hash","fallback":{"policy":"round_rubin"}}`: "unknown module: ai.policies.round_rubin",
