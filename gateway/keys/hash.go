@@ -28,23 +28,19 @@ const (
 	maxCredential = 4096
 )
 
-// mac is HMAC-SHA-256 of a whole credential, or, of one in Weir's format, of a
-// NUL, the id and the 43 characters of the secret. What is left out follows
-// from the rest, and 54 bytes are one block of SHA-256 where the whole is two.
-type mac [sha256.Size]byte
-
 // Hasher makes and checks hashes under one pepper. It is safe for concurrent
 // use.
 type Hasher struct {
 	// tag tells hashes under different peppers apart; empty for the default.
-	tag  string
-	pool sync.Pool // of *scratch: HMAC states with the pepper absorbed
+	tag    string
+	states *states
+	pool   sync.Pool // of *scratch
 }
 
 type scratch struct {
-	hmac hash.Hash
+	hmac hash.Hash // with the pepper absorbed, for texts of any length
+	own  blocks
 	text []byte
-	own  [1 + idLength + entropyLength]byte
 	sum  mac
 }
 
@@ -59,8 +55,11 @@ func NewHasher(pepper []byte) *Hasher {
 		h.tag = hex.EncodeToString(tag.Sum(nil)[:4])
 	}
 	pepper = append([]byte(nil), pepper...)
+	h.states = newStates(pepper)
 	h.pool.New = func() any {
-		return &scratch{hmac: hmac.New(sha256.New, pepper), text: make([]byte, 0, 128)}
+		s := &scratch{hmac: hmac.New(sha256.New, pepper), text: make([]byte, 0, 128)}
+		s.own.init()
+		return s
 	}
 	return h
 }
@@ -70,8 +69,8 @@ func NewHasher(pepper []byte) *Hasher {
 func (h *Hasher) Hash(secret string) string {
 	s := h.take(secret)
 	defer h.put(s)
-	_, err := parse(s.text)
-	h.sum(s, err == nil)
+	_, form := parse(s.text)
+	h.sum(s, form == own)
 	digest := hex.EncodeToString(s.sum[:])
 	if h.tag != "" {
 		return hashScheme + h.tag + ":" + digest
@@ -114,20 +113,23 @@ func (h *Hasher) take(credential string) *scratch {
 
 // sum computes the MAC; own says that the text is of Weir's format.
 func (h *Hasher) sum(s *scratch, own bool) {
-	s.hmac.Reset()
+	message := s.text
 	if own {
-		copy(s.own[1:], s.text[idStart:idStart+idLength])
-		copy(s.own[1+idLength:], s.text[secretStart:sumStart])
-		s.hmac.Write(s.own[:])
-	} else {
-		s.hmac.Write(s.text)
+		message = s.own.message[:ownLength]
+		copy(message[1:], s.text[idStart:idStart+idLength])
+		copy(message[1+idLength:], s.text[secretStart:sumStart])
+		if h.states != nil && h.states.sum(&s.own, &s.sum) {
+			return
+		}
 	}
+	s.hmac.Reset()
+	s.hmac.Write(message)
 	s.hmac.Sum(s.sum[:0])
 }
 
 // put wipes the credential before the scratch waits for another.
 func (h *Hasher) put(s *scratch) {
 	clear(s.text)
-	clear(s.own[:])
+	clear(s.own.message[:ownLength])
 	h.pool.Put(s)
 }

@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -136,23 +135,21 @@ func clash(what string, a, b *Key) error {
 func (s *snapshot) find(credential string, now int64) (*Key, error) {
 	scratch := s.hasher.take(credential)
 	defer s.hasher.put(scratch)
-	id, err := parse(scratch.text)
-	if err != nil && !errors.Is(err, errForeign) {
+	id, form := parse(scratch.text)
+	if form == damaged {
 		return nil, ErrDamaged
 	}
-	s.hasher.sum(scratch, err == nil)
-
 	// Both maps are asked whatever the first says. How long a map takes to
 	// find a MAC tells nothing of how near a guess is: near credentials have
-	// MACs that are far from each other.
+	// MACs that are far from each other. The first is asked before the MAC is
+	// known, so that the processor waits for memory while it computes.
 	e, byID := s.byID[id]
-	whole, byMAC := s.byMAC[scratch.sum]
-	switch {
-	case byID:
-	case byMAC:
-		e = whole
-	default:
+	if !byID {
 		e = s.stranger
+	}
+	s.hasher.sum(scratch, form == own)
+	if whole, byMAC := s.byMAC[scratch.sum]; byMAC && !byID {
+		e = whole
 	}
 	match := same(&e.mac, &scratch.sum)
 	for i := range e.previous {
@@ -175,14 +172,4 @@ func (s *snapshot) find(credential string, now int64) (*Key, error) {
 		return nil, ErrExpired
 	}
 	return e.key, nil
-}
-
-// same is 1 if a and b are equal, else 0, in the same time for all: it is
-// subtle.ConstantTimeCompare in four steps instead of 32.
-func same(a, b *mac) int {
-	var differ uint64
-	for i := 0; i < len(a); i += 8 {
-		differ |= binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:])
-	}
-	return int(1 ^ (differ|-differ)>>63)
 }

@@ -42,8 +42,15 @@ const (
 // may not know.
 var ErrDamaged = errors.New("the key is damaged: its checksum is wrong, so it was mistyped or truncated")
 
-// errForeign says that a credential is not of Weir's format.
-var errForeign = errors.New("not of Weir's format")
+// form is what a credential looks like.
+type form uint8
+
+// The forms: Weir's own, Weir's with a wrong checksum, and any other.
+const (
+	own form = iota
+	damaged
+	foreign
+)
 
 // NewID draws the id of a new key.
 func NewID(random io.Reader) (string, error) {
@@ -74,35 +81,36 @@ func NewSecret(random io.Reader, id string) (string, error) {
 // ParseID returns the id in a secret of Weir's format. ok is false for foreign
 // credentials, and the error is [ErrDamaged] for broken ones of Weir's.
 func ParseID(credential string) (id string, ok bool, err error) {
-	_, err = parse([]byte(credential))
-	switch {
-	case err == nil:
+	switch _, form := parse([]byte(credential)); form {
+	case own:
 		return credential[idStart : idStart+idLength], true, nil
-	case errors.Is(err, errForeign):
+	case foreign:
 		return "", false, nil
+	default:
+		return "", false, ErrDamaged
 	}
-	return "", false, err
 }
 
-// parse returns the number that the id in credential is.
-func parse(credential []byte) (id uint64, err error) {
+// parse returns what credential looks like and, if it is Weir's own, the number
+// that its id is.
+func parse(credential []byte) (id uint64, is form) {
 	if len(credential) < len(Prefix) || string(credential[:len(Prefix)]) != Prefix {
-		return 0, errForeign
+		return 0, foreign
 	}
 	if len(credential) != tokenLength || credential[secretStart-1] != '-' {
-		return 0, ErrDamaged
+		return 0, damaged
 	}
 	id, ok := number(credential[idStart : idStart+idLength])
 	if !ok {
-		return 0, ErrDamaged
+		return 0, damaged
 	}
 	// Characters that are not base62 fail the checksum, or the MAC after it.
 	var sum [checksumLength]byte
 	encodeChecksum(&sum, credential[:sumStart])
 	if string(sum[:]) != string(credential[sumStart:]) {
-		return 0, ErrDamaged
+		return 0, damaged
 	}
-	return id, nil
+	return id, own
 }
 
 // number reads an id as the number that it is in base32: a map of numbers
