@@ -33,6 +33,7 @@ type request struct {
 	said, acked state
 	tokens      int64 // said last
 	ackedTokens int64
+	noted       bool // its begin outlives the process, if not the machine
 }
 
 type state int
@@ -63,8 +64,15 @@ func (h *history) step(j *Journal, fs *fakeFS) bool {
 	case k < 3:
 		id := fmt.Sprintf("req_%d", h.n)
 		h.n++
-		h.requests[id] = &request{said: opened}
-		_ = j.Open(row(id, 0))
+		r := &request{said: opened}
+		h.requests[id] = r
+		if j.Open(row(id, 0)) == nil {
+			select {
+			case <-fs.off:
+			default:
+				r.noted = true
+			}
+		}
 	case k < 6:
 		if id, r := h.pick(); r != nil {
 			r.tokens += 1 + h.rng.Int64N(50)
@@ -125,11 +133,13 @@ func (h *history) died() {
 }
 
 // check compares the store with the history after everything was delivered.
-func (h *history) check(t *testing.T, store *fakeStore) {
+func (h *history) check(t *testing.T, store *fakeStore, power bool) {
 	t.Helper()
 	for id, r := range h.requests {
 		got, there := store.get(id)
 		switch {
+		case !power && r.noted && r.said == opened && !there:
+			t.Errorf("%s was told that it is noted, and has no row after a kill", id)
 		case r.acked == forgotten:
 			if there {
 				t.Errorf("%s was taken back and has a row", id)
@@ -247,7 +257,7 @@ func TestCrash(t *testing.T) {
 					t.Fatalf("crash at %d: %v", crashAt, err)
 				}
 				cancel()
-				h.check(t, store)
+				h.check(t, store, power)
 				if s := j.Stats(); s.Pending != 0 || s.Degraded {
 					t.Errorf("crash at %d: %+v", crashAt, s)
 				}

@@ -29,6 +29,14 @@ type fakeFS struct {
 	off     chan struct{} // closed then
 	quota   int           // bytes; 0: none
 	fault   func(op, name string) error
+	gate    func(op string) // where writes and syncs may be held up; set at the start
+}
+
+// pass goes through the gate, without the lock.
+func (fs *fakeFS) pass(op string) {
+	if fs.gate != nil {
+		fs.gate(op)
+	}
 }
 
 type inode struct {
@@ -254,6 +262,7 @@ func (f *fakeFile) ReadAt(b []byte, off int64) (n int, err error) {
 }
 
 func (f *fakeFile) Write(b []byte) (n int, err error) {
+	f.fs.pass("write")
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	err = f.fs.op("write", f.name)
@@ -270,6 +279,7 @@ func (f *fakeFile) Write(b []byte) (n int, err error) {
 }
 
 func (f *fakeFile) Sync() error {
+	f.fs.pass("sync")
 	err := f.fs.do("sync", f.name, func() error {
 		f.node.synced = append([]byte(nil), f.node.data...)
 		return nil

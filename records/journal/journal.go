@@ -5,6 +5,10 @@
 // come within a few milliseconds and makes it durable with one fsync; another
 // reads it back and hands it to the store, for as long as that takes. Rows may
 // be delivered twice, after a crash; stores know them by their request.
+//
+// Begins alone are waited for: a third goroutine writes those that have come
+// while it wrote the ones before. They are not synced, since what is written
+// survives the process, and only the machine's end could lose it.
 package journal
 
 import (
@@ -48,6 +52,10 @@ type Options struct {
 	// Window is for how long rows are gathered for one fsync. Default: 2 ms.
 	Window time.Duration
 
+	// Patience is how long a request waits for its begin to be written. A disk
+	// that takes longer is not waited for again until it has. Default: 1 s.
+	Patience time.Duration
+
 	// Retry is after which time a failed write or delivery is tried again at
 	// first; it doubles up to 128 times that. Default: 100 ms.
 	Retry time.Duration
@@ -67,6 +75,7 @@ func (o *Options) defaults() {
 	set(&o.MaxSize, 1<<30)
 	set(&o.MaxMemory, 16<<20)
 	set(&o.Window, 2*time.Millisecond)
+	set(&o.Patience, time.Second)
 	set(&o.Retry, 100*time.Millisecond)
 	// A quarter at most, so that there is always room for the next segment.
 	o.SegmentSize = min(o.SegmentSize, o.MaxSize/4)
@@ -108,18 +117,23 @@ type Journal struct {
 	unlock  func()
 
 	degraded atomic.Bool
+	late     atomic.Bool // begins are not waited for: the disk did not take one in time
 
 	mu       sync.Mutex
-	buf      []byte // frames that the writer has not taken
-	held     int    // bytes that the writer has taken and not written
-	urgent   bool   // buf has something that is waited for
+	begins   []byte        // frames that nobody has taken, which come before buf
+	noted    chan struct{} // closed when begins are written, nil without any
+	buf      []byte        // frames that the writer has not taken
+	held     int           // bytes that the writer has taken and not written
+	urgent   bool          // buf has something that is waited for
 	waiters  []chan struct{}
+	noting   []chan struct{} // noted of begins that are in buf
 	inflight map[string]*running
 	stats    Stats
 	segments []segment // oldest first
 	closed   bool
 	dropping bool // the last row was dropped, and that was said
 
+	begin      chan struct{} // to the goroutine of begins: there is one
 	kick, full chan struct{} // to the writer: something is there, do not gather
 	fresh      chan struct{} // to the delivery: something is durable
 	moved      chan struct{} // closed and replaced when the delivery has moved on
@@ -127,7 +141,8 @@ type Journal struct {
 	store      ledger.Store
 	stored     chan struct{} // closed and replaced when store changes
 
-	quit      chan struct{} // the writer shall end, and has
+	quit      chan struct{} // the writers shall end, and have
+	begun     chan struct{}
 	written   chan struct{}
 	stop      context.CancelFunc // the delivery shall end, and has
 	stopping  context.Context
@@ -154,12 +169,14 @@ func Open(options Options) (*Journal, error) {
 	j := &Journal{
 		options:   options,
 		inflight:  make(map[string]*running),
+		begin:     make(chan struct{}, 1),
 		kick:      make(chan struct{}, 1),
 		full:      make(chan struct{}, 1),
 		fresh:     make(chan struct{}, 1),
 		moved:     make(chan struct{}),
 		stored:    make(chan struct{}),
 		quit:      make(chan struct{}),
+		begun:     make(chan struct{}),
 		written:   make(chan struct{}),
 		delivered: make(chan struct{}),
 	}
@@ -171,25 +188,12 @@ func Open(options Options) (*Journal, error) {
 		j.unlock()
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
-	go j.write(j.newWriter())
+	w := j.newWriter()
+	go j.write(w)
+	go j.writeBegins(w)
 	go j.deliver()
 	j.wake(j.kick)
 	return j, nil
-}
-
-// Open notes that a request was admitted. Should the process die before its
-// Append, row becomes its row, with what Checkpoint last said.
-func (j *Journal) Open(row ledger.Row) error {
-	row.Clean()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err := j.room(); err != nil {
-		return err
-	}
-	j.inflight[row.RequestID] = &running{row: row}
-	j.buf = appendRow(j.buf, kindOpen, &row)
-	j.wake(j.kick)
-	return nil
 }
 
 // Checkpoint notes what an open request has used so far. It is called about
@@ -258,11 +262,14 @@ func (j *Journal) room() error {
 	switch {
 	case j.closed:
 		return ErrClosed
-	case len(j.buf)+j.held >= j.options.MaxMemory:
+	case j.memory() >= j.options.MaxMemory:
 		return ErrFull
 	}
 	return nil
 }
+
+// memory is how many bytes are not on the disk; the lock is held.
+func (j *Journal) memory() int { return len(j.begins) + len(j.buf) + j.held }
 
 // Sync waits until everything that was appended before is durable.
 func (j *Journal) Sync(ctx context.Context) error {
@@ -301,7 +308,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
-	s.InFlight, s.Memory, s.Degraded = len(j.inflight), len(j.buf)+j.held, j.Degraded()
+	s.InFlight, s.Memory, s.Degraded = len(j.inflight), j.memory(), j.Degraded()
 	for _, segment := range j.segments {
 		s.Disk += segment.size
 	}

@@ -262,7 +262,7 @@ func (f *found) apply(frame frame) *ledger.Row {
 			delete(f.open, row.RequestID)
 			return &row
 		}
-		r := &running{row: row}
+		r := &running{row: row, progress: row.Progress()}
 		if old := f.open[row.RequestID]; old != nil {
 			// A snapshot repeats the begin; what is known already stays, since
 			// the checkpoint that follows it may be torn off.
@@ -308,15 +308,11 @@ func (j *Journal) adopt(dir string) error {
 	}
 	defer func() { _ = held.Close() }()
 	w := j.newWriter()
-	defer func() {
-		if w.file != nil {
-			_ = w.file.Close()
-		}
-	}()
+	defer w.close()
 	flush := func() error {
 		// What cannot be written stays in memory, and in the other folder for
 		// the next time.
-		err := j.commit(w, j.buf, nil, true)
+		err := j.commit(w, j.rotates(w), j.buf, nil, true)
 		if err == nil {
 			j.buf = j.buf[:0]
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/weirproxy/weir/records/ledger"
@@ -20,15 +21,24 @@ const (
 	syncDelay = time.Second
 )
 
-// writer is the state of the goroutine that writes.
+// writer is the state of the goroutine that writes, but for what mu guards,
+// which the one that adds begins has a part in. Only the first changes file.
 type writer struct {
-	file     File
 	seq      uint64 // of file, or of the last one
-	size     int64  // bytes written to file, all of them whole frames
 	syncedAt time.Time
-	dirty    bool
 	failures int
 	spare    []byte
+
+	mu    sync.Mutex
+	file  File
+	size  int64 // bytes written to file, all of them whole frames
+	dirty bool
+	torn  bool // behind size there is a part of a frame
+
+	// adds says that begins may be added to file. They may not be while the
+	// snapshot at the head of the next segment is taken but not durable: that
+	// one would have the last word on which requests are open.
+	adds bool
 }
 
 func (j *Journal) newWriter() *writer {
@@ -51,19 +61,25 @@ func (j *Journal) write(w *writer) {
 		select {
 		case <-j.kick:
 			j.gather()
-		case <-idle.C:
-			if !w.dirty {
-				continue
-			}
+		case <-idle.C: // begins are synced by the clock
 		case <-j.quit:
 			quit = true
+			<-j.begun
 		}
 		j.flush(w)
 		idle.Reset(syncDelay)
 	}
 	j.flush(w)
+	w.close()
+}
+
+// close lets go of the segment as it is.
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.file != nil {
 		_ = w.file.Close()
+		w.file, w.dirty, w.adds, w.torn = nil, false, false, false
 	}
 }
 
@@ -82,15 +98,19 @@ func (j *Journal) gather() {
 // nothing it tries again, and hands final rows to the store from memory.
 func (j *Journal) flush(w *writer) {
 	var batch []byte
-	var waiters []chan struct{}
+	var waiters, noting []chan struct{}
 	for {
-		fresh := w.file == nil || w.size >= j.options.SegmentSize
+		fresh := j.rotates(w)
 		j.mu.Lock()
 		first := len(batch)
+		if begins, noted := j.takeBegins(nil); noted != nil {
+			j.buf = append(begins, j.buf...)
+			j.noting = append(j.noting, noted)
+		}
 		taken, urgent := j.buf, j.urgent || first > 0
 		j.buf, j.urgent, w.spare = w.spare[:0], false, nil
-		waiters = append(waiters, j.waiters...)
-		j.waiters = nil
+		waiters, noting = append(waiters, j.waiters...), append(noting, j.noting...)
+		j.waiters, j.noting = nil, nil
 		if first == 0 {
 			batch = taken
 		} else {
@@ -113,19 +133,48 @@ func (j *Journal) flush(w *writer) {
 			// Something to write even if the store has taken everything: only
 			// a write shows that the disk is well again.
 			tail = appendProbe(tail)
-		} else if len(batch) == 0 && len(waiters) == 0 && !w.dirty {
+		} else if len(batch) == 0 && len(waiters) == 0 && !w.unsynced() {
 			w.spare = batch
 			return
 		}
-		err := j.commit(w, batch, tail, urgent || len(waiters) > 0)
+		err := j.commit(w, fresh, batch, tail, urgent || len(waiters) > 0)
 		if err == nil {
-			j.done(w, batch, waiters)
+			j.done(w, batch, append(waiters, noting...))
 			return
 		}
+		for _, c := range noting { // on a full disk nobody waits
+			close(c)
+		}
+		noting = nil
 		if !j.retry(w, err, &batch) {
 			return
 		}
 	}
+}
+
+// rotates decides whether the next write begins a segment. No begin is added
+// to the one before it from then on.
+func (j *Journal) rotates(w *writer) bool {
+	w.mu.Lock()
+	torn := w.torn
+	w.mu.Unlock()
+	if torn {
+		j.abandon(w, true)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file != nil && w.size < j.options.SegmentSize {
+		return false
+	}
+	w.adds = false
+	return true
+}
+
+// unsynced reports whether something was written and not synced.
+func (w *writer) unsynced() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dirty
 }
 
 // snapshot encodes the open requests; the lock is held.
@@ -140,20 +189,16 @@ func (j *Journal) snapshot() []byte {
 	return appendMark(b, kindEnd, len(j.inflight))
 }
 
-// commit writes batch and tail. A tail begins a new segment.
-func (j *Journal) commit(w *writer, batch, tail []byte, urgent bool) (err error) {
-	if w.file != nil && w.size >= j.options.SegmentSize {
+// commit writes batch and tail, to the next segment if that is due.
+func (j *Journal) commit(w *writer, fresh bool, batch, tail []byte, urgent bool) (err error) {
+	if w.file != nil && fresh {
 		if err := j.syncFile(w); err != nil {
 			return err
 		}
-		err := w.file.Close()
-		w.file = nil
-		if err != nil {
-			return fmt.Errorf("closing a segment: %w", err)
-		}
+		w.close()
 	}
 	if len(batch)+len(tail) == 0 {
-		if w.file != nil && w.dirty {
+		if w.file != nil {
 			return j.syncFile(w)
 		}
 		return nil
@@ -167,20 +212,32 @@ func (j *Journal) commit(w *writer, batch, tail []byte, urgent bool) (err error)
 		}
 		urgent = true
 	}
-	for _, b := range [...][]byte{batch, tail} {
+	if err := w.write(batch, tail); err != nil {
+		j.abandon(w, true)
+		return fmt.Errorf("writing to a segment: %w", err)
+	}
+	if urgent || j.options.Now().Sub(w.syncedAt) >= syncDelay {
+		return j.syncFile(w)
+	}
+	return nil
+}
+
+// write writes to the segment.
+func (w *writer) write(parts ...[]byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	written := 0
+	for _, b := range parts {
 		if len(b) == 0 {
 			continue
 		}
 		if _, err := w.file.Write(b); err != nil {
-			j.abandon(w, true)
-			return fmt.Errorf("writing to a segment: %w", err)
+			return err
 		}
+		written += len(b)
 	}
-	w.size += int64(len(batch) + len(tail))
+	w.size += int64(written)
 	w.dirty = true
-	if urgent || j.options.Now().Sub(w.syncedAt) >= syncDelay {
-		return j.syncFile(w)
-	}
 	return nil
 }
 
@@ -203,7 +260,9 @@ func (j *Journal) create(w *writer) error {
 		return fmt.Errorf("creating a segment: %w", err)
 	}
 	w.seq++
+	w.mu.Lock()
 	w.file, w.size = file, 0
+	w.mu.Unlock()
 	if err := j.options.FS.SyncDir(j.dir); err != nil {
 		j.abandon(w, true)
 		return fmt.Errorf("creating a segment: %w", err)
@@ -218,9 +277,14 @@ func (j *Journal) ending() bool {
 	return j.closed
 }
 
-// syncFile makes durable what was written, and tells the delivery.
+// syncFile makes durable what was written, and tells the delivery. Begins may
+// be added meanwhile.
 func (j *Journal) syncFile(w *writer) error {
-	if w.dirty {
+	w.mu.Lock()
+	size, dirty := w.size, w.dirty
+	w.dirty = false
+	w.mu.Unlock()
+	if dirty {
 		if err := w.file.Sync(); err != nil {
 			// The kernel may have dropped the pages and called them clean, so
 			// another fsync would prove nothing: the batch goes to a new file.
@@ -228,14 +292,14 @@ func (j *Journal) syncFile(w *writer) error {
 			return fmt.Errorf("syncing a segment: %w", err)
 		}
 	}
-	w.dirty, w.syncedAt = false, j.options.Now()
+	w.syncedAt = j.options.Now()
 	j.mu.Lock()
 	// The delivery sees a segment, and lets go of those before it, once the
 	// snapshot at its head is durable.
 	if n := len(j.segments); n > 0 && j.segments[n-1].seq == w.seq {
-		j.segments[n-1].size = w.size
+		j.segments[n-1].size = size
 	} else {
-		j.segments = append(j.segments, segment{seq: w.seq, size: w.size})
+		j.segments = append(j.segments, segment{seq: w.seq, size: size})
 	}
 	j.mu.Unlock()
 	j.wake(j.fresh)
@@ -246,10 +310,12 @@ func (j *Journal) syncFile(w *writer) error {
 // requests may be among them that the next segment does not have yet. One
 // that was never durable goes, since memory still has everything in it.
 func (j *Journal) abandon(w *writer, cut bool) {
+	w.mu.Lock()
 	if cut {
 		_ = w.file.Truncate(w.size)
 	}
-	_ = w.file.Close()
+	w.mu.Unlock()
+	w.close()
 	j.mu.Lock()
 	n := len(j.segments)
 	known := n > 0 && j.segments[n-1].seq == w.seq
@@ -257,10 +323,12 @@ func (j *Journal) abandon(w *writer, cut bool) {
 	if !known {
 		_ = j.options.FS.Remove(filepath.Join(j.dir, segmentName(w.seq)))
 	}
-	w.file, w.dirty = nil, false
 }
 
 func (j *Journal) done(w *writer, batch []byte, waiters []chan struct{}) {
+	w.mu.Lock()
+	w.adds = w.file != nil && !w.torn
+	w.mu.Unlock()
 	j.mu.Lock()
 	j.held = 0
 	j.mu.Unlock()
@@ -275,6 +343,7 @@ func (j *Journal) done(w *writer, batch []byte, waiters []chan struct{}) {
 		j.options.Logger.Info("the journal is durable again", slogDir(j.dir))
 	}
 	j.degraded.Store(false)
+	j.late.Store(false)
 }
 
 // retry waits before the next attempt. It reports false when the journal was
@@ -289,10 +358,7 @@ func (j *Journal) retry(w *writer, err error, batch *[]byte) bool {
 		// Begins and checkpoints went with the batch: the next write must be a
 		// new segment, whose snapshot has them.
 		*batch = nil
-		if w.file != nil {
-			_ = w.file.Close()
-			w.file, w.dirty = nil, false
-		}
+		w.close()
 	}
 	if j.stopping.Err() != nil {
 		return false

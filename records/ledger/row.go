@@ -142,6 +142,14 @@ func (r *Row) setUsage(u wire.Usage) {
 	r.Input, r.Output, r.CacheRead, r.CacheWrite, r.Reasoning = u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Reasoning
 }
 
+// Progress is what the row says was used.
+func (r *Row) Progress() Progress {
+	return Progress{
+		Usage:    wire.Usage{Input: r.Input, Output: r.Output, CacheRead: r.CacheRead, CacheWrite: r.CacheWrite, Reasoning: r.Reasoning},
+		CostNano: r.CostNano, BytesOut: r.BytesOut,
+	}
+}
+
 // Interrupt is the row of a request that p is the last known of.
 func (r *Row) Interrupt(p Progress) {
 	r.setUsage(p.Usage)
