@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/records/journal"
 	"github.com/weirproxy/weir/records/ledger"
 )
 
@@ -46,13 +47,17 @@ func serveUsage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if app.book == nil {
+	var j *journal.Journal
+	if app.book != nil {
+		j = app.book.diary.journal()
+	}
+	if j == nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no records are configured"), Message: "no records are configured"}
 	}
 	// What has been settled is to be found: the journal goes first.
 	ctx, cancel := context.WithTimeout(r.Context(), settleTime)
 	defer cancel()
-	_ = app.book.journal.Flush(ctx) // a store that is away answers for itself
+	_ = j.Flush(ctx) // a store that is away answers for itself
 	ledger.UsageHandler(app.book.store, time.Now).ServeHTTP(w, r)
 	return nil
 }

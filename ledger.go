@@ -21,28 +21,8 @@ type recordsModule interface {
 	Store() ledger.Store
 }
 
-// book is the usage ledger of a configuration: the journal on disk that every
-// record goes to first, and the store that it is delivered to.
-type book struct {
-	dir     string
-	journal *journal.Journal
-	store   ledger.Store
-}
-
-// journalCloser lets the process's one journal of a directory go when no
-// configuration uses it any more.
-type journalCloser struct{ *journal.Journal }
-
-// Destruct implements caddy.Destructor. What has not been delivered waits on
-// disk for the next process.
-func (c journalCloser) Destruct() error {
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
-	defer cancel()
-	return c.Journal.Close(ctx)
-}
-
-// loadLedger opens the ledger. The one that nobody asked for may be missing: a
-// machine without a disk to write to still serves.
+// loadLedger finds the ledger. The one that nobody asked for may turn out to be
+// missing: a machine without a disk to write to still serves.
 func (a *App) loadLedger(ctx caddy.Context) error {
 	asked := a.RecordsRaw != nil
 	switch {
@@ -59,47 +39,38 @@ func (a *App) loadLedger(ctx caddy.Context) error {
 	if !ok {
 		return fmt.Errorf("module %T keeps no records", mod)
 	}
-	b := &book{dir: filepath.Join(caddy.AppDataDir(), "ai", "journal"), store: guest.Store()}
-	value, _, err := pool.LoadOrNew(b.dir, func() (caddy.Destructor, error) {
-		j, err := journal.Open(journal.Options{Dir: b.dir, Now: time.Now, Logger: slog.New(zapslog.NewHandler(a.logger.Core()))})
-		if err != nil {
-			return nil, fmt.Errorf("opening the journal: %w", err)
-		}
-		return journalCloser{j}, nil
+	dir := filepath.Join(caddy.AppDataDir(), "ai", "journal")
+	value, _, err := pool.LoadOrNew(dir, func() (caddy.Destructor, error) {
+		return &diary{dir: dir, logger: slog.New(zapslog.NewHandler(a.logger.Core()))}, nil
 	})
-	switch {
-	case err != nil && asked:
-		return err
-	case err != nil:
-		a.logger.Warn("there is no usage ledger: " + err.Error())
-		return nil
+	if err != nil {
+		return fmt.Errorf("sharing the journal: %w", err)
 	}
-	b.journal = value.(journalCloser).Journal
-	a.book = b
+	a.book = &book{diary: value.(*diary), store: guest.Store(), asked: asked}
 	return nil
 }
 
 // recordsOff is the setting for a gateway without a ledger.
 const recordsOff = `{"records":"off"}`
 
-// Record implements gateway.UsageSink. What no upstream was asked for is no
-// entry: refusals cost nothing.
-func (b *book) Record(r *gateway.Record) {
-	if r.Attempts > 0 {
-		b.journal.Record(r)
-	}
-}
-
-// openLedger starts to deliver to this configuration's store, and raises budgets
-// to what the ledger knows to have been spent.
+// openLedger opens the journal, starts to deliver to this configuration's store,
+// and raises budgets to what the ledger knows to have been spent.
 func (a *App) openLedger() error {
 	if a.book == nil {
 		return nil
 	}
-	a.book.journal.SetStore(a.book.store)
+	j, err := a.book.diary.open()
+	switch {
+	case err != nil && a.book.asked:
+		return err
+	case err != nil:
+		a.logger.Warn("there is no usage ledger: " + err.Error())
+		return nil
+	}
+	j.SetStore(a.book.store)
 	ctx, cancel := context.WithTimeout(context.Background(), testTime)
 	defer cancel()
-	if err := a.restoreBudgets(ctx); err != nil {
+	if err := a.restoreBudgets(ctx, j); err != nil {
 		// The store may be away for hours; the journal goes on without it.
 		a.logger.Warn("budgets begin without what the ledger knows: " + err.Error())
 	}
@@ -108,12 +79,12 @@ func (a *App) openLedger() error {
 
 // restoreBudgets raises each counter of money to at least what the ledger has
 // for its window. A store that has not lost its counters is not changed by it.
-func (a *App) restoreBudgets(ctx context.Context) error {
+func (a *App) restoreBudgets(ctx context.Context, j *journal.Journal) error {
 	budgets, err := a.budgets()
 	if err != nil || len(budgets) == 0 {
 		return err
 	}
-	if err := a.book.journal.Flush(ctx); err != nil {
+	if err := j.Flush(ctx); err != nil {
 		return fmt.Errorf("delivering the journal: %w", err)
 	}
 	now := time.Now()
@@ -175,40 +146,3 @@ func scopeOf(scope, name string) string {
 	}
 	return scope + ":" + name
 }
-
-// release lets go of the journal.
-func (b *book) release() error {
-	if b == nil {
-		return nil
-	}
-	_, err := pool.Delete(b.dir)
-	return err
-}
-
-// Began implements handlers.Host.
-func (a *App) Began(x *gateway.Exchange) {
-	if a.book == nil {
-		return
-	}
-	draft := x.Draft()
-	if err := a.book.journal.Open(ledger.FromRecord(draft)); err != nil {
-		a.logger.Warn("journal: " + err.Error())
-		return
-	}
-	a.checkpoint(draft) // the prompt is spent as soon as it is sent
-}
-
-// Went implements handlers.Host.
-func (a *App) Went(x *gateway.Exchange) {
-	if a.book == nil {
-		return
-	}
-	a.checkpoint(x.Draft())
-}
-
-func (a *App) checkpoint(draft *gateway.Record) {
-	a.book.journal.Checkpoint(draft.RequestID, ledger.Progress{Usage: draft.Usage, CostNano: draft.Cost.Total, BytesOut: draft.BytesOut})
-}
-
-// LedgerFails implements handlers.Host.
-func (a *App) LedgerFails() bool { return a.book != nil && a.book.journal.Degraded() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,5 +126,42 @@ func TestShippedCaddyfiles(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestValidateLeavesNothing holds that a configuration that is validated, or
+// refused after the gateway's own part was found good, leaves nothing on the
+// disk, and that one that runs has its ledger.
+func TestValidateLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", dir)
+	t.Setenv("XDG_CONFIG_HOME", dir)
+	t.Setenv("OPENAI_API_KEY", "sk-test")
+	const good = "{\n\tadmin off\n\tai openai\n}\n:0 {\n\tai_gateway\n}\n"
+	files := func() (list []string) {
+		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
+			if path != dir {
+				list = append(list, path)
+			}
+			return nil
+		})
+		return list
+	}
+	if err := weirtest.Validate(good); err != nil {
+		t.Fatal(err)
+	}
+	if left := files(); len(left) != 0 {
+		t.Errorf("validating left %v", left)
+	}
+	refused := strings.Replace(good, "ai_gateway", "ai_gateway\n\ttls nobody.pem nobody.key", 1)
+	if err := weirtest.Validate(refused); err == nil {
+		t.Error("certificates that are not there are taken")
+	}
+	if left := files(); len(left) != 0 {
+		t.Errorf("a refused configuration left %v", left)
+	}
+	weirtest.Start(t, "provider sim simulator", "ai_gateway") // with a folder of its own
+	if _, err := os.Stat(filepath.Join(os.Getenv("XDG_DATA_HOME"), "caddy", "ai", "journal")); err != nil {
+		t.Errorf("a configuration that runs has no journal: %v", err)
 	}
 }
