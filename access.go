@@ -143,7 +143,7 @@ func (a *App) loadPrices(_ caddy.Context, acc *access) error {
 	acc.prices.Catalogue = prices.Default()
 	for _, words := range a.Prices {
 		if err := acc.prices.Overrides.Add(strings.Fields(words)); err != nil {
-			return fmt.Errorf("price: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -156,9 +156,9 @@ func (a *App) Rules() *gateway.Rules { return &a.access.rules }
 func (a *App) LimitStore() limits.Store { return a.access.store }
 
 // Price implements handlers.Host.
-func (a *App) Price(target gateway.Target) *prices.Price {
+func (a *App) Price(target gateway.Target, at time.Time) *prices.Price {
 	module := a.modules[target.Provider]
-	price, ok := a.access.prices.Find(target.Provider, module, target.Model)
+	price, ok := a.access.prices.Find(target.Provider, module, target.Model, at)
 	switch {
 	case ok:
 		return price

@@ -13,7 +13,6 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
-	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 )
@@ -182,9 +181,8 @@ func (p *appParser) store(d *caddyfile.Dispenser) error {
 
 func (p *appParser) price(d *caddyfile.Dispenser) error {
 	words := d.RemainingArgs()
-	var check prices.Overrides
-	if err := check.Add(words); err != nil {
-		return d.Errf("price: %v", err)
+	if err := p.prices.Add(words); err != nil {
+		return d.WrapErr(err)
 	}
 	p.app.Prices = append(p.app.Prices, strings.Join(words, " "))
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
@@ -32,7 +33,7 @@ import (
 //		limit [provider|model|team|user|key <name>] <unit> <amount> [<window>] [<options...>]
 //		store <module>
 //		records <module>|off
-//		price <target-pattern> <prices...>
+//		price <target-pattern> <prices...> [from <date>] [until <date>]
 //		unpriced deny|estimate|free
 //		tokenizer <model-pattern> <format> <path>
 //		usage <sink>
@@ -53,7 +54,8 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 
 // appParser builds an App from tokens.
 type appParser struct {
-	app *App
+	app    *App
+	prices prices.Overrides
 }
 
 func (p *appParser) parse(d *caddyfile.Dispenser) error {

@@ -77,11 +77,13 @@ type App struct {
 	RecordsRaw json.RawMessage `json:"records,omitempty" caddy:"namespace=ai.records inline_key=records"`
 
 	// Prices that go before the catalogue's, such as
-	// `gpu/* input 0.20 output 0.60`, in US dollars for a million tokens.
+	// `gpu/* input 0.20 output 0.60 from 2026-12-01`, in US dollars for a million
+	// tokens. A target may have several, in force one after the other.
 	Prices []string `json:"prices,omitempty"`
 
-	// What becomes of a request whose price is not known, for callers under a
-	// limit in usd: `deny`, `estimate` or `free`. Default: `deny`.
+	// What becomes of a request whose price is not known, or only that of a
+	// similar model, for callers under a limit in usd: `deny`, `estimate` or
+	// `free`, which takes what is known of a similar one. Default: `deny`.
 	Unpriced string `json:"unpriced,omitempty"`
 
 	// Tokenizers for models whose vocabulary is not built in, read from files.

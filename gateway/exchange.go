@@ -36,7 +36,8 @@ type Exchange struct {
 	Target   Target
 	Attempts int
 
-	// Price is the target's, nil when none is known.
+	// Price is the target's at Start, or an estimate of it; nil when none is
+	// known.
 	Price *prices.Price
 
 	// Timings are measured as the exchange goes.

@@ -39,10 +39,12 @@ type Record struct {
 	Usage         wire.Usage
 	UsageSource   string
 
-	// Cost is what the exchange cost; Priced is false when no price is known,
-	// which is not the same as free.
-	Cost   prices.Cost
-	Priced bool
+	// Cost is what the exchange cost. Priced is false when the target's price
+	// is not known, which is not the same as free: Cost is then that at another
+	// model's price if CostEstimated, else nothing.
+	Cost          prices.Cost
+	Priced        bool
+	CostEstimated bool
 
 	// Overhead is what calls cost whose answers nobody was shown, in
 	// nano-dollars: the losers of hedges, and streams that broke before their
@@ -106,7 +108,7 @@ func (x *Exchange) recordLocked() *Record {
 		BytesOut:      x.outcome.BytesOut,
 		Timings:       x.Timings,
 	}
-	record.Cost, record.Priced = x.costLocked(usage)
+	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
 	record.Trail = make([]Step, len(x.tried))
 	for i, a := range x.tried {
 		record.Trail[i] = a.step
@@ -133,15 +135,13 @@ func finished(reason string) bool {
 
 // costLocked is what usage costs at the target's price. What no upstream took
 // costs nothing, whatever the price.
-func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced bool) {
-	switch {
-	case x.Price != nil:
-		return x.Price.Cost(prices.FromUsage(usage)), true
-	case usage.IsZero():
-		return prices.Cost{}, true
-	default:
-		return prices.Cost{}, false
+func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced, estimated bool) {
+	if x.Price != nil {
+		cost = x.Price.Cost(prices.FromUsage(usage))
+		estimated = x.Price.Estimated() && !usage.IsZero()
+		return cost, !estimated, estimated
 	}
+	return cost, usage.IsZero(), false
 }
 
 // Draft is the record that the exchange would make if it ended now.
@@ -151,11 +151,11 @@ func (x *Exchange) Draft() *Record {
 	return x.recordLocked()
 }
 
-// CostOf is what usage would cost at the exchange's target, in nano-dollars; ok
-// is false when no price is known.
+// CostOf is what usage would cost at the exchange's target, in nano-dollars,
+// perhaps by an estimate; ok is false when there is none.
 func (x *Exchange) CostOf(usage wire.Usage) (nano int64, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	cost, ok := x.costLocked(usage)
-	return cost.Total, ok
+	cost, priced, estimated := x.costLocked(usage)
+	return cost.Total, priced || estimated
 }

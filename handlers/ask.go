@@ -67,7 +67,7 @@ const (
 
 // roughCost is good enough to compare targets by: it counts no tokens.
 func (c *call) roughCost(route *gateway.Route) int64 {
-	price := c.proxy.host.Price(route.Target)
+	price := c.priceOf(route.Target)
 	if price == nil {
 		return -1
 	}

@@ -43,7 +43,7 @@ func (c *call) settleLimits(record *gateway.Record) {
 	actual := make([]int64, len(r.Claims))
 	if record.UsageSource != gateway.SourceNone {
 		for i := range r.Claims {
-			actual[i] = used(r.Claims[i].Rule, record, r.Claims[i].Amount)
+			actual[i] = used(r.Claims[i].Rule, record)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settleTime)
@@ -58,9 +58,8 @@ func (c *call) settleLimits(record *gateway.Record) {
 // by itself.
 const settleTime = time.Second
 
-// used is what an exchange used of a rule. What has no price keeps what was
-// reserved for it.
-func used(rule *limits.Rule, record *gateway.Record, reserved int64) int64 {
+// used is what an exchange used of a rule.
+func used(rule *limits.Rule, record *gateway.Record) int64 {
 	switch rule.Unit {
 	case limits.Requests:
 		return 1
@@ -71,9 +70,6 @@ func used(rule *limits.Rule, record *gateway.Record, reserved int64) int64 {
 	case limits.OutputTokens:
 		return record.Usage.Output
 	case limits.USD:
-		if !record.Priced {
-			return reserved
-		}
 		return record.Cost.Total
 	default:
 		return 0

@@ -66,26 +66,34 @@ func (c *call) mostUSD(n *need) (int64, error) {
 	if c.proxy.host.LedgerFails() {
 		return 0, &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "spending cannot be recorded at the moment, so budgets cannot be kept"}
 	}
-	if price := c.x.Price; price != nil {
-		choices := c.x.Envelope.Choices
-		return price.UpperBound(n.input, n.output/max(choices, 1), choices), nil
-	}
-	switch c.proxy.host.UnpricedPolicy() {
-	case gateway.UnpricedFree:
-		return 0, nil
-	case gateway.UnpricedEstimate:
-		return estimatedPrice.UpperBound(n.input, n.output, 1), nil
-	default:
+	price := c.x.Price
+	if c.proxy.host.UnpricedPolicy() == gateway.UnpricedDeny && (price == nil || price.Estimated()) {
 		return 0, &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: fmt.Sprintf("the price of '%s' is not known, and you have a limit in usd; name its price in the configuration", c.x.Target)}
 	}
+	if price == nil {
+		return 0, nil // a site that asks for an estimate has one
+	}
+	choices := c.x.Envelope.Choices
+	return price.UpperBound(n.input, n.output/max(choices, 1), choices), nil
 }
 
-// estimatedPrice stands in for a price that is not known where a site asks
-// for an estimate: what the dearest models in wide use cost.
-var estimatedPrice = func() *prices.Price {
+// priceOf is what the target costs, or what stands in for it where the site
+// asks for an estimate; nil when neither is known. The price in force when the
+// exchange began holds to its end.
+func (c *call) priceOf(target gateway.Target) *prices.Price {
+	price := c.proxy.host.Price(target, c.x.Start)
+	if price == nil && c.proxy.host.UnpricedPolicy() == gateway.UnpricedEstimate {
+		return dearest
+	}
+	return price
+}
+
+// dearest is what the dearest models in wide use cost.
+var dearest = func() *prices.Price {
 	p, err := prices.Parse([]string{"input", "15", "output", "75"})
 	if err != nil {
 		panic(err)
 	}
+	p.Name, p.Version, p.Match = "*", "~*", prices.Guess
 	return p
 }()

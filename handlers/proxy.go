@@ -40,7 +40,7 @@ type Host interface {
 
 	// Price is what a target costs, nil if that is not known; UnpricedPolicy
 	// says what then becomes of callers under a limit in usd.
-	Price(target gateway.Target) *prices.Price
+	Price(target gateway.Target, at time.Time) *prices.Price
 	UnpricedPolicy() string
 
 	// Began and Went tell the ledger of a call that is about to be sent, and of

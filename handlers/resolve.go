@@ -50,7 +50,7 @@ func (c *call) elsewhere(err error) error {
 func (c *call) take(pick *gateway.Pick) error {
 	route := pick.Route
 	c.pick, c.target = pick, route
-	price := c.proxy.host.Price(route.Target)
+	price := c.priceOf(route.Target)
 	c.x.Update(func() { c.x.Target, c.x.Price = route.Target, price })
 	if err := c.permit(); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -62,10 +63,11 @@ func chatStream(events int) []byte {
 // bare is a host that knows no prices.
 type bare struct{ Host }
 
-func (bare) Price(gateway.Target) *prices.Price { return nil }
-func (bare) Began(*gateway.Exchange)            {}
-func (bare) Went(*gateway.Exchange)             {}
-func (bare) LedgerFails() bool                  { return false }
+func (bare) Price(gateway.Target, time.Time) *prices.Price { return nil }
+func (bare) UnpricedPolicy() string                        { return "" }
+func (bare) Began(*gateway.Exchange)                       {}
+func (bare) Went(*gateway.Exchange)                        {}
+func (bare) LedgerFails() bool                             { return false }
 
 func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 	g, err := gateway.New(gateway.Config{

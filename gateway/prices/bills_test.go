@@ -60,7 +60,7 @@ func TestBills(t *testing.T) {
 		{"openai", "gpt-image-1", Usage{Input: 3 * k, ImageInput: 2 * k, Output: 4 * k, ImageOutput: 4 * k}, "0.185"},
 	} {
 		t.Run(tt.provider+"/"+tt.model, func(t *testing.T) {
-			price, ok := Default().Find(tt.provider, tt.model)
+			price, ok := Default().Find(tt.provider, tt.model, now)
 			if !ok || price.Match != Exact {
 				t.Fatalf("not in the catalogue: %v", price)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 //go:embed data/prices.txt
@@ -15,7 +16,7 @@ var embedded string
 // Catalogue is a table of prices. It is immutable.
 type Catalogue struct {
 	version string
-	models  map[string]map[string]*Price // by provider and model, in lower case
+	models  map[string]map[string]schedule // by provider and model, in lower case
 }
 
 // Default is the catalogue of this binary. It is read at the first call.
@@ -30,9 +31,9 @@ var loaded = sync.OnceValue(func() *Catalogue {
 })
 
 // Read reads a catalogue: a line "version V", and a line "provider model
-// price…" for each model; see [Parse]. Lines that begin with # are comments.
+// price…" for each price of a model; see [Parse]. Lines that begin with # are comments.
 func Read(text string) (*Catalogue, error) {
-	c := &Catalogue{models: map[string]map[string]*Price{}}
+	c := &Catalogue{models: map[string]map[string]schedule{}}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -54,13 +55,14 @@ func Read(text string) (*Catalogue, error) {
 		}
 		provider, model := words[0], strings.ToLower(words[1])
 		if c.models[provider] == nil {
-			c.models[provider] = map[string]*Price{}
+			c.models[provider] = map[string]schedule{}
 		}
-		if c.models[provider][model] != nil {
-			return nil, fmt.Errorf("line %d: %s/%s stands twice", number, provider, model)
+		price.Name, price.Version, price.Match = provider+"/"+model, price.version(c.version), Exact
+		all, err := c.models[provider][model].add(price)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %s %w", number, price.Name, err)
 		}
-		price.Name, price.Version, price.Match = provider+"/"+model, c.version, Exact
-		c.models[provider][model] = price
+		c.models[provider][model] = all
 	}
 	if c.version == "" {
 		return nil, errors.New("there is no line such as 'version 2026-11-25'")
@@ -74,26 +76,26 @@ func (c *Catalogue) Version() string { return c.version }
 // siblings sell the same models elsewhere at list prices that seldom differ.
 var siblings = map[string]string{"azure_openai": "openai", "vertex": "gemini"}
 
-// Find returns the price of a provider's model; provider is the module's name
-// ("openai", "bedrock", "azure_openai" …). The price's Match says how sure it
-// is; a [Family] price is an estimate.
-func (c *Catalogue) Find(provider, model string) (price *Price, ok bool) {
+// Find returns the price of a provider's model that is in force at a time;
+// provider is the module's name ("openai", "bedrock", "azure_openai" …). The
+// price's Match says how sure it is.
+func (c *Catalogue) Find(provider, model string, at time.Time) (price *Price, ok bool) {
 	model = strings.ToLower(model)
-	if price := c.models[provider][model]; price != nil {
+	if price := c.models[provider][model].at(at); price != nil {
 		return price, true
 	}
-	if price, ok := c.find(provider, model); ok {
+	if price, ok := c.find(provider, model, at); ok {
 		return price, true
 	}
 	if sibling := siblings[provider]; sibling != "" {
-		if price, ok := c.find(sibling, model); ok {
+		if price, ok := c.find(sibling, model, at); ok {
 			return price.as(Family), true
 		}
 	}
 	return nil, false
 }
 
-func (c *Catalogue) find(provider, model string) (*Price, bool) {
+func (c *Catalogue) find(provider, model string, at time.Time) (*Price, bool) {
 	table := c.models[provider]
 	if table == nil || model == "" {
 		return nil, false
@@ -102,7 +104,7 @@ func (c *Catalogue) find(provider, model string) (*Price, bool) {
 	// its base (ft:gpt-4o-2024-08-06:org::id), never what the base costs.
 	if strings.HasPrefix(model, "ft:") {
 		for name := model; name != ""; name = cutColon(name) {
-			if price := table[name]; price != nil {
+			if price := table[name].at(at); price != nil {
 				return price, true
 			}
 		}
@@ -110,20 +112,20 @@ func (c *Catalogue) find(provider, model string) (*Price, bool) {
 	}
 	list := spellings(provider, model)
 	for _, name := range list {
-		if price := table[name]; price != nil {
+		if price := table[name].at(at); price != nil {
 			return price, true
 		}
 	}
 	for _, name := range list {
 		for rest, ok := undated(name); ok; rest, ok = undated(rest) {
-			if price := table[rest]; price != nil {
+			if price := table[rest].at(at); price != nil {
 				return price.as(Undated), true
 			}
 		}
 	}
 	for _, name := range list {
 		for rest := parent(name); rest != ""; rest = parent(rest) {
-			if price := table[rest]; price != nil {
+			if price := table[rest].at(at); price != nil {
 				return price.as(Family), true
 			}
 		}
@@ -142,18 +144,21 @@ func cutColon(name string) string {
 func (p *Price) as(match Match) *Price {
 	other := *p
 	other.Match = match
+	if other.Estimated() {
+		other.Version += "~" + other.Name
+	}
 	return &other
 }
 
-// All returns every price, sorted by name.
+// All returns every price, sorted by name and then by when it comes into force.
 func (c *Catalogue) All() []*Price {
 	var list []*Price
 	for _, table := range c.models {
-		for _, price := range table {
-			list = append(list, price)
+		for _, all := range table {
+			list = append(list, all...)
 		}
 	}
-	slices.SortFunc(list, func(a, b *Price) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(list, func(a, b *Price) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 

@@ -232,7 +232,7 @@ func TestFromReport(t *testing.T) {
 }
 
 func BenchmarkCost(b *testing.B) {
-	price, _ := Default().Find("anthropic", "claude-sonnet-4-5")
+	price, _ := Default().Find("anthropic", "claude-sonnet-4-5", now)
 	u := Usage{Input: 66_000, CacheRead: 50_000, CacheWrite: 10_000, Output: 2000}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -244,7 +244,7 @@ func BenchmarkFind(b *testing.B) {
 	c := Default()
 	b.ReportAllocs()
 	for b.Loop() {
-		_, _ = c.Find("openai", "gpt-4o-mini")
+		_, _ = c.Find("openai", "gpt-4o-mini", now)
 	}
 }
 

@@ -13,26 +13,32 @@ type Difference struct {
 
 // Diff returns what is different in other, sorted by name.
 func (c *Catalogue) Diff(other *Catalogue) []Difference {
+	was, is := c.texts(), other.texts()
 	var list []Difference
-	for _, price := range c.All() {
-		now := ""
-		if same := other.get(price.Name); same != nil {
-			now = same.String()
-		}
-		if was := price.String(); was != now {
-			list = append(list, Difference{price.Name, was, now})
+	for name, old := range was {
+		if now := is[name]; old != now {
+			list = append(list, Difference{name, old, now})
 		}
 	}
-	for _, price := range other.All() {
-		if c.get(price.Name) == nil {
-			list = append(list, Difference{price.Name, "", price.String()})
+	for name, now := range is {
+		if was[name] == "" {
+			list = append(list, Difference{name, "", now})
 		}
 	}
 	slices.SortFunc(list, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
-func (c *Catalogue) get(name string) *Price {
-	provider, model, _ := strings.Cut(name, "/")
-	return c.models[provider][model]
+// texts are the prices in words, those of one model one after the other, by
+// name.
+func (c *Catalogue) texts() map[string]string {
+	texts := make(map[string]string)
+	for _, price := range c.All() {
+		if before := texts[price.Name]; before != "" {
+			texts[price.Name] = before + "; " + price.String()
+			continue
+		}
+		texts[price.Name] = price.String()
+	}
+	return texts
 }

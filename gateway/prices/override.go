@@ -4,13 +4,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Overrides are the prices of a configuration, by target. Their zero value
 // has none. They are built before they are shared.
 type Overrides struct {
-	exact    map[string]*Price
-	prefixes []*Price // the longest first
+	exact    map[string]schedule
+	prefixes []prefix // the longest first
+}
+
+// prefix is the prices of the targets that begin with it.
+type prefix struct {
+	text   string
+	prices schedule
 }
 
 // Add reads `price <target-pattern> <price>`; words are those after `price`. A
@@ -21,40 +28,52 @@ func (o *Overrides) Add(words []string) error {
 		return fmt.Errorf("price: want a target and a price, such as: openai/gpt-4.1 input 2 output 8")
 	}
 	pattern := words[0]
-	prefix, wild := strings.CutSuffix(pattern, "*")
+	begin, wild := strings.CutSuffix(pattern, "*")
 	provider, model, ok := strings.Cut(pattern, "/")
-	if strings.Contains(prefix, "*") || (pattern != "*" && (!ok || provider == "" || model == "")) {
+	if strings.Contains(begin, "*") || (pattern != "*" && (!ok || provider == "" || model == "")) {
 		return fmt.Errorf("price: '%.100s' is no target; write provider/model, or its beginning and a `*`", pattern)
 	}
 	price, err := Parse(words[1:])
 	if err != nil {
 		return fmt.Errorf("price of '%s': %w", pattern, err)
 	}
-	price.Name, price.Version, price.Match = pattern, "override", Override
-	if o.exact[pattern] != nil || slices.ContainsFunc(o.prefixes, func(p *Price) bool { return p.Name == pattern }) {
-		return fmt.Errorf("price: '%s' has two prices", pattern)
-	}
+	price.Name, price.Version, price.Match = pattern, price.version("override"), Override
 	if !wild {
-		if o.exact == nil {
-			o.exact = map[string]*Price{}
+		all, err := o.exact[pattern].add(price)
+		if err != nil {
+			return fmt.Errorf("price: '%s' %w", pattern, err)
 		}
-		o.exact[pattern] = price
+		if o.exact == nil {
+			o.exact = map[string]schedule{}
+		}
+		o.exact[pattern] = all
 		return nil
 	}
-	o.prefixes = append(o.prefixes, price)
-	slices.SortStableFunc(o.prefixes, func(a, b *Price) int { return len(b.Name) - len(a.Name) })
+	at := slices.IndexFunc(o.prefixes, func(p prefix) bool { return p.text == begin })
+	if at < 0 {
+		o.prefixes = append(o.prefixes, prefix{begin, schedule{price}})
+		slices.SortStableFunc(o.prefixes, func(a, b prefix) int { return len(b.text) - len(a.text) })
+		return nil
+	}
+	all, err := o.prefixes[at].prices.add(price)
+	if err != nil {
+		return fmt.Errorf("price: '%s' %w", pattern, err)
+	}
+	o.prefixes[at].prices = all
 	return nil
 }
 
-// Find returns the price of a target, "provider/model": the exact pattern's,
-// else the longest beginning's.
-func (o *Overrides) Find(target string) (*Price, bool) {
-	if price := o.exact[target]; price != nil {
+// Find returns the price of a target, "provider/model", at a time: the exact
+// pattern's, else the longest beginning's that has one then.
+func (o *Overrides) Find(target string, at time.Time) (*Price, bool) {
+	if price := o.exact[target].at(at); price != nil {
 		return price, true
 	}
-	for _, price := range o.prefixes {
-		if strings.HasPrefix(target, strings.TrimSuffix(price.Name, "*")) {
-			return price, true
+	for i := range o.prefixes {
+		if p := &o.prefixes[i]; strings.HasPrefix(target, p.text) {
+			if price := p.prices.at(at); price != nil {
+				return price, true
+			}
 		}
 	}
 	return nil, false
@@ -67,13 +86,13 @@ type Table struct {
 }
 
 // Find returns the price of a model of the provider that the configuration
-// calls name and whose module is module.
-func (t *Table) Find(name, module, model string) (*Price, bool) {
-	if price, ok := t.Overrides.Find(name + "/" + model); ok {
+// calls name and whose module is module, as it is at a time.
+func (t *Table) Find(name, module, model string, at time.Time) (*Price, bool) {
+	if price, ok := t.Overrides.Find(name+"/"+model, at); ok {
 		return price, true
 	}
 	if t.Catalogue == nil {
 		return nil, false
 	}
-	return t.Catalogue.Find(module, model)
+	return t.Catalogue.Find(module, model, at)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Match says how a price was found.
@@ -15,24 +16,34 @@ const (
 	Override Match = iota // the configuration names it
 	Exact                 // the catalogue has the model, perhaps in another spelling
 	Undated               // the model without its date or version
-	Family                // a model whose name begins this one's, or the vendor's at another door: an estimate
+	Family                // a model whose name begins this one's, or the vendor's at another door
+	Guess                 // no price of the model or of one like it is known
 )
 
-var matches = [...]string{"override", "exact", "undated", "family"}
+var matches = [...]string{"override", "exact", "undated", "family", "guess"}
 
-// String is "override", "exact", "undated" or "family".
+// String is "override", "exact", "undated", "family" or "guess".
 func (m Match) String() string { return matches[m] }
+
+// Estimated reports whether the price is that of another model.
+func (p *Price) Estimated() bool { return p.Match >= Family }
 
 // Price is what a model costs. It is immutable.
 type Price struct {
 	// Name is the catalogue's "provider/model", or the override's pattern.
 	Name string
 
-	// Version says which catalogue the price is from, or "override".
+	// Version says which catalogue the price is from, or "override", and after
+	// an @ since when it holds, if it names that. That of an estimate ends in
+	// a ~ and the name of the model whose price stands in.
 	Version string
 
 	// Match says how the price was found.
 	Match Match
+
+	// From and Until are when the price is in force, Until no more; zero for
+	// ever.
+	From, Until time.Time
 
 	rows []row // the first is the standard one, for prompts of any size
 }
@@ -55,17 +66,26 @@ const maxTier = 1 << 40
 //	request 0.002 image 0.04 second 0.0001 character 0.000015 search 0.01
 //	above 200000 input 5 output 15
 //	service batch input 1.25 output 5
+//	from 2026-12-01 until 2027-01-01
 //
 // `above N` begins the rates of prompts of more than N tokens, and `service`
-// those of a service tier: batch, flex or priority. A price names input or an
+// those of a service tier: batch, flex or priority. `from` and `until`, which
+// may stand anywhere, are when all of the price is in force: days that begin
+// at midnight UTC, or times in RFC 3339; until is the first moment at which it
+// is not. A price names input or an
 // item other than tokens; or it is the word `free`. What a price does not
 // name costs what it is a kind of: reading a cache costs input, reasoning
 // costs output; in a tier it changes as its input or output does.
 func Parse(words []string) (*Price, error) {
-	if len(words) == 1 && words[0] == "free" {
-		return &Price{rows: []row{{named: 1<<Input | 1<<Output}}}, nil
-	}
 	p := &Price{rows: []row{{}}}
+	words, err := p.takeDates(words)
+	if err != nil {
+		return nil, err
+	}
+	if len(words) == 1 && words[0] == "free" {
+		p.rows[0].named = 1<<Input | 1<<Output
+		return p, nil
+	}
 	for len(words) > 0 {
 		if len(words) == 1 {
 			return nil, fmt.Errorf("%s: the value is missing", words[0])
@@ -92,7 +112,7 @@ func Parse(words []string) (*Price, error) {
 		default:
 			i := slices.Index(names[:], word)
 			if i < 0 {
-				return nil, fmt.Errorf("'%.40s' is nothing that has a price; want one of %s, above, service", word, strings.Join(names[:], ", "))
+				return nil, fmt.Errorf("'%.40s' is nothing that has a price; want one of %s, above, service, from, until", word, strings.Join(names[:], ", "))
 			}
 			if last.has(Item(i)) {
 				return nil, fmt.Errorf("%s: it is named twice", word)
@@ -105,6 +125,32 @@ func Parse(words []string) (*Price, error) {
 		}
 	}
 	return p, p.complete()
+}
+
+// takeDates reads from and until, and returns the other words.
+func (p *Price) takeDates(words []string) (rest []string, err error) {
+	for i := 0; i < len(words); i++ {
+		word, into := words[i], &p.From
+		if word == "until" {
+			into = &p.Until
+		} else if word != "from" {
+			rest = append(rest, word)
+			continue
+		}
+		if !into.IsZero() {
+			return nil, fmt.Errorf("%s: it is named twice", word)
+		}
+		if i++; i == len(words) {
+			return nil, fmt.Errorf("%s: the value is missing", word)
+		}
+		if *into, err = parseDate(words[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", word, err)
+		}
+	}
+	if !p.Until.IsZero() && !p.From.Before(p.Until) {
+		return nil, fmt.Errorf("until: %s is not after %s", date(p.Until), date(p.From))
+	}
+	return rest, nil
 }
 
 // complete checks the rows and fills them in.
@@ -144,7 +190,7 @@ func (p *Price) complete() error {
 // String is the price in the words that Parse reads.
 func (p *Price) String() string {
 	if r := p.rows[0]; r.rates == (Rates{}) && len(p.rows) == 1 {
-		return "free"
+		return "free" + p.dates()
 	}
 	var words []string
 	service := ""
@@ -163,7 +209,7 @@ func (p *Price) String() string {
 			}
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, " ") + p.dates()
 }
 
 // rates returns the rates for a prompt of n tokens at a service: those of the

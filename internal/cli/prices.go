@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,8 @@ func pricesCommand() *cobra.Command {
 		Use:   "prices",
 		Short: "Show what models cost",
 		Long: `Shows the prices that this binary knows: USD per million tokens, and per
-request, image, second, character or search. A configuration may override
-them.`,
+request, image, second, character or search, and since and until when, if
+that is not for ever. A configuration may override them.`,
 	}
 	cmd.AddCommand(pricesShow(), pricesDiff())
 	return cmd
@@ -40,7 +41,7 @@ func pricesShow() *cobra.Command {
 				if len(list) == 0 {
 					// A gateway finds prices of names that are not in the table.
 					provider, model, _ := strings.Cut(args[0], "/")
-					price, ok := catalogue.Find(provider, model)
+					price, ok := catalogue.Find(provider, model, time.Now())
 					if !ok {
 						return fmt.Errorf("no price of '%s' is known", args[0])
 					}

@@ -60,12 +60,12 @@ func TestPricesDiff(t *testing.T) {
 		}
 		file.WriteString(strings.Replace(name, "/", " ", 1) + " " + strings.TrimLeft(price, " "))
 	}
-	file.WriteString("openai gpt-99 input 1 output 2\n")
+	file.WriteString("openai gpt-99 input 1 output 2 from 2099-12-01\n")
 	out, _, err := runPrices(t, file.String(), "diff", "-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"~ openai/gpt-4.1 input 2 ", "- openai/o3 ", "+ openai/gpt-99 input 1 output 2\n"} {
+	for _, want := range []string{"~ openai/gpt-4.1 input 2 ", "- openai/o3 ", "+ openai/gpt-99 input 1 output 2 from 2099-12-01\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -81,7 +81,7 @@ func NewMetrics() *Metrics {
 			Namespace: "caddy", Subsystem: "ai", Name: "cost_usd_total", Help: "What requests cost, in US dollars.",
 		}),
 		unpriced: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "caddy", Subsystem: "ai", Name: "unpriced_total", Help: "Requests that used tokens whose price is not known.",
+			Namespace: "caddy", Subsystem: "ai", Name: "unpriced_total", Help: "Requests that used tokens whose price is not known, or only estimated.",
 		}),
 		limits:   counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
 		memo:     memo{},
@@ -132,9 +132,8 @@ func (m *Metrics) End(r *gateway.Record, model string) {
 	if own := r.Timings.Total - r.Timings.Upstream; r.Attempts > 0 && own >= 0 {
 		s.overhead.Observe(own.Seconds())
 	}
-	if r.Priced {
-		m.cost.Add(USD(r.Cost.Total))
-	} else {
+	m.cost.Add(USD(r.Cost.Total))
+	if !r.Priced {
 		m.unpriced.Inc()
 	}
 	for _, t := range [...]struct {

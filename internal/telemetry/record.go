@@ -42,10 +42,13 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt64("cache_write_tokens", r.Usage.CacheWrite)
 	enc.AddInt64("reasoning_tokens", r.Usage.Reasoning)
 	enc.AddString("usage_source", r.UsageSource)
-	if r.Priced {
+	if r.Priced || r.CostEstimated {
 		enc.AddFloat64("cost_usd", USD(r.Cost.Total))
 	} else if err := enc.AddReflected("cost_usd", nil); err != nil { // null: no price is known
 		return err
+	}
+	if r.CostEstimated {
+		enc.AddBool("cost_estimated", true)
 	}
 	if r.Cost.PriceVersion != "" {
 		enc.AddString("price_version", r.Cost.PriceVersion)

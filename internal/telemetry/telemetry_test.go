@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/wire"
 )
@@ -143,6 +144,15 @@ func TestObject(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, enc.Fields); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+
+	enc = zapcore.NewMapObjectEncoder()
+	estimate := Object{&gateway.Record{Cost: prices.Cost{Total: 2_500_000, PriceVersion: "1~openai/x"}, CostEstimated: true}}
+	if err := estimate.MarshalLogObject(enc); err != nil {
+		t.Fatal(err)
+	}
+	if f := enc.Fields; f["cost_usd"] != 0.0025 || f["cost_estimated"] != true || f["price_version"] != "1~openai/x" {
+		t.Errorf("an estimate: %v", f)
 	}
 }
 

@@ -56,7 +56,8 @@ type Row struct {
 	UsageSource string `json:"usage_source"`
 
 	// Nano-dollars. Priced is false where no price was known: a cost of 0 is
-	// then not "free".
+	// then not "free", and any other is an estimate, whose PriceVersion names
+	// the model of the price after a ~.
 	CostNano       int64  `json:"cost_nano"`
 	CostInput      int64  `json:"cost_input_nano"`
 	CostOutput     int64  `json:"cost_output_nano"`

@@ -44,7 +44,7 @@ type Totals struct {
 	CostNano  int64
 
 	// Unpriced counts the requests that used tokens whose price was unknown;
-	// CostNano lacks them.
+	// CostNano has estimates of them or lacks them.
 	Unpriced int64
 }
 
