@@ -33,14 +33,13 @@ type Limit struct {
 
 // access is who may do how much, as a configuration says it.
 type access struct {
-	set      *keys.Set
-	file     *keys.File
-	watcher  *keys.Watcher
-	watching sync.Mutex // a watcher belongs to one goroutine at a time
-	rules    gateway.Rules
-	store    limits.Store
-	shared   sharedStore // what store falls back from, nil for none
-	prices   prices.Table
+	set     *keys.Set
+	file    *keys.File
+	watcher *keys.Watcher
+	rules   gateway.Rules
+	store   limits.Store
+	shared  sharedStore // what store falls back from, nil for none
+	prices  prices.Table
 
 	// ruled are the parsed limits of keys, by *keys.Key.
 	ruled sync.Map

@@ -154,29 +154,12 @@ func (a *App) watchKeys(ctx context.Context) {
 	go func() {
 		ticker := time.NewTicker(keys.Interval)
 		defer ticker.Stop()
-		failed := ""
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			err := a.access.reread(ctx)
-			switch {
-			case err != nil && err.Error() != failed:
-				failed = err.Error()
-				a.logger.Error("reading keys: " + failed)
-			case err == nil && failed != "":
-				failed = ""
+		a.access.watcher.Run(ctx, ticker.C, func(err error) {
+			if err != nil {
+				a.logger.Error("reading keys: " + err.Error())
+			} else {
 				a.logger.Info("the keys can be read again")
 			}
-		}
+		})
 	}()
-}
-
-// reread takes over what changed in the file of keys.
-func (acc *access) reread(ctx context.Context) error {
-	acc.watching.Lock()
-	defer acc.watching.Unlock()
-	return acc.watcher.Sync(ctx)
 }

@@ -15,7 +15,7 @@ import (
 
 // Routes implements caddy.AdminRouter: `/ai/keys` manages virtual keys,
 // `/ai/usage` asks the ledger. The metrics are at Caddy's own `/metrics`.
-func (adminMetrics) Routes() []caddy.AdminRoute {
+func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: keys.AdminPath, Handler: caddy.AdminHandlerFunc(serveKeys)},
 		{Pattern: keys.AdminPath + "/", Handler: caddy.AdminHandlerFunc(serveKeys)},
@@ -33,7 +33,7 @@ func serveKeys(w http.ResponseWriter, r *http.Request) error {
 	acc := app.access
 	store := keys.Manage(acc.set, nil, "", nil)
 	if acc.file != nil {
-		store = keys.Manage(acc.set, checked{acc.file}, acc.file.Name(), acc.reread)
+		store = keys.Manage(acc.set, checked{acc.file}, acc.file.Name(), acc.watcher.Sync)
 	}
 	keys.AdminHandler(store).ServeHTTP(w, r)
 	return nil

@@ -36,7 +36,8 @@ var layers = []struct {
 	{"/gateway/keys", nil},
 	{"/gateway/prices", []string{"/wire"}},
 	{"/gateway/limits*", []string{"/gateway/limits*", "/internal/typo"}},
-	{"/internal/redistest", nil},
+	{"/internal/needtest", nil},
+	{"/internal/redistest", []string{"/internal/needtest"}},
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
@@ -47,7 +48,7 @@ var layers = []struct {
 	{"/policies", []string{"/gateway/balance", "/internal/*"}},
 	{"/stores/*", []string{"/gateway/limits*", "/internal/*"}},
 	{"/records/*", []string{"/records/ledger*", "/gateway*", "/wire", "/internal/*"}},
-	{"/internal/pgtest", nil},
+	{"/internal/pgtest", []string{"/internal/needtest"}},
 	{"/handlers", []string{"/gateway*", "/wire*", "/tokenizer", "/internal/*"}},
 	// The root puts the house together.
 	{"", []string{"/*"}},

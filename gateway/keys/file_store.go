@@ -57,7 +57,7 @@ func pick(list []Key, ref string) (*Key, error) {
 }
 
 // Create implements [Store]. The file is made if it does not exist.
-func (f *File) Create(_ context.Context, draft Draft) (key Key, secret string, err error) {
+func (f *File) Create(ctx context.Context, draft Draft) (key Key, secret string, err error) {
 	key = Key{
 		Name: draft.Name, Models: draft.Models, Limits: draft.Limits, Expires: draft.Expires, Disabled: draft.Disabled,
 		User: draft.User, Team: draft.Team, Tags: draft.Tags, Metadata: draft.Metadata, Created: f.now().UTC(),
@@ -66,7 +66,7 @@ func (f *File) Create(_ context.Context, draft Draft) (key Key, secret string, e
 	if err := key.validate(); err != nil {
 		return Key{}, "", &Invalid{err}
 	}
-	err = f.update(func(list []Key) ([]Key, error) {
+	err = f.update(ctx, func(list []Key) ([]Key, error) {
 		if slices.ContainsFunc(list, func(k Key) bool { return k.Name == key.Name }) {
 			return nil, fmt.Errorf("%w: '%s'", ErrExists, key.Name)
 		}
@@ -89,8 +89,8 @@ func (f *File) Create(_ context.Context, draft Draft) (key Key, secret string, e
 }
 
 // change edits one key of the file.
-func (f *File) change(ref string, edit func(*Key) error) (changed Key, err error) {
-	err = f.update(func(list []Key) ([]Key, error) {
+func (f *File) change(ctx context.Context, ref string, edit func(*Key) error) (changed Key, err error) {
+	err = f.update(ctx, func(list []Key) ([]Key, error) {
 		key, err := pick(list, ref)
 		if err != nil {
 			return nil, err
@@ -109,11 +109,11 @@ func (f *File) change(ref string, edit func(*Key) error) (changed Key, err error
 
 // Rotate implements [Store]. At most two old secrets are kept; an older one
 // that is still accepted makes it fail rather than lock somebody out.
-func (f *File) Rotate(_ context.Context, ref string, overlap time.Duration) (key Key, secret string, err error) {
+func (f *File) Rotate(ctx context.Context, ref string, overlap time.Duration) (key Key, secret string, err error) {
 	if overlap < 0 {
 		return Key{}, "", &Invalid{errors.New("the overlap is negative")}
 	}
-	key, err = f.change(ref, func(k *Key) error {
+	key, err = f.change(ctx, ref, func(k *Key) error {
 		if k.Anonymous {
 			return &Invalid{fmt.Errorf("key '%s' has no secret", k.Name)}
 		}
@@ -146,16 +146,16 @@ func (f *File) Rotate(_ context.Context, ref string, overlap time.Duration) (key
 }
 
 // Update implements [Store].
-func (f *File) Update(_ context.Context, ref string, change Change) (Key, error) {
-	return f.change(ref, func(k *Key) error {
+func (f *File) Update(ctx context.Context, ref string, change Change) (Key, error) {
+	return f.change(ctx, ref, func(k *Key) error {
 		change.apply(k)
 		return nil
 	})
 }
 
 // Revoke implements [Store].
-func (f *File) Revoke(_ context.Context, ref string) error {
-	return f.update(func(list []Key) ([]Key, error) {
+func (f *File) Revoke(ctx context.Context, ref string) error {
+	return f.update(ctx, func(list []Key) ([]Key, error) {
 		key, err := pick(list, ref)
 		if err != nil {
 			return nil, err

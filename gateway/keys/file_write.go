@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,12 +14,12 @@ import (
 
 // update changes the file under its lock: what other processes wrote is read
 // first, and is not lost.
-func (f *File) update(change func(list []Key) ([]Key, error)) error {
+func (f *File) update(ctx context.Context, change func(list []Key) ([]Key, error)) error {
 	path, err := resolve(f.path)
 	if err != nil {
 		return fmt.Errorf("changing the keys file: %w", err)
 	}
-	unlock, err := lockFile(path + ".lock")
+	unlock, err := lockFile(ctx, path+".lock")
 	if err != nil {
 		return fmt.Errorf("locking the keys file: %w", err)
 	}

@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +13,8 @@ import (
 
 // lockFile makes path, which must not exist. Where there is no flock, the lock
 // of a process that died stays: one older than lockStale is taken over.
-func lockFile(path string) (unlock func(), err error) {
-	err = tryFor(lockPatience, func() (bool, error) {
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	err = tryFor(ctx, lockPatience, func() (bool, error) {
 		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 		switch {
 		case err == nil:

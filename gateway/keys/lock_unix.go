@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,12 +14,12 @@ import (
 // lockFile takes the advisory lock on path, which is made if it is missing and
 // never removed: removing it would let two processes lock two files. The
 // kernel gives the lock back when its holder dies.
-func lockFile(path string) (unlock func(), err error) {
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = tryFor(lockPatience, func() (bool, error) {
+	err = tryFor(ctx, lockPatience, func() (bool, error) {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
 			return false, nil

@@ -10,6 +10,8 @@ import (
 	"sort"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/needtest"
 )
 
 // patience is how long a server may take to come up or go down.
@@ -31,13 +33,7 @@ type Server struct {
 // machine the test is skipped; in CI it fails.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	bin := find()
-	if bin == "" {
-		if os.Getenv("CI") != "" {
-			tb.Fatal("no PostgreSQL server is installed: CI needs one")
-		}
-		tb.Skip("NOT TESTED: no PostgreSQL server is installed")
-	}
+	bin := needtest.Program(tb, "a PostgreSQL server", find())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)

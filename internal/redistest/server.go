@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/needtest"
 )
 
 // patience is how long a server may take to come up or go down.
@@ -40,12 +42,7 @@ func Start(tb testing.TB, args ...string) *Server {
 			binary = path
 		}
 	}
-	if binary == "" {
-		if os.Getenv("CI") != "" {
-			tb.Fatal("neither redis-server nor valkey-server is installed: CI needs one")
-		}
-		tb.Skip("NOT TESTED: neither redis-server nor valkey-server is installed")
-	}
+	needtest.Program(tb, "redis-server or valkey-server", binary)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
