@@ -8,18 +8,22 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/records/journal"
 	"github.com/weirproxy/weir/records/ledger"
 )
 
 // Routes implements caddy.AdminRouter: `/ai/keys` manages virtual keys,
-// `/ai/usage` asks the ledger. The metrics are at Caddy's own `/metrics`.
+// `/ai/usage` asks the ledger, `/ai/providers` shows and resets what is known
+// of providers' health. The metrics are at Caddy's own `/metrics`.
 func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: keys.AdminPath, Handler: caddy.AdminHandlerFunc(serveKeys)},
 		{Pattern: keys.AdminPath + "/", Handler: caddy.AdminHandlerFunc(serveKeys)},
 		{Pattern: usagePath, Handler: caddy.AdminHandlerFunc(serveUsage)},
+		{Pattern: health.AdminPath, Handler: caddy.AdminHandlerFunc(serveProviders)},
+		{Pattern: health.AdminPath + "/", Handler: caddy.AdminHandlerFunc(serveProviders)},
 	}
 }
 
@@ -36,6 +40,15 @@ func serveKeys(w http.ResponseWriter, r *http.Request) error {
 		store = keys.Manage(acc.set, checked{acc.file}, acc.file.Name(), acc.watcher.Sync)
 	}
 	keys.AdminHandler(store).ServeHTTP(w, r)
+	return nil
+}
+
+func serveProviders(w http.ResponseWriter, r *http.Request) error {
+	app, err := running()
+	if err != nil {
+		return err
+	}
+	health.AdminHandler(app.tracker, app.descriptions()).ServeHTTP(w, r)
 	return nil
 }
 

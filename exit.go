@@ -41,6 +41,7 @@ func (a *App) subscribe(ctx caddy.Context) error {
 	if err := events.On("stopping", stopping{a}); err != nil {
 		return fmt.Errorf("subscribing to events: %w", err)
 	}
+	a.emit = func(name string, data map[string]any) { events.Emit(ctx, name, data) }
 	return nil
 }
 

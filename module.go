@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/handlers"
 	// Commands and the built-in guests.
@@ -103,9 +104,14 @@ type App struct {
 	access  *access
 	book    *book
 	modules map[string]string // of providers, by their names
+	secret  map[string]bool   // providers whose address is not to be shown
 	tokens  *tokens.Counter
 	shared  *shared
+	tracker *health.Tracker // that of shared, which Cleanup lets go
 	logger  *zap.Logger
+
+	// emit tells Caddy's events app.
+	emit func(name string, data map[string]any)
 
 	// How long the process goes on accepting requests on its way out, and
 	// serving them after that; the http app's settings bear on both.
@@ -149,8 +155,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 
 	a.modules = make(map[string]string, len(a.ProvidersRaw))
-	for name, raw := range a.ProvidersRaw {
-		a.modules[name] = moduleOf(raw) // Caddy drops the raw form when it loads a module
+	a.secret = make(map[string]bool)
+	for name, raw := range a.ProvidersRaw { // which Caddy drops when it loads a module
+		a.modules[name] = moduleOf(raw)
+		a.secret[name] = secretBase(raw)
 	}
 	providers, err := a.loadProviders(ctx)
 	if err != nil {
@@ -176,6 +184,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.shared, err = acquireShared(); err != nil {
 		return err
 	}
+	a.tracker = a.shared.tracker
 	if err := a.shared.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
@@ -188,7 +197,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Models:    models,
 		Sinks:     sinks,
 		Tokens:    a.tokens,
-		Health:    a.shared.health,
+		Health:    a.shared.tracker,
 		Hedges:    a.shared.hedges,
 		Clock:     gateway.SystemClock{},
 		Random:    rand.Uint64,
@@ -308,7 +317,13 @@ func (a *App) Start() error {
 	if err := a.testStore(); err != nil {
 		return err
 	}
-	return a.openLedger()
+	if err := a.openLedger(); err != nil {
+		return err
+	}
+	if _, err := running(); err != nil {
+		a.track() // the first configuration; later ones when they have taken over
+	}
+	return nil
 }
 
 // Stop implements caddy.App. Requests may still come, and streams go on.
@@ -320,6 +335,9 @@ func (a *App) Cleanup() error {
 	err := errors.Join(a.access.release(), a.book.release())
 	if a.shared == nil {
 		return err // Provision failed before it took more
+	}
+	if app, no := running(); no == nil {
+		app.track()
 	}
 	a.shared = nil
 	return errors.Join(err, releaseShared())

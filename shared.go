@@ -15,7 +15,7 @@ import (
 // known of the providers' health.
 type shared struct {
 	metrics *telemetry.Metrics
-	health  *health.Tracker
+	tracker *health.Tracker
 	hedges  *health.Budget
 }
 
@@ -32,11 +32,14 @@ const hedgeFloor = 3
 
 // metrics are the process's collectors. They stay even when no configuration
 // has an `ai` app for a while, since counters must not go back.
-var metrics = telemetry.NewMetrics()
+var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers))
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
-		return &shared{metrics: metrics, health: health.New(gateway.SystemClock{}, rand.Float64), hedges: health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)}, nil
+		s := &shared{metrics: metrics, tracker: health.New(gateway.SystemClock{}, rand.Float64)}
+		s.hedges = health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)
+		s.tracker.OnChange(announce)
+		return s, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sharing state: %w", err)

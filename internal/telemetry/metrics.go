@@ -36,6 +36,7 @@ type Metrics struct {
 	unpriced     prometheus.Counter
 	limits       *prometheus.CounterVec
 	memo         prometheus.Collector
+	more         []prometheus.Collector
 	requestCache sync.Map // seriesKey → *series
 }
 
@@ -59,8 +60,9 @@ var (
 	tokenBuckets    = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
 )
 
-// NewMetrics returns a set of collectors that are not registered yet.
-func NewMetrics() *Metrics {
+// NewMetrics returns a set of collectors that are not registered yet, with
+// more that are collected elsewhere.
+func NewMetrics(more ...prometheus.Collector) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "caddy", Subsystem: "ai", Name: name, Help: help}, labels)
 	}
@@ -86,6 +88,7 @@ func NewMetrics() *Metrics {
 		limits:   counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
 		memo:     memo{},
 		fallbacks: counter("fallbacks_total", "Attempts after the first, by how they were chosen and what the one before had failed of.", "kind", "reason"),
+		more:     more,
 		attempts: counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
 	// Alerts on refusals need the series before the first one.
@@ -98,9 +101,9 @@ func NewMetrics() *Metrics {
 
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{
+	for _, c := range append([]prometheus.Collector{
 		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.fallbacks, m.cost, m.unpriced, m.limits, m.memo,
-	} {
+	}, m.more...) {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering metrics: %w", err)
