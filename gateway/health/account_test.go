@@ -228,13 +228,18 @@ func TestConfigure(t *testing.T) {
 			[]Provider{{"p", "f", []string{"a", "b"}}},
 			after{false, false, false, []string{"account_enabled p b: configuration", "target_healthy p/m: configuration"}},
 		},
-		{"another provider", []Provider{{"q", "e", nil}}, after{false, false, false, []string{"target_healthy p/m: configuration"}}},
+		{
+			"another provider",
+			[]Provider{{"q", "e", nil}},
+			after{false, false, false, []string{"target_healthy p/m: configuration", "account_enabled p b: configuration"}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := pool()
 			sick(r)
 			late := r.Begin(tgt, "b", Settings{})
 			cooled := r.Begin(tgt, "a", Settings{})
+			others := [2]Call{r.Begin(Target{"p", "n"}, "a", Settings{}), r.Begin(Target{"p", "n"}, "a", Settings{})}
 			r.clock.add(time.Millisecond)
 			r.Configure(c.providers, nil)
 			got := after{
@@ -255,10 +260,32 @@ func TestConfigure(t *testing.T) {
 			if !c.want.Cooling && r.Account("p", "a", "m").CoolUntil.After(r.clock.Now()) {
 				t.Error("a call with the old key cools the new one")
 			}
-			if list := r.heard(t); len(list) > 0 {
-				t.Errorf("changes: %q", list)
+			others[0].End(Result{Class: RateLimit})
+			others[1].End(Result{Class: Auth})
+			var want []string
+			if c.want.Cooling { // a is what it was
+				want = []string{"account_cooling p/n a", "account_disabled p a"}
+			}
+			if diff := cmp.Diff(want, r.heard(t)); diff != "" {
+				t.Errorf("changes of calls that began before (-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAccountsOfThePast holds that accounts which only calls of an earlier
+// configuration use keep no target healthy.
+func TestAccountsOfThePast(t *testing.T) {
+	r := pool()
+	r.callAs("old", Settings{}, good)
+	for _, account := range []string{"a", "b"} {
+		r.callAs(account, Settings{}, Result{Class: RateLimit, RetryAfter: time.Minute})
+	}
+	if v := r.Look(tgt); v.Healthy {
+		t.Errorf("%+v", v)
+	}
+	if accounts := r.Report("p").Accounts; len(accounts) != 2 {
+		t.Errorf("accounts: %+v", accounts)
 	}
 }
 

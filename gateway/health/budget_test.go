@@ -61,6 +61,22 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetLateCount holds that a goroutine which was held up for a whole
+// window does not undo what was counted since.
+func TestBudgetLateCount(t *testing.T) {
+	c := newClock()
+	b := NewBudget(c, 0.1, 0)
+	late := b.second()
+	c.add(budgetSeconds * time.Second)
+	for range 10 {
+		b.First()
+	}
+	b.count(late, 1)
+	if !b.Allow() {
+		t.Error("the first calls are forgotten")
+	}
+}
+
 // TestBudgetAtOnce asks from many goroutines while others count.
 func TestBudgetAtOnce(t *testing.T) {
 	b := NewBudget(newClock(), 0.1, 0)

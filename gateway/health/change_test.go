@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,30 +17,21 @@ func TestChangesAlternate(t *testing.T) {
 	r.Configure([]Provider{{Name: "p", Endpoint: "e", Accounts: []string{"a", "b"}}}, nil)
 	targets := []Target{{"p", "1"}, {"p", "2"}, {"p", "3"}}
 	accounts := []string{"a", "b"}
-	var wg sync.WaitGroup
-	for worker := range uint64(8) {
-		wg.Go(func() {
-			rnd := seeded(worker)
-			for range 2000 {
-				key, account := targets[rnd.IntN(len(targets))], accounts[rnd.IntN(2)]
-				c, ok := r.Try(key, account, Settings{MaxFails: 2})
-				if !ok {
-					c = r.Begin(key, account, Settings{MaxFails: 2})
+	var told []string
+	for round := range uint64(40) { // fewer changes than may wait
+		var wg sync.WaitGroup
+		for worker := range uint64(8) {
+			wg.Go(func() {
+				rnd := seeded(round<<8 | worker)
+				for range 40 {
+					r.any(rnd, targets[rnd.IntN(len(targets))], accounts[rnd.IntN(2)])
 				}
-				if rnd.IntN(3) == 0 {
-					c.FirstToken(time.Duration(rnd.IntN(1000)) * time.Millisecond)
-				}
-				r.clock.add(time.Duration(rnd.IntN(200)) * time.Millisecond)
-				c.End(Result{Class: Class(rnd.IntN(int(Abandoned) + 1))})
-				if rnd.IntN(500) == 0 {
-					r.Reset("p")
-				}
-			}
-		})
+			})
+		}
+		wg.Wait()
+		told = append(told, r.heard(t)...)
 	}
-	wg.Wait()
 	down := make(map[string]bool)
-	told := r.heard(t)
 	for _, text := range told {
 		var kind, what, account string
 		_, _ = fmt.Sscan(text, &kind, &what, &account)
@@ -74,6 +66,23 @@ func TestChangesAlternate(t *testing.T) {
 		if got := r.Account("p", a, "1"); down["account "+a] != got.Disabled || got.InFlight != 0 {
 			t.Errorf("account %s: %+v", a, got)
 		}
+	}
+}
+
+// any makes a call of which only chance knows how it goes.
+func (r *rig) any(rnd *rand.Rand, key Target, account string) {
+	s := Settings{MaxFails: 2}
+	c, ok := r.Try(key, account, s)
+	if !ok {
+		c = r.Begin(key, account, s)
+	}
+	if rnd.IntN(3) == 0 {
+		c.FirstToken(time.Duration(rnd.IntN(1000)) * time.Millisecond)
+	}
+	r.clock.add(time.Duration(rnd.IntN(200)) * time.Millisecond)
+	c.End(Result{Class: Class(rnd.IntN(int(Abandoned) + 1))})
+	if rnd.IntN(500) == 0 {
+		r.Reset(key.Provider)
 	}
 }
 

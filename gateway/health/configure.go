@@ -33,13 +33,9 @@ func (t *Tracker) Configure(providers []Provider, targets []Target) {
 			x.keep(names)
 		}
 	})
-	t.mu.Lock()
-	for name := range t.providers {
-		if accounts[name] == nil {
-			delete(t.providers, name)
-		}
+	for _, p := range t.forget(accounts) {
+		p.configure(nil, now, true) // its last calls tell nobody
 	}
-	t.mu.Unlock()
 	for key := range pinned {
 		p := t.provider(key.Provider)
 		s := t.shard(key)
@@ -66,4 +62,17 @@ func (t *Tracker) remove(x *target) {
 		x.tell(Change{Kind: TargetHealthy, Target: x.key, Reason: "configuration"})
 	}
 	x.gone = true
+}
+
+// forget drops the providers that are not among these, and returns them.
+func (t *Tracker) forget(accounts map[string][]string) (gone []*provider) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, p := range t.providers {
+		if accounts[name] == nil {
+			delete(t.providers, name)
+			gone = append(gone, p)
+		}
+	}
+	return gone
 }

@@ -104,7 +104,9 @@ func TestEviction(t *testing.T) {
 			steps: []func(*rig){func(r *rig) {
 				for range 50 {
 					r.call(good)
-					r.call(bad)
+					if r.call(bad); r.state() != Closed {
+						return
+					}
 					r.clock.add(4 * time.Second)
 				}
 			}},
@@ -247,8 +249,8 @@ func TestSlowTokens(t *testing.T) {
 		c.FirstToken(time.Hour) // there is one only
 		c.End(result)
 	}
-	call(2*time.Second+1, good)
 	call(2*time.Second+1, bad) // once, not twice
+	call(2*time.Second+1, good)
 	if v := r.Look(tgt); v.State != Closed || v.Failures != 2 {
 		t.Errorf("two slow calls: %+v", v)
 	}
