@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,12 +39,11 @@ func TestChangesAlternate(t *testing.T) {
 		if ChangeKind(kind) == AccountCooling {
 			continue // ends by itself
 		}
-		subject := what + " " + account
+		subject := what // the target, but for a colon when a reason follows
 		if ChangeKind(kind) == AccountDisabled || ChangeKind(kind) == AccountEnabled {
-			subject = "account " + account[:1]
-		} else {
-			subject = what[:3]
+			subject = "account " + account
 		}
+		subject = strings.TrimSuffix(subject, ":")
 		worse := ChangeKind(kind) == TargetUnhealthy || ChangeKind(kind) == AccountDisabled
 		if down[subject] == worse {
 			t.Fatalf("%q is told, but %s was down: %v", text, subject, down[subject])
