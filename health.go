@@ -26,18 +26,14 @@ func (a *App) track() {
 		if l, ok := p.(gateway.Located); ok {
 			known.Endpoint = l.Endpoint()
 		}
-		if pooled, ok := p.(interface{ Accounts() []string }); ok {
+		if pooled, ok := p.(gateway.Pooled); ok {
 			known.Accounts = pooled.Accounts()
 		}
 		providers = append(providers, known)
 	}
 	var targets []health.Target
-	for _, model := range a.gateway.Models() {
-		for _, t := range model.Targets {
-			if !strings.Contains(t.Model, "*") {
-				targets = append(targets, health.Target(t))
-			}
-		}
+	for _, t := range a.gateway.Targets() {
+		targets = append(targets, health.Target(t))
 	}
 	a.tracker.Configure(providers, targets)
 }

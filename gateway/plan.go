@@ -283,21 +283,51 @@ func (p *planner) checkCircles(list []*Model) error {
 	return nil
 }
 
-// aliases are the names of other models that the model can lead to.
-func (m *Model) aliases() (names []string) {
+// plans are the model's own and those of its branches.
+func (m *Model) plans() []*Plan {
 	plans := []*Plan{&m.Plan}
 	for _, b := range m.When {
 		plans = append(plans, &b.Plan)
 	}
-	for _, plan := range plans {
+	return plans
+}
+
+// lists are all lists of targets in the plan.
+func (p *Plan) lists() [][]Target {
+	lists := [][]Target{p.Targets, p.Fallback}
+	for _, rule := range p.FallbackOn {
+		lists = append(lists, rule.To)
+	}
+	return lists
+}
+
+// Targets are all that the configured models can lead to, each once. What a `*`
+// stands for cannot be known.
+func (g *Gateway) Targets() []Target {
+	var list []Target
+	known := make(map[Target]bool)
+	for _, model := range g.AllModels() {
+		for _, plan := range model.plans() {
+			for _, targets := range plan.lists() {
+				for _, t := range targets {
+					if t.Provider != "" && !strings.Contains(t.Model, "*") && !known[t] {
+						known[t] = true
+						list = append(list, t)
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+// aliases are the names of other models that the model can lead to.
+func (m *Model) aliases() (names []string) {
+	for _, plan := range m.plans() {
 		if plan.Alias != "" {
 			names = append(names, plan.Alias)
 		}
-		lists := [][]Target{plan.Fallback}
-		for _, rule := range plan.FallbackOn {
-			lists = append(lists, rule.To)
-		}
-		for _, list := range lists {
+		for _, list := range plan.lists() {
 			for _, t := range list {
 				if t.Provider == "" {
 					names = append(names, t.Model)

@@ -122,7 +122,7 @@ func (h *Health) deep(w http.ResponseWriter, r *http.Request) error {
 		wg sync.WaitGroup
 		mu sync.Mutex
 	)
-	for t := range h.targets() {
+	for _, t := range h.gateway.Targets() {
 		wg.Go(func() {
 			result, checked := h.gateway.Health.Deep(health.Target(t), deepEvery, func() string { return h.checkTarget(ctx, t) })
 			mu.Lock()
@@ -142,20 +142,6 @@ func (h *Health) deep(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusServiceUnavailable
 	}
 	return writeHealth(w, status, report)
-}
-
-// targets are the targets of the configured models, each once. What a `*`
-// stands for cannot be known.
-func (h *Health) targets() map[gateway.Target]bool {
-	targets := make(map[gateway.Target]bool)
-	for _, model := range h.gateway.Models() {
-		for _, t := range model.Targets {
-			if !strings.Contains(t.Model, "*") {
-				targets[t] = true
-			}
-		}
-	}
-	return targets
 }
 
 // checkTarget asks a target for one token.

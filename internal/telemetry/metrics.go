@@ -85,11 +85,11 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 		unpriced: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "unpriced_total", Help: "Requests that used tokens whose price is not known, or only estimated.",
 		}),
-		limits:   counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
-		memo:     memo{},
+		limits:    counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
+		memo:      memo{},
 		fallbacks: counter("fallbacks_total", "Attempts after the first, by how they were chosen and what the one before had failed of.", "kind", "reason"),
-		more:     more,
-		attempts: counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
+		more:      more,
+		attempts:  counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
 	// Alerts on refusals need the series before the first one.
 	for unit := limits.Requests; unit <= limits.Concurrency; unit++ {
