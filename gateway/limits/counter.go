@@ -64,8 +64,35 @@ type Counter struct {
 
 	leases leases
 
-	// Generation is the life of the store that Level was told from.
-	Generation int64
+	// told is what a shared store said last, without what this counter has
+	// counted since; nil where none has said anything.
+	told *Counter
+
+	// generation is the life of the store that said it.
+	generation int64
+}
+
+// Tell takes over what a shared store says that the window holds, as of
+// generation, and remembers it.
+func (c *Counter) Tell(rule *Rule, now Instant, used, generation int64) {
+	if c.told == nil {
+		c.told = &Counter{}
+	}
+	for _, counter := range []*Counter{c.told, c} {
+		counter.Advance(rule, now)
+		counter.Level(used)
+	}
+	c.generation = generation
+}
+
+// Told is what Tell took over of what the window holds now, and the
+// generation.
+func (c *Counter) Told(rule *Rule, now Instant) (used, generation int64) {
+	if c.told == nil {
+		return 0, 0
+	}
+	c.told.Advance(rule, now)
+	return c.told.Used(), c.generation
 }
 
 // Advance brings the counter to now, for rule. A rule with another window

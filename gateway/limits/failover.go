@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // LocalStore is what Failover decides with while its store is away: the
@@ -15,7 +16,8 @@ type LocalStore interface {
 	// r.Generation. Leases are left alone.
 	Note(r *Reservation)
 
-	// Recall sets Known and Generation of r.Holds to what was noted last.
+	// Recall sets Known and Generation of r.Holds to what was noted last,
+	// without what was decided locally since: the store is charged for that.
 	Recall(r *Reservation)
 }
 
@@ -27,8 +29,9 @@ type LocalStore interface {
 // is away, an instance counts every amount as often as there are instances,
 // since the others do the same: together they admit what was left, and no more.
 // What it admitted is charged to the store when that is back.
-// The same notes tell a store that has lost its counters (a flush, a restart
-// without persistence) where each of them stood.
+// The same notes tell a store that has lost its counters, or their last changes
+// (a flush, a restart, a failover), where each of them stood: with every
+// decision and settlement, until it has counted what was missing.
 type Failover struct {
 	store Store
 	local LocalStore
@@ -136,6 +139,8 @@ func (f *Failover) Settle(ctx context.Context, r *Reservation, actual []int64) e
 		return nil
 	}
 	if !r.degraded {
+		r.Prepare()
+		f.local.Recall(r)
 		err := f.store.Settle(ctx, r, actual)
 		if err == nil {
 			f.local.Note(r)
@@ -200,7 +205,11 @@ func (f *Failover) Peek(ctx context.Context, r *Reservation) error {
 	f.local.Recall(r)
 	err := f.store.Peek(ctx, r)
 	if err == nil {
-		f.local.Note(r)
+		// A store that has lost its counters learns nothing from a look: it must
+		// be told again.
+		if !slices.ContainsFunc(r.Holds[:len(r.Claims)], func(h Hold) bool { return h.Generation != r.Generation }) {
+			f.local.Note(r)
+		}
 		return nil
 	}
 	if !errors.Is(err, ErrUnavailable) {

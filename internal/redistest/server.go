@@ -2,7 +2,9 @@
 package redistest
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/weirproxy/weir/internal/needtest"
 )
 
 // patience is how long a server may take to come up or go down.
@@ -31,18 +31,17 @@ type Server struct {
 	done chan struct{}
 }
 
-// Start runs a server with further arguments, such as "--appendonly", "yes";
-// the first may be a configuration file.
+// Start runs the machine's own server with further arguments, such as
+// "--appendonly", "yes"; the first may be a configuration file.
 // Without a server on this machine the test is skipped; in CI it fails.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	binary := ""
-	for _, name := range []string{"redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil && binary == "" {
-			binary = path
-		}
-	}
-	needtest.Program(tb, "redis-server or valkey-server", binary)
+	return Usual(tb).Start(tb, args...)
+}
+
+// Start runs this program as Start does.
+func (p Program) Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -51,7 +50,7 @@ func Start(tb testing.TB, args ...string) *Server {
 	_ = listener.Close()
 	dir := tb.TempDir()
 	s := &Server{Addr: addr.String(), URL: "redis://" + addr.String(), tb: tb, dir: dir}
-	file := []string{binary}
+	file := []string{p.Path}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "--") {
 		file, args = append(file, args[0]), args[1:]
 	}
@@ -94,7 +93,8 @@ func (s *Server) Restart() {
 	}
 }
 
-// Command sends one inline command and returns the first line of its answer.
+// Command sends one inline command and returns the first line of its answer,
+// or the whole text if that is what the answer is.
 func (s *Server) Command(line string) (string, error) {
 	conn, err := net.DialTimeout("tcp", s.Addr, patience)
 	if err != nil {
@@ -105,16 +105,31 @@ func (s *Server) Command(line string) (string, error) {
 	if _, err := fmt.Fprintf(conn, "%s\r\n", line); err != nil {
 		return "", fmt.Errorf("writing: %w", err)
 	}
-	var answer []byte
-	for b := make([]byte, 1); ; {
-		if _, err := conn.Read(b); err != nil {
-			return "", fmt.Errorf("reading: %w", err)
-		}
-		if b[0] == '\r' {
-			return string(answer), nil
-		}
-		answer = append(answer, b[0])
+	reader := bufio.NewReader(conn)
+	answer, err := reader.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("reading: %w", err)
 	}
+	answer = strings.TrimSuffix(answer, "\r\n")
+	length, isText := strings.CutPrefix(answer, "$")
+	if !isText || length == "-1" {
+		return answer, nil
+	}
+	n, err := strconv.Atoi(length)
+	if err != nil {
+		return "", fmt.Errorf("reading: %w", err)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(reader, text); err != nil {
+		return "", fmt.Errorf("reading: %w", err)
+	}
+	return string(text), nil
+}
+
+// Port is the server's.
+func (s *Server) Port() string {
+	_, port, _ := net.SplitHostPort(s.Addr)
+	return port
 }
 
 // Must sends a command that must succeed.

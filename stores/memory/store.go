@@ -287,8 +287,7 @@ func (s *Store) Note(r *limits.Reservation) {
 	defer s.unlock(&d)
 	for i := range r.Claims {
 		if c := d.counters[i]; r.Claims[i].Rule.Unit != limits.Concurrency {
-			c.Level(r.Decisions[i].Used)
-			c.Generation = r.Generation
+			c.Tell(r.Claims[i].Rule, d.now, r.Decisions[i].Used, r.Generation)
 		}
 	}
 }
@@ -301,7 +300,7 @@ func (s *Store) Recall(r *limits.Reservation) {
 	}
 	defer s.unlock(&d)
 	for i := range r.Claims {
-		r.Holds[i].Known, r.Holds[i].Generation = d.counters[i].Used(), d.counters[i].Generation
+		r.Holds[i].Known, r.Holds[i].Generation = d.counters[i].Told(r.Claims[i].Rule, d.now)
 	}
 }
 

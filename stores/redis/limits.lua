@@ -1,7 +1,7 @@
 -- The twin of gateway/limits/counter.go: read its comment first. Whatever is
 -- changed here is changed there; one test runs the same traces through both.
 --
--- KEYS[1]    generation: when these counters began
+-- KEYS[1]    generation: when these counters began, and the server's history
 -- KEYS[2]    what this reservation holds: "slot:amount;" per claim
 -- KEYS[3…]   one counter per claim
 -- ARGV[1]    reserve | peek | settle | cancel | renew | charge | restore | beat
@@ -25,7 +25,14 @@
 -- status: 1 done | 0 refused | -1 the caller's periods do not have this
 -- server's time | -2 the reservation is not held, or was decided before.
 --
+-- A server that was restarted or promoted may lack what was counted last, so
+-- counters begin a new generation there: everybody who comes says what it
+-- knows of the generation before, and what is missing is counted.
+--
 -- A counter is a hash of slot to amount, or a sorted set of lease by expiry.
+-- The hash has "base" too, "generation:amount": what the counter is known to
+-- have held when that generation began. It is what the next caller's knowledge
+-- is measured by, since the total has grown meanwhile by what others counted.
 -- All reads come before the first write, and the first write is one that a
 -- full server refuses, so that a script fails as a whole or not at all.
 
@@ -50,9 +57,16 @@ if op == 'beat' then
   return {1, now, call('ZCARD', KEYS[2])}
 end
 
-local generation = call('GET', KEYS[1])
-local fresh = not generation
-if fresh then generation = int(now) end
+local stored = call('GET', KEYS[1])
+local generation, history = string.match(stored or '', '^(%d+) ?(%w*)$')
+-- A user who may not ask for it sees no promotion.
+local info = redis.pcall('INFO', 'replication')
+local here = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or history or ''
+local fresh = not generation or here ~= history
+if fresh then generation = int(max(now, (tonumber(generation) or 0) + 1)) end
+local function begin()
+  if fresh then call('SET', KEYS[1], generation .. ' ' .. here) end
+end
 
 local function load(key, at)
   local c = {key = key, kind = ARGV[at], total = 0, slots = {}, stale = {},
@@ -73,14 +87,22 @@ local function load(key, at)
     if not c.head then return nil end
   end
   local raw = call('HGETALL', key)
-  for i = 1, #raw, 2 do c.head = max(c.head, tonumber(raw[i])) end
+  for i = 1, #raw, 2 do
+    if raw[i] == 'base' then
+      local told, base = string.match(raw[i + 1], '^(%d+):(%d+)$')
+      if told == generation then c.base = tonumber(base) end
+      raw[i] = ''
+    end
+  end
+  for i = 1, #raw, 2 do c.head = max(c.head, tonumber(raw[i]) or 0) end
   for i = 1, c.kind == 'c' and 3 or 0 do
     if tonumber(ARGV[at + i]) == c.head then c.stop = tonumber(ARGV[at + i + 1]) end
   end
   c.oldest = c.kind == 's' and c.head - PARTS or c.head
   for i = 1, #raw, 2 do
     local slot = tonumber(raw[i])
-    if slot < c.oldest then
+    if not slot then
+    elseif slot < c.oldest then
       c.stale[#c.stale + 1] = raw[i]
     else
       c.slots[slot] = tonumber(raw[i + 1])
@@ -90,10 +112,16 @@ local function load(key, at)
   return c
 end
 
+local function rebase(c, base)
+  c.base = base
+  call('HSET', c.key, 'base', generation .. ':' .. int(base))
+end
+
 local function change(c, slot, delta)
   local was = c.slots[slot] or 0
   local is = clamp(was + delta)
   if is == was then return end
+  if not c.base then rebase(c, min(c.total, MAX)) end
   -- In this order, or the sum would pass 2^53 on its way.
   local over = c.total > MAX
   c.slots[slot], c.total = is, c.total + (is - was)
@@ -147,9 +175,17 @@ for i = 3, #KEYS do
   counters[i - 2] = c
 end
 
--- A counter that was lost starts again from what its caller last knew.
+-- missing is what the caller knows to have been counted and is not there.
+local function missing(c)
+  if not c.lost or c.kind == 'l' then return 0 end
+  return max(0, c.known - min(c.base or c.total, c.total))
+end
+
 local function remember(c)
-  if c.lost and c.kind ~= 'l' and c.known > c.total then change(c, c.head, c.known - c.total) end
+  local amount = missing(c)
+  if amount == 0 then return end
+  change(c, c.head, amount)
+  if c.known > c.base then rebase(c, c.known) end
 end
 
 local status = 1
@@ -161,12 +197,10 @@ if op == 'reserve' then
   else
     local record = {}
     for i, c in ipairs(counters) do
-      local start = c.total
-      if c.lost and c.kind ~= 'l' then start = max(start, c.known) end
-      if start > c.limit - c.amount and not c.shadow then refused = true end
+      if c.total + missing(c) > c.limit - c.amount and not c.shadow then refused = true end
       record[i] = int(c.head or 0) .. ':' .. int(c.amount) .. ';'
     end
-    if fresh then call('SET', KEYS[1], generation) end
+    begin()
     if not refused then call('SET', KEYS[2], table.concat(record), 'PX', ttl) end
     for _, c in ipairs(counters) do
       remember(c)
@@ -182,14 +216,15 @@ if op == 'reserve' then
   end
 elseif op == 'peek' then
   for _, c in ipairs(counters) do
-    if c.lost and c.kind ~= 'l' and c.known > c.total then
-      c.slots[c.head] = (c.slots[c.head] or 0) + c.known - c.total
-      c.total = c.known
+    local amount = missing(c)
+    if amount > 0 then
+      c.slots[c.head] = (c.slots[c.head] or 0) + amount
+      c.total = c.total + amount
     end
     if c.total > c.limit - c.amount then c.wait = wait(c) end
   end
 elseif op == 'restore' then
-  if fresh then call('SET', KEYS[1], generation) end
+  begin()
   for _, c in ipairs(counters) do
     if c.kind ~= 'l' and c.amount > c.total then change(c, c.head, c.amount - c.total) end
   end
@@ -197,7 +232,7 @@ elseif op == 'charge' then
   if held then
     status = -2
   else
-    if fresh then call('SET', KEYS[1], generation) end
+    begin()
     call('SET', KEYS[2], '', 'PX', ttl)
     for _, c in ipairs(counters) do
       if c.kind ~= 'l' then change(c, c.head, c.amount) end
@@ -207,7 +242,14 @@ elseif not held or held == '' then
   status = -2
   -- A reservation whose answer was lost may still be on its way: it must find
   -- that it has been cancelled.
-  if op == 'cancel' then call('SET', KEYS[2], '', 'PX', KEPT) end
+  if op == 'cancel' then
+    call('SET', KEYS[2], '', 'PX', KEPT)
+  elseif op == 'settle' then
+    -- Nor does the server know the reservation that it has lost: what was
+    -- reserved stays counted.
+    begin()
+    for _, c in ipairs(counters) do remember(c) end
+  end
 elseif op == 'renew' then
   call('PEXPIRE', KEYS[2], ttl)
   for _, c in ipairs(counters) do
@@ -218,6 +260,8 @@ elseif op == 'renew' then
   end
 else
   call('SET', KEYS[2], held, 'PX', ttl)
+  begin()
+  for _, c in ipairs(counters) do remember(c) end
   local i = 0
   for slot, amount in string.gmatch(held, '(%d+):(%d+);') do
     i = i + 1

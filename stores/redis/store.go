@@ -182,7 +182,7 @@ func (s *Store) Settle(ctx context.Context, r *limits.Reservation, actual []int6
 		}
 	}
 	for attempt := 0; ; attempt++ {
-		p, err := s.run(ctx, s.encode(opSettle, r.ID, r.Claims, nil, amounts, s.now()))
+		p, err := s.run(ctx, s.encode(opSettle, r.ID, r.Claims, r.Holds, amounts, s.now()))
 		if err != nil {
 			s.later(opSettle, r, amounts)
 			return err

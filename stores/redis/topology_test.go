@@ -42,23 +42,6 @@ func TestCluster(t *testing.T) {
 	limitstest.Race(t, open(t, server), open(t, server))
 }
 
-// TestSentinel finds the server by asking a Sentinel.
-func TestSentinel(t *testing.T) {
-	server := redistest.Start(t)
-	host, port, _ := net.SplitHostPort(server.Addr)
-	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	if err := os.WriteFile(file, []byte(fmt.Sprintf("sentinel monitor weir %s %s 1\n", host, port)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	sentinel := redistest.Start(t, file, "--sentinel")
-	s := open(t, server, func(o *Options) { o.URL = sentinel.URL + "?master_set=weir" })
-	r := claim(t, "a", 1, "requests", "1", "1m")
-	if !mustReserve(t, s, r) {
-		t.Errorf("%+v", r.Decisions)
-	}
-	_ = s.Settle(context.Background(), r, nil)
-}
-
 // TestTLS connects with an authority of its own, and to nobody else.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
