@@ -13,14 +13,14 @@ import (
 // Program is a server's program.
 type Program struct{ Name, Path string }
 
-// More returns the programs beyond the one that Start takes, which
-// scripts/redis-servers fetches: the oldest Redis that is supported, and
-// Valkey. What is missing skips the test; in CI it fails.
-func More(tb testing.TB) []Program {
+// All returns the machine's own server, and those that scripts/redis-servers
+// fetches: the oldest Redis that is supported, and Valkey. What is missing
+// skips the test; in CI it fails.
+func All(tb testing.TB) []Program {
 	tb.Helper()
+	found := []Program{usual(tb)}
 	_, file, _, _ := runtime.Caller(0)
 	dir := filepath.Join(filepath.Dir(file), "..", "..", ".cache", "redis-servers")
-	var found []Program
 	for _, name := range []string{"redis-6.2-server", "valkey-server"} {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err != nil {
@@ -31,8 +31,8 @@ func More(tb testing.TB) []Program {
 	return found
 }
 
-// Usual is the machine's own server.
-func Usual(tb testing.TB) Program {
+// usual is the machine's own server.
+func usual(tb testing.TB) Program {
 	tb.Helper()
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil {

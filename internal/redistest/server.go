@@ -36,31 +36,43 @@ type Server struct {
 // Without a server on this machine the test is skipped; in CI it fails.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	return Usual(tb).Start(tb, args...)
+	return usual(tb).Start(tb, args...)
 }
 
 // Start runs this program as Start does.
 func (p Program) Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	addr := listener.Addr().(*net.TCPAddr)
-	_ = listener.Close()
+	addr := "127.0.0.1:" + FreePort(tb)
 	dir := tb.TempDir()
-	s := &Server{Addr: addr.String(), URL: "redis://" + addr.String(), tb: tb, dir: dir}
+	s := &Server{Addr: addr, URL: "redis://" + addr, tb: tb, dir: dir}
 	file := []string{p.Path}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "--") {
 		file, args = append(file, args[0]), args[1:]
 	}
 	s.args = append(append(file,
-		"--port", strconv.Itoa(addr.Port), "--bind", "127.0.0.1",
+		"--port", s.Port(), "--bind", "127.0.0.1",
 		"--save", "", "--dir", dir, "--logfile", filepath.Join(dir, "log"),
 	), args...)
 	s.Restart()
 	tb.Cleanup(s.Stop)
 	return s
+}
+
+// FreePort finds a port where nobody listens. Those of a Cluster's bus, 10000
+// above, are ports too.
+func FreePort(tb testing.TB) string {
+	tb.Helper()
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		_ = listener.Close()
+		if port <= 55535 {
+			return strconv.Itoa(port)
+		}
+	}
 }
 
 // Restart runs the server again after Stop, on the same address.
@@ -95,35 +107,72 @@ func (s *Server) Restart() {
 
 // Command sends one inline command and returns the first line of its answer,
 // or the whole text if that is what the answer is.
-func (s *Server) Command(line string) (string, error) {
+func (s *Server) Command(line string) (answer string, err error) {
+	err = s.ask(line, func(r *bufio.Reader) error {
+		answer, err = read(r)
+		return err
+	})
+	return answer, err
+}
+
+// List sends a command that answers with a list of texts.
+func (s *Server) List(line string) (texts []string) {
+	s.tb.Helper()
+	err := s.ask(line, func(r *bufio.Reader) error {
+		first, err := read(r)
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(first, "*"))
+		for range n {
+			text, err := read(r)
+			if err != nil {
+				return err
+			}
+			texts = append(texts, text)
+		}
+		return err
+	})
+	if err != nil {
+		s.tb.Fatalf("%.100s: %v", line, err)
+	}
+	return texts
+}
+
+func (s *Server) ask(line string, answer func(*bufio.Reader) error) error {
 	conn, err := net.DialTimeout("tcp", s.Addr, patience)
 	if err != nil {
-		return "", fmt.Errorf("dialling: %w", err)
+		return fmt.Errorf("dialling: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := fmt.Fprintf(conn, "%s\r\n", line); err != nil {
-		return "", fmt.Errorf("writing: %w", err)
+		return fmt.Errorf("writing: %w", err)
 	}
-	reader := bufio.NewReader(conn)
-	answer, err := reader.ReadString('\n')
+	if err := answer(bufio.NewReader(conn)); err != nil {
+		return fmt.Errorf("reading: %w", err)
+	}
+	return nil
+}
+
+// read reads a line, or the text that it announces.
+func read(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("reading: %w", err)
+		return "", err
 	}
-	answer = strings.TrimSuffix(answer, "\r\n")
-	length, isText := strings.CutPrefix(answer, "$")
+	line = strings.TrimSuffix(line, "\r\n")
+	length, isText := strings.CutPrefix(line, "$")
 	if !isText || length == "-1" {
-		return answer, nil
+		return line, nil
 	}
 	n, err := strconv.Atoi(length)
 	if err != nil {
-		return "", fmt.Errorf("reading: %w", err)
+		return "", err
 	}
-	text := make([]byte, n)
-	if _, err := io.ReadFull(reader, text); err != nil {
-		return "", fmt.Errorf("reading: %w", err)
-	}
-	return string(text), nil
+	text := make([]byte, n+len("\r\n"))
+	_, err = io.ReadFull(r, text)
+	return string(text[:n]), err
 }
 
 // Port is the server's.

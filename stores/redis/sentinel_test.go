@@ -14,7 +14,7 @@ import (
 // lets Sentinels promote it (A13, F05): what two gateways admit before, without
 // a primary and afterwards is within each limit, and nothing is restarted.
 func TestSentinel(t *testing.T) {
-	for _, program := range append([]redistest.Program{redistest.Usual(t)}, redistest.More(t)...) {
+	for _, program := range redistest.All(t) {
 		t.Run(program.Name, func(t *testing.T) {
 			t.Parallel()
 			staleFailover(t, program)

@@ -13,7 +13,11 @@ import (
 	"github.com/weirproxy/weir/internal/redistest"
 )
 
-func TestRace(t *testing.T) { limitstest.Race(t, open(t, redistest.Start(t))) }
+func TestRace(t *testing.T) {
+	for _, program := range redistest.All(t) {
+		t.Run(program.Name, func(t *testing.T) { limitstest.Race(t, open(t, program.Start(t))) })
+	}
+}
 
 // TestRaceOfThree is three gateways on one server.
 func TestRaceOfThree(t *testing.T) {

@@ -5,11 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -24,56 +22,112 @@ import (
 	"github.com/weirproxy/weir/internal/redistest"
 )
 
-// TestCluster decides on a server in Cluster mode, which refuses scripts whose
-// keys are on different slots (F10).
-func TestCluster(t *testing.T) {
-	server := redistest.Start(t, "--cluster-enabled", "yes")
-	var some []string
-	for slot := range 16384 {
-		if some = append(some, fmt.Sprint(slot)); len(some) == 4096 {
-			server.Must("CLUSTER ADDSLOTS " + strings.Join(some, " "))
-			some = nil
-		}
-	}
-	eventually(t, "the cluster", func() bool {
-		reply, err := server.Command("SET x y")
-		return err == nil && reply == "+OK"
-	})
-	limitstest.Race(t, open(t, server), open(t, server))
-}
-
-// TestTLS connects with an authority of its own, and to nobody else.
+// TestTLS connects with an authority of its own, and to nobody else, as a
+// server may demand with a certificate and as a user.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := certificate(t, dir)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for _, demands := range []string{"no", "yes"} {
+		t.Run("certificates of clients: "+demands, func(t *testing.T) {
+			port := redistest.FreePort(t)
+			server := redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", demands)
+			server.Must("ACL SETUSER gateway on >a-long-word " + grants)
+			server.Must("ACL SETUSER default -@all +ping")
+			t.Setenv("WEIR_TEST_REDIS", "rediss://gateway:a-long-word@127.0.0.1:"+port)
+			m := &Module{URL: "{env.WEIR_TEST_REDIS}", Deadline: caddy.Duration(5 * time.Second), TLS: &TLS{CA: cert}}
+			if demands == "yes" {
+				m.TLS.Certificate, m.TLS.Key = cert, key
+			}
+			if err := m.Provision(caddy.Context{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.store.SelfTest(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			r := claim(t, "a", 1, "requests", "1", "1m")
+			if !mustReserve(t, m.Store(), r) {
+				t.Errorf("%+v", r.Decisions)
+			}
+			_ = m.Store().Settle(context.Background(), r, nil)
+			if err := m.Cleanup(); err != nil {
+				t.Error(err)
+			}
+			for name, other := range map[string]struct {
+				tls     *TLS
+				problem string
+			}{
+				"the system's authorities": {nil, "x509"},
+				"another name":             {&TLS{CA: cert, Certificate: cert, Key: key, ServerName: "elsewhere"}, "x509"},
+				"no certificate":           {&TLS{CA: cert}, ""},
+			} {
+				if name == "no certificate" && demands == "no" {
+					continue
+				}
+				options := Options{URL: "rediss://gateway:a-long-word@127.0.0.1:" + port}
+				if other.tls != nil {
+					var err error
+					if options.TLS, err = other.tls.config(caddy.NewReplacer()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s, err := New(options, time.Now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.SelfTest(context.Background()); err == nil || !strings.Contains(err.Error(), other.problem) || strings.Contains(err.Error(), "a-long-word") {
+					t.Errorf("%s: %v", name, err)
+				}
+				_ = s.Close()
+			}
+		})
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close()
-	server := redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no")
-	secure := "rediss://127.0.0.1:" + port
-	trusting := &Module{TLS: &TLS{CA: cert}}
-	config, err := trusting.TLS.config(caddy.NewReplacer())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := open(t, server, func(o *Options) { o.URL, o.TLS = secure, config })
-	r := claim(t, "a", 1, "requests", "1", "1m")
-	if !mustReserve(t, s, r) {
-		t.Errorf("%+v", r.Decisions)
-	}
-	_ = s.Settle(context.Background(), r, nil)
-	for name, other := range map[string]*tls.Config{"the system's authorities": nil, "another name": {RootCAs: config.RootCAs, ServerName: "elsewhere"}} {
-		s, err := New(Options{URL: secure, TLS: other}, time.Now)
-		if err != nil {
-			t.Fatal(err)
+}
+
+// grants are what the documentation says that a user needs.
+const grants = "~{weir}:* +@read +@write +@connection +eval +evalsha +time +info -@dangerous +info"
+
+// TestUser is a user who may do what the documentation says and no more, and
+// ones who may do less: they are refused at the start, not with the first
+// request.
+func TestUser(t *testing.T) {
+	for _, program := range redistest.All(t) {
+		for _, c := range []struct{ name, grants, problem, warning string }{
+			{"as documented", grants, "", "no append-only file"},
+			{"no INFO", grants + " -info", "", "does not answer INFO"},
+			{"other keys", strings.Replace(grants, "{weir}", "weir", 1), "NOPERM", ""},
+			{"no scripts", grants + " -evalsha", "NOPERM", ""},
+			{"no counting", grants + " -hset", "testing the limits in redis", ""},
+		} {
+			t.Run(program.Name+"/"+c.name, func(t *testing.T) {
+				server := program.Start(t)
+				server.Must("ACL SETUSER gateway on >a-long-word " + c.grants)
+				s, err := New(Options{URL: "redis://gateway:a-long-word@" + server.Addr, Deadline: 5 * time.Second}, time.Now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				warnings, err := s.SelfTest(context.Background())
+				switch {
+				case c.problem == "" && err != nil:
+					t.Error(err)
+				case c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)):
+					t.Errorf("%v, want %s", err, c.problem)
+				case !strings.Contains(strings.Join(warnings, "\n"), c.warning):
+					t.Errorf("%q, want %s", warnings, c.warning)
+				}
+				if err != nil {
+					return
+				}
+				r := claim(t, "a", 1, "concurrency", "1")
+				r.Claim("b", limitstest.Rule(t, "tokens", "5", "1m"), 1)
+				if !mustReserve(t, s, r) || s.Renew(context.Background(), r) != nil || s.Settle(context.Background(), r, nil) != nil {
+					t.Errorf("%+v", r.Decisions)
+				}
+				if s.count(); s.Instances() != 1 {
+					t.Errorf("%d instances", s.Instances())
+				}
+			})
 		}
-		if _, err := s.SelfTest(context.Background()); err == nil || !strings.Contains(err.Error(), "x509") {
-			t.Errorf("%s: %v", name, err)
-		}
-		_ = s.Close()
 	}
 }
 

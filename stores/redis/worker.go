@@ -95,9 +95,11 @@ func (s *Store) recover() error {
 		return err
 	}
 	// Which connection a command takes is chance. Enough of them make sure that
-	// no request is the first to meet one that has died.
+	// no request is the first to meet one that has died. They have a key, since
+	// commands without one go to any node of a Cluster, and elsewhere all over
+	// the same connection.
 	for range min(pings*s.pool, 512) {
-		if err := client.Do(ctx, client.B().Ping().Build()).Error(); err != nil {
+		if err := client.Do(ctx, client.B().Exists().Key(s.tag+"generation").Build()).Error(); err != nil {
 			return fmt.Errorf("probing redis: %w", err)
 		}
 	}
