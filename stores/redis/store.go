@@ -41,6 +41,9 @@ type Store struct {
 	beaten atomic.Int64
 	// held counts reservations that are not settled yet.
 	held atomic.Int64
+	// untold counts the pending charges: what was decided elsewhere and the
+	// server does not know yet.
+	untold atomic.Int64
 
 	background context.Context
 	cancel     context.CancelFunc
@@ -125,10 +128,15 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 	return reply{}, fmt.Errorf("asking redis: %w: %w", limits.ErrUnavailable, err)
 }
 
-// Reserve implements limits.Store.
+// Reserve implements limits.Store. After an outage it stays unavailable until
+// the server has been told what was decided meanwhile: who asked it before
+// would overrun limits by that.
 func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error) {
 	if err := r.Begin(); err != nil {
 		return false, err
+	}
+	if s.untold.Load() > 0 {
+		return false, errNotSent
 	}
 	r.ID = s.id()
 	for attempt := 0; ; attempt++ {
@@ -236,6 +244,12 @@ func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 // be sent.
 func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
 	r := limits.Reservation{ID: s.id(), Claims: claims}
+	if s.untold.Load() > 0 {
+		// Not before the others: a server that is lost again before anybody has
+		// told it more would take this with it.
+		s.later(opCharge, &r, nil)
+		return errNotSent
+	}
 	for attempt := 0; ; attempt++ {
 		p, err := s.run(ctx, s.encode(opCharge, r.ID, claims, nil, nil, s.now()))
 		if err != nil {

@@ -78,6 +78,7 @@ func TestTLS(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 				_ = s.Close()
+				s.cancel()
 			}
 		})
 	}
@@ -105,7 +106,10 @@ func TestUser(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer s.Close()
+				defer func() {
+					_ = s.Close()
+					s.cancel()
+				}()
 				warnings, err := s.SelfTest(context.Background())
 				switch {
 				case c.problem == "" && err != nil:

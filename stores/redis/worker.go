@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// probeEvery is how long an open breaker waits between probes.
+	// probeEvery is how long an open breaker waits between probes at most;
+	// probeFirst is how long at first.
 	probeEvery = 250 * time.Millisecond
+	probeFirst = 10 * time.Millisecond
 
 	// pings is how many per connection a server that comes back must answer.
 	pings = 8
@@ -30,11 +32,22 @@ func (s *Store) later(op string, r *limits.Reservation, amounts []int64) {
 	kept := settlement{op: op, id: r.ID, claims: slices.Clone(r.Claims), amounts: amounts}
 	s.mu.Lock()
 	if len(s.pending) >= maxPending {
-		s.pending = s.pending[1:]
+		s.told()
 	}
 	s.pending = append(s.pending, kept)
+	if op == opCharge {
+		s.untold.Add(1)
+	}
 	s.mu.Unlock()
 	s.wake()
+}
+
+// told takes the oldest settlement off those that wait; under mu.
+func (s *Store) told() {
+	if s.pending[0].op == opCharge {
+		s.untold.Add(-1)
+	}
+	s.pending = s.pending[1:]
 }
 
 // Pending is how many settlements wait for the server.
@@ -58,7 +71,7 @@ func (s *Store) wake() {
 // work runs until the breaker is closed and nothing is pending.
 func (s *Store) work() {
 	defer s.finish()
-	for {
+	for pause := probeFirst; ; pause = min(2*pause, probeEvery) {
 		done := s.recover() == nil && s.settlePending() == nil
 		s.mu.Lock()
 		if done && len(s.pending) == 0 && s.breaker.allow() || s.background.Err() != nil {
@@ -74,7 +87,7 @@ func (s *Store) work() {
 		s.finish()
 		select {
 		case <-s.background.Done():
-		case <-time.After(probeEvery):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -162,7 +175,7 @@ func (s *Store) settlePending() error {
 		}
 		s.mu.Lock()
 		if len(s.pending) > 0 && s.pending[0].id == first.id {
-			s.pending = s.pending[1:]
+			s.told()
 		}
 		s.mu.Unlock()
 	}
