@@ -311,7 +311,7 @@ func (a *App) Start() error {
 			p.Warm()
 		}
 	}
-	if a.access.set.Len() == 0 {
+	if !a.access.set.Asked() {
 		a.logger.Warn("no API key is configured: only loopback and private clients are served")
 	}
 	if err := a.testStore(); err != nil {

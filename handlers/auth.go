@@ -24,8 +24,9 @@ func init() {
 // ends here, with 401 in the shape that the path's SDK expects.
 //
 // A key is accepted as `Authorization: Bearer`, `x-api-key`,
-// `x-goog-api-key`, `api-key` and `?key=`. While no key is configured, only
-// loopback and private clients pass.
+// `x-goog-api-key`, `api-key` and `?key=`. Where neither keys nor a
+// source of keys nor an identity are configured, only loopback and private
+// clients pass.
 //
 // Placeholders, for handlers behind this one and for logs:
 //
@@ -111,7 +112,7 @@ func (a *Auth) identify(r *http.Request) (*caller, *gateway.Error) {
 	switch {
 	case err != nil && !a.Anonymous:
 		return nil, unauthorized(err)
-	case credential != "" && a.keys.Len() > 0:
+	case credential != "" && a.keys.Asked():
 		key, err := a.keys.Find(credential, now)
 		if err == nil {
 			return newCaller(key, repl), nil
@@ -126,7 +127,7 @@ func (a *Auth) identify(r *http.Request) (*caller, *gateway.Error) {
 	switch {
 	case a.Anonymous:
 		return &caller{}, nil
-	case a.keys.Len() > 0:
+	case a.keys.Asked(), len(a.Identity) > 0:
 		return nil, &gateway.Error{Kind: wire.KindAuthentication, Message: "no API key was sent; send one as 'Authorization: Bearer', 'x-api-key', 'x-goog-api-key' or 'api-key'"}
 	case private(clientIP(r)):
 		return &caller{}, nil

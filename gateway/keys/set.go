@@ -15,6 +15,9 @@ type Set struct {
 	hasher *Hasher
 	now    atomic.Pointer[snapshot]
 
+	// asked says that there is a source beyond those known from the start.
+	asked atomic.Bool
+
 	mu      sync.Mutex // serialises writers
 	order   []string
 	sources map[string][]*entry
@@ -55,6 +58,7 @@ func (s *Set) Replace(source string, list []Key) error {
 	s.sources[source] = compiled
 	if !slices.Contains(s.order, source) {
 		s.order = append(s.order, source)
+		s.asked.Store(true)
 	}
 	next, err := s.build()
 	if err != nil {
@@ -129,3 +133,7 @@ func (s *Set) All() []*Key { return s.now.Load().sorted }
 
 // Len is the number of keys.
 func (s *Set) Len() int { return len(s.now.Load().sorted) }
+
+// Asked reports whether callers need a key: there is one, or a source that has
+// none at the moment. A file whose last key was taken out opens no doors.
+func (s *Set) Asked() bool { return s.asked.Load() || s.Len() > 0 }
