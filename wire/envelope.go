@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/weirproxy/weir/internal/jsonscan"
@@ -33,12 +34,13 @@ const (
 	fieldRequests
 	fieldConfig
 	fieldConfigSnake
+	fieldBestOf
 )
 
 var policyNames = []string{
 	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens",
 	"n", "temperature", "messages", "input", "prompt", "system", "instructions", "tools", "query", "documents",
-	"contents", "content", "requests", "generationConfig", "generation_config",
+	"contents", "content", "requests", "generationConfig", "generation_config", "best_of",
 }
 
 var (
@@ -69,7 +71,8 @@ type Envelope struct {
 	// that is not negative.
 	CapInvalid bool
 
-	// Choices is n, at least 1.
+	// Choices is how many answers may be generated, at least 1: n, or best_of
+	// where that is more, for every prompt.
 	Choices int64
 
 	// Temperature is meaningful when HasTemperature.
@@ -206,10 +209,36 @@ func (e *Envelope) readSampling() error {
 			e.Choices = n
 		}
 	}
+	if e.Operation == Completions {
+		if best, ok := e.fields.Get(fieldBestOf).Int(e.body); ok {
+			e.Choices = max(e.Choices, best)
+		}
+		e.Choices = saturated(e.Choices, e.prompts())
+	}
 	if v := e.fields.Get(fieldTemperature); v.Exists() {
 		e.Temperature, e.HasTemperature = v.Float(e.body)
 	}
 	return nil
+}
+
+// prompts is how many a completion has: a list of numbers is one, as tokens.
+func (e *Envelope) prompts() (n int64) {
+	if v := e.fields.Get(fieldPrompt); v.Kind == jsonscan.Array {
+		for element := range jsonscan.Elements(e.body, v) {
+			if element.Kind != jsonscan.Number {
+				n++
+			}
+		}
+	}
+	return max(n, 1)
+}
+
+// saturated is a·b, or the most there is.
+func saturated(a, b int64) int64 {
+	if a > math.MaxInt64/b {
+		return math.MaxInt64
+	}
+	return a * b
 }
 
 func (e *Envelope) checkShapes() error {

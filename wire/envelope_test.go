@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -41,6 +42,10 @@ func TestDecode(t *testing.T) {
 			facts{Model: "m", Stream: true, Include: true, Cap: 7, CapParam: "max_tokens", Choices: 3, Temperature: 0.5, HasTemperature: true},
 		},
 		{"escapes", wire.Chat, `{"model":"caf\u00e9\/x",` + hello + `}`, facts{Model: "café/x", Choices: 1}},
+		{"the best of several", wire.Completions, `{"model":"m","prompt":"p","n":2,"best_of":5}`, facts{Model: "m", Choices: 5}},
+		{"several prompts", wire.Completions, `{"model":"m","prompt":["p","q",[1,2]],"n":2}`, facts{Model: "m", Choices: 6}},
+		{"a prompt of tokens", wire.Completions, `{"model":"m","prompt":[1,2,3]}`, facts{Model: "m", Choices: 1}},
+		{"more than there are", wire.Completions, `{"model":"m","prompt":["p","q"],"n":9223372036854775807}`, facts{Model: "m", Choices: math.MaxInt64}},
 		{"nulls", wire.Chat, `{"model":"m","stream":null,"stream_options":null,"max_tokens":null,"n":null,"temperature":null,` + hello + `}`, facts{Model: "m", Choices: 1}},
 		{"null inside", wire.Chat, `{"model":"m","stream":true,"stream_options":{"include_usage":null},` + hello + `}`, facts{Model: "m", Stream: true, Choices: 1}},
 		{"the larger cap counts", wire.Chat, `{"model":"m","max_tokens":7,"max_completion_tokens":9,` + hello + `}`, facts{Model: "m", Cap: 9, CapParam: "max_completion_tokens", Choices: 1}},
