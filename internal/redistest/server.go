@@ -58,8 +58,8 @@ func (p Program) Start(tb testing.TB, args ...string) *Server {
 	return s
 }
 
-// FreePort finds a port where nobody listens. Those of a Cluster's bus, 10000
-// above, are ports too.
+// FreePort finds a port where nobody listens, nor on that of a Cluster's bus,
+// 10000 above.
 func FreePort(tb testing.TB) string {
 	tb.Helper()
 	for {
@@ -69,7 +69,8 @@ func FreePort(tb testing.TB) string {
 		}
 		port := listener.Addr().(*net.TCPAddr).Port
 		_ = listener.Close()
-		if port <= 55535 {
+		if bus, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10000)); err == nil {
+			_ = bus.Close()
 			return strconv.Itoa(port)
 		}
 	}
