@@ -3,6 +3,7 @@ package weir
 import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
@@ -13,7 +14,7 @@ var modelOptions = []string{
 	"to", "when", "internal", "lb_policy", "fallback", "fallback_on",
 	"retry_on", "lb_retries", "lb_try_duration", "lb_try_interval", "hedge", "on_cut",
 	"max_fails", "fail_duration", "unhealthy_latency",
-	"limit", "max_output_tokens", "max_input_tokens", "context_window", "temperature", "allow_params", "deny_params",
+	"limit", "max_output_tokens", "on_exceed", "max_input_tokens", "context_window", "temperature", "allow_params", "deny_params",
 	"response_header_timeout", "first_token_timeout", "idle_timeout", "total_timeout",
 }
 
@@ -43,6 +44,7 @@ var modelOptions = []string{
 //		fail_duration <duration>
 //		unhealthy_latency <duration>
 //		max_output_tokens <number>
+//		on_exceed finish|cut
 //		max_input_tokens <number>
 //		limit <unit> <amount> [<window>] [<options...>]
 //		context_window <number>
@@ -138,6 +140,8 @@ func (r *modelReader) option(d *caddyfile.Dispenser, option string) error {
 		return nil
 	case "max_output_tokens":
 		return words.Count(d, &m.MaxOutputTokens)
+	case "on_exceed":
+		return words.Choice(d, &m.OnExceed, gateway.ExceedFinish, gateway.ExceedCut)
 	case "max_input_tokens":
 		return words.Count(d, &m.MaxInputTokens)
 	case "context_window":

@@ -33,6 +33,10 @@ type Model struct {
 	// gets this one. Default: none.
 	MaxOutputTokens int64 `json:"max_output_tokens,omitempty"`
 
+	// What becomes of a stream of this model that goes on beyond its cap on
+	// generated tokens: `finish` or `cut`. Default: the site's.
+	OnExceed string `json:"on_exceed,omitempty"`
+
 	// The most tokens that a prompt may have. Default: none.
 	MaxInputTokens int64 `json:"max_input_tokens,omitempty"`
 
@@ -92,6 +96,9 @@ func (a *App) models(ctx caddy.Context) ([]*gateway.Model, error) {
 
 // domain is the model as the domain knows it.
 func (m *Model) domain(ctx caddy.Context, name string) (*gateway.Model, error) {
+	if err := gateway.CheckExceed(m.OnExceed); err != nil {
+		return nil, err
+	}
 	plan, err := m.plan(ctx, len(m.Targets))
 	if err != nil {
 		return nil, err
@@ -114,6 +121,7 @@ func (m *Model) domain(ctx caddy.Context, name string) (*gateway.Model, error) {
 		ContextWindow: m.ContextWindow,
 		Policy: gateway.Policy{
 			MaxOutputTokens: m.MaxOutputTokens,
+			OnExceed:        m.OnExceed,
 			MaxInputTokens:  m.MaxInputTokens,
 			MinTemperature:  m.MinTemperature,
 			MaxTemperature:  m.MaxTemperature,

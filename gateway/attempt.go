@@ -22,8 +22,15 @@ type Attempt struct {
 	seen     wire.Seen
 	output   OutputCounter
 	accepted bool
+	cut      string
 	step     Step
 }
+
+// What has cut an answer; see Attempt.Cut.
+const (
+	CutByCap   = "max_output_tokens"
+	CutByLimit = "limit"
+)
 
 // Step is what became of an attempt: one entry of a record's trail.
 type Step struct {
@@ -113,6 +120,27 @@ func (a *Attempt) Seen() wire.Seen {
 	return a.seen
 }
 
+// Output is how many tokens of generated text have arrived, by the gateway's
+// count, and whether that is the vendor's own.
+func (a *Attempt) Output() (n int64, exact bool) {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	if a.output == nil {
+		return 0, true
+	}
+	return int64(a.output.Count()), a.output.Exact()
+}
+
+// Cut notes that the gateway ends the answer, and why. What has been seen is
+// then what the client is told: the reason to finish, and the usage so far.
+func (a *Attempt) Cut(by string) {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	usage := a.receivedLocked()
+	a.cut = by
+	a.seen.Usage, a.seen.Reported, a.seen.Finish = usage, true, "length"
+}
+
 // countText counts generated text as it arrives, for streams that end before
 // their usage report.
 func (a *Attempt) countText(text []byte) {
@@ -126,8 +154,9 @@ func (a *Attempt) countText(text []byte) {
 // report wins; without one, the prompt is counted if an upstream took it, and
 // of the answer what was received, whether or not it reached the client.
 func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
-	x := a.exchange
 	switch {
+	case a.cut != "":
+		return a.seen.Usage, SourceEstimated
 	case a.seen.Reported && (complete || a.output == nil):
 		return a.seen.Usage, SourceProvider
 	case a.seen.Reported:
@@ -140,12 +169,22 @@ func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
 			return usage, SourceEstimated
 		}
 		return usage, SourceProvider
-	case !a.accepted || x.Operation.Free:
+	case !a.accepted || a.exchange.Operation.Free:
 		return wire.Usage{}, SourceNone
 	}
-	usage := wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.counted(a.Target), x.Operation, &x.Envelope))}
-	if a.output != nil {
-		usage.Output = int64(a.output.Count())
+	return a.receivedLocked(), SourceEstimated
+}
+
+// receivedLocked is what an answer that goes no further has used: what the
+// provider has reported so far, or what has arrived if that is more.
+func (a *Attempt) receivedLocked() wire.Usage {
+	x := a.exchange
+	usage := a.seen.Usage
+	if !a.seen.Reported {
+		usage = wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.counted(a.Target), x.Operation, &x.Envelope))}
 	}
-	return usage, SourceEstimated
+	if a.output != nil {
+		usage.Output = max(usage.Output, int64(a.output.Count()))
+	}
+	return usage
 }

@@ -78,6 +78,7 @@ type bytesOut struct{ n int }
 
 func (b *bytesOut) Add(text []byte) { b.n += len(text) }
 func (b *bytesOut) Count() int      { return b.n }
+func (b *bytesOut) Exact() bool     { return true }
 
 // ledger is a sink that keeps its records.
 type ledger struct {

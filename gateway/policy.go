@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -14,6 +15,10 @@ type Policy struct {
 	// MaxOutputTokens caps generated tokens: a request that asks for more is
 	// refused, one that names no cap gets this one written into it. 0: none.
 	MaxOutputTokens int64
+
+	// OnExceed is what becomes of a stream that goes on beyond its cap, which
+	// an upstream may ignore: ExceedFinish or ExceedCut. Empty: not said.
+	OnExceed string
 
 	// MaxInputTokens caps the prompt. 0: none.
 	MaxInputTokens int64
@@ -25,6 +30,28 @@ type Policy struct {
 	// besides those that every request needs; DenyParams those that none may
 	// have. Case does not matter, since some upstreams ignore it.
 	AllowParams, DenyParams []string
+}
+
+// The values of Policy.OnExceed.
+const (
+	ExceedFinish = "finish"
+	ExceedCut    = "cut"
+)
+
+// CheckExceed refuses a value of OnExceed that is none.
+func CheckExceed(value string) error {
+	if value != "" && value != ExceedFinish && value != ExceedCut {
+		return fmt.Errorf("on_exceed must be 'finish' or 'cut', not '%s'%s", value, typo.Suggest(value, ExceedFinish, ExceedCut))
+	}
+	return nil
+}
+
+// Cuts reports whether streams end at their cap. What p leaves open, site says.
+func (p *Policy) Cuts(site *Policy) bool {
+	if p.OnExceed != "" {
+		return p.OnExceed == ExceedCut
+	}
+	return site.OnExceed == ExceedCut
 }
 
 // Timeouts bound the phases of a call. 0 means the default, negative none.

@@ -35,6 +35,7 @@ type Record struct {
 	Phase         string
 	FinishReason  string
 	ClientGone    bool
+	Cut           string   // CutByCap or CutByLimit, where the gateway ended the answer
 	Dropped       []string // members that a translation left out
 	Usage         wire.Usage
 	UsageSource   string
@@ -79,8 +80,9 @@ func (x *Exchange) Settle() *Record {
 }
 
 func (x *Exchange) recordLocked() *Record {
-	usage, source, finish := wire.Usage{}, SourceNone, ""
+	usage, source, finish, cut := wire.Usage{}, SourceNone, "", ""
 	if a := x.attempt; a != nil {
+		cut = a.cut
 		usage, source = a.usageLocked(x.outcome.Err == nil && !x.outcome.ClientGone)
 		finish = a.seen.Finish
 	}
@@ -101,6 +103,7 @@ func (x *Exchange) recordLocked() *Record {
 		Status:        x.outcome.Status,
 		FinishReason:  finish,
 		ClientGone:    x.outcome.ClientGone,
+		Cut:           cut,
 		Dropped:       x.Dropped,
 		Usage:         usage,
 		UsageSource:   source,

@@ -21,4 +21,7 @@ type Tokens interface {
 type OutputCounter interface {
 	Add(text []byte)
 	Count() int
+
+	// Exact says that the count is the vendor's own, else it is an estimate.
+	Exact() bool
 }

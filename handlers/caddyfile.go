@@ -5,6 +5,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
 )
@@ -21,6 +22,7 @@ import (
 //		idle_timeout <duration>|off
 //		total_timeout <duration>|off
 //		max_output_tokens <number>
+//		on_exceed finish|cut
 //		max_input_tokens <number>
 //		temperature <min> <max>
 //		allow_params <names...>
@@ -81,6 +83,8 @@ func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return words.Duration(d, &p.TotalTimeout)
 	case "max_output_tokens":
 		return words.Count(d, &p.MaxOutputTokens)
+	case "on_exceed":
+		return words.Choice(d, &p.OnExceed, gateway.ExceedFinish, gateway.ExceedCut)
 	case "max_input_tokens":
 		return words.Count(d, &p.MaxInputTokens)
 	case "temperature":
@@ -98,7 +102,7 @@ func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	default:
 		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option,
 			"max_body", "max_upload", "heartbeat", "write_timeout", "response_header_timeout", "first_token_timeout",
-			"idle_timeout", "total_timeout", "max_output_tokens", "max_input_tokens", "temperature", "allow_params",
+			"idle_timeout", "total_timeout", "max_output_tokens", "on_exceed", "max_input_tokens", "temperature", "allow_params",
 			"deny_params", "unmapped", "stream_metadata", "errors"))
 	}
 }

@@ -47,6 +47,10 @@ type call struct {
 	quota  quota
 	cap    int64
 
+	// allowance is what the stream that is shown may bring before it is cut; nil
+	// when nothing cuts it.
+	allowance *allowance
+
 	// ctx is cancelled when the request ends, or with one of gateway's causes;
 	// those of attempts hang on it.
 	ctx     context.Context

@@ -52,6 +52,11 @@ func (c *call) settleLimits(record *gateway.Record) {
 		c.proxy.logger.Warn("settling limits: " + err.Error())
 	}
 	reservations.Put(r)
+	if c.allowance != nil {
+		if err := c.allowance.release(ctx); err != nil && !errors.Is(err, limits.ErrUnavailable) {
+			c.proxy.logger.Warn("settling limits: " + err.Error())
+		}
+	}
 }
 
 // settleTime bounds the wait for a store at a request's end. The store goes on

@@ -70,7 +70,7 @@ func (s *stream) withMetadata(events []byte) []byte {
 	switch {
 	case s.call.route.Dialect == wire.Gemini:
 		at = len(events)
-	case s.conversation != nil:
+	case s.conversation != nil, s.cut:
 		if i := bytes.LastIndex(bytes.TrimRight(events, "\n"), eventEnd); i >= 0 {
 			at = i + len(eventEnd)
 		}

@@ -108,6 +108,12 @@ type Proxy struct {
 	// gets this one. Default: none.
 	MaxOutputTokens int64 `json:"max_output_tokens,omitempty"`
 
+	// What becomes of a stream that goes on beyond its cap on generated tokens,
+	// whoever set it: `finish` lets it run to its own end, `cut` ends it there
+	// as the vendor ends one that has met its cap. A model's own setting goes
+	// before this one. Default: `finish`.
+	OnExceed string `json:"on_exceed,omitempty"`
+
 	// The most tokens that a prompt may have. Default: none.
 	MaxInputTokens int64 `json:"max_input_tokens,omitempty"`
 
@@ -187,6 +193,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	setDefault(&p.WriteTimeout, caddy.Duration(defaultWriteTimeout))
 	p.policy = gateway.Policy{
 		MaxOutputTokens: p.MaxOutputTokens,
+		OnExceed:        p.OnExceed,
 		MaxInputTokens:  p.MaxInputTokens,
 		MinTemperature:  p.MinTemperature,
 		MaxTemperature:  p.MaxTemperature,
@@ -225,7 +232,7 @@ func (p *Proxy) Validate() error {
 	case p.MinTemperature != nil && p.MaxTemperature != nil && *p.MinTemperature > *p.MaxTemperature:
 		return fmt.Errorf("temperature: the lower bound is above the upper one")
 	}
-	return nil
+	return gateway.CheckExceed(p.OnExceed)
 }
 
 // hostOf returns the `ai` app of the configuration that ctx belongs to.

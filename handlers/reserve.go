@@ -21,6 +21,7 @@ type quota struct {
 	mu     sync.Mutex
 	held   *limits.Reservation
 	renew  *time.Timer
+	need   need     // what held rests on
 	scopes []string // parallel to held.Claims: whose limit it is, for messages
 }
 
@@ -147,6 +148,7 @@ func (c *call) claim(r *limits.Reservation) error {
 				if n, err = c.need(); err != nil {
 					return err
 				}
+				c.quota.need = *n
 			}
 			amount, err := c.amount(rule, n)
 			if err != nil {

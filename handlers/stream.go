@@ -32,6 +32,13 @@ type stream struct {
 	hidden bool
 	end    bool
 
+	// ending knows how to end a stream that is not translated, where it may have
+	// to be cut; allowance is what decides, over why it must, cut that it was.
+	ending    wire.Ending
+	allowance *allowance
+	over      string
+	cut       bool
+
 	// held are the events before the first content, which are kept back: an
 	// upstream that fails now can still be answered for with a real status, or
 	// by another.
@@ -61,6 +68,7 @@ func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error)
 	if a.conversation != nil {
 		a.conversation.open()
 	}
+	s.mayCut()
 	a.call.x.Update(func() { a.call.x.Stream = true })
 	a.call.out.expectStream(a.call.door)
 	a.watch.stream.Store(true)
@@ -83,7 +91,7 @@ func (s *stream) open() error {
 		case s.class.Has(wire.Failed):
 			s.held = append(s.held, s.translated...)
 			return s.upstreamFailure(s.told.Seen().Failure)
-		case s.end:
+		case s.end, s.over != "":
 			return nil
 		case s.hidden:
 			continue
@@ -130,6 +138,7 @@ func (s *stream) show() (err error) {
 	defer func() { s.close(complete) }()
 	s.settled()
 	c := s.call
+	c.allowance = s.allowance
 	c.out.prepare(func() {
 		c.copyHeader(s.route.Provider, s.res.Header)
 		c.setTiming()
@@ -143,7 +152,7 @@ func (s *stream) show() (err error) {
 			return err
 		}
 		if done {
-			complete = true
+			complete = !s.cut
 			return c.sent(c.out.endStream())
 		}
 		if err := s.read(); err != nil {
@@ -183,6 +192,14 @@ func (s *stream) read() error {
 	}
 	s.class = class
 	s.finishing = s.finishing || class.Has(wire.Finishing)
+	if s.allowance != nil {
+		if s.over = s.exceeded(class); s.over != "" {
+			return nil
+		}
+		if s.ending != nil {
+			s.ending.Pass(&s.event)
+		}
+	}
 	if class.Has(wire.Content) {
 		s.arrived()
 	}
@@ -221,6 +238,8 @@ func (s *stream) pass() (done bool, err error) {
 	switch {
 	case s.end:
 		return true, s.flushEnd()
+	case s.over != "":
+		return true, s.cutOff(s.over)
 	case s.hidden:
 		return false, s.dropped()
 	case s.class.Has(wire.Failed):

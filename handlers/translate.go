@@ -90,6 +90,7 @@ type conversation struct {
 	decoder wire.StreamDecoder
 	encoder wire.StreamEncoder
 	started bool
+	choices []progress
 	redact  func([]byte) []byte
 
 	// opening are events before the first content that a failure has kept back.
@@ -175,6 +176,7 @@ func (t *conversation) end() []byte {
 
 func (t *conversation) emit(ev *wire.Event) {
 	t.started = true
+	t.follow(ev)
 	if ev.Kind == wire.EventFail {
 		t.told = true
 		f := *ev.Failure

@@ -25,7 +25,7 @@ var layers = []struct {
 	{"/internal/typo", nil},
 	{"/internal/leaktest", nil},
 	{"/internal/inflight", nil},
-	{"/internal/words", nil},
+	{"/internal/words", []string{"/internal/typo"}},
 	{"/internal/secret", nil},
 	{"/tokenizer*", []string{"/tokenizer*", "/internal/jsonscan"}},
 	{"/wire/wiretest*", []string{"/wire*", "/internal/sse", "/internal/eventstream"}},

@@ -357,6 +357,8 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 		{"unreadable secret", "{file./nonexistent/secret}", replace(`"base_url":`, `"api_key":"{file./nonexistent/secret}","base_url":`)},
 		{"literal secret", "must be a placeholder", replace(`"base_url":`, `"api_key":"sk-literal","base_url":`)},
 		{"null model", "null", replace(`"models":{"chat":`, `"models":{"none":null,"chat":`)},
+		{"unknown word of the handler", "did you mean 'cut'?", replace(`"handler":"ai_proxy"`, `"handler":"ai_proxy","on_exceed":"cutt"`)},
+		{"unknown word of a model", "model 'chat': on_exceed", replace(`"targets":`, `"on_exceed":"never","targets":`)},
 		{"unknown field of the handler", "unknown field", replace(`"handler":"ai_proxy"`, `"handler":"ai_proxy","max_bodyy":1`)},
 	}
 	reject := func(t *testing.T, i int) {

@@ -46,6 +46,20 @@ type Observer interface {
 	Answer(body []byte, seen *Seen) error
 }
 
+// Ending follows a stream that passes unread and that the gateway may have to
+// end before its upstream does. It is not safe for concurrent use.
+type Ending interface {
+	// Pass reads an event that goes to the client, and keeps nothing of its
+	// bytes.
+	Pass(ev *sse.Event)
+
+	// AppendLength appends the events that end the stream as the vendor ends one
+	// that has met its cap on tokens: what is open is closed, and the usage is
+	// seen's; askedUsage says that the client wants it where that is a choice.
+	// The last event is the dialect's terminator.
+	AppendLength(dst []byte, seen *Seen, askedUsage bool) []byte
+}
+
 // Door is what the relay needs to know of an operation's dialect.
 type Door interface {
 	// Observer returns a new observer for one answer.

@@ -22,6 +22,9 @@ func (r *Rule) String() string {
 	if r.OnStoreError != Local {
 		words = append(words, "on_store_error", policyNames[r.OnStoreError])
 	}
+	if r.OnExceed != Finish {
+		words = append(words, "on_exceed", exceedNames[r.OnExceed])
+	}
 	if r.Queue != 0 {
 		words = append(words, "queue", formatDuration(r.Queue))
 	}

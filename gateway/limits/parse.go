@@ -24,6 +24,8 @@ import (
 //
 //	zone Europe/Kyiv                   where calendar windows begin; default UTC
 //	on_store_error local|allow|deny    default local
+//	on_exceed finish|cut               a stream that exceeds it; default finish.
+//	                                   For tokens, output_tokens and usd
 //	queue 5s                           wait so long for room
 //	shadow                             count, never refuse
 func Parse(args []string) (Rule, error) {
@@ -102,8 +104,9 @@ func (r *Rule) parseWindow(text string) error {
 }
 
 var (
-	optionNames = []string{"zone", "on_store_error", "queue", "shadow"}
+	optionNames = []string{"zone", "on_store_error", "on_exceed", "queue", "shadow"}
 	policyNames = []string{"local", "allow", "deny"}
+	exceedNames = []string{"finish", "cut"}
 )
 
 func (r *Rule) parseOptions(args []string) error {
@@ -152,6 +155,12 @@ func (r *Rule) setOption(option, value string) (err error) {
 	case "on_store_error":
 		n, err = choose(option, value, policyNames)
 		r.OnStoreError = OnStoreError(n)
+	case "on_exceed":
+		n, err = choose(option, value, exceedNames)
+		if err == nil && !r.Unit.grows() {
+			return fmt.Errorf("on_exceed: a running stream uses no more %s; it is for tokens, output_tokens and usd", r.Unit)
+		}
+		r.OnExceed = OnExceed(n)
 	}
 	return err
 }

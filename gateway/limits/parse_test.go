@@ -54,6 +54,9 @@ func TestParse(t *testing.T) {
 				Queue: 2 * time.Minute, Shadow: true,
 			}, id: "usd/1w@Europe/Kyiv",
 		},
+		{text: "tokens 9 1m on_exceed cut", want: Rule{Unit: Tokens, Amount: 9, Window: time.Minute, OnExceed: Cut}, id: "tokens/1m"},
+		{text: "output_tokens 9 1m on_exceed finish", want: Rule{Unit: OutputTokens, Amount: 9, Window: time.Minute}, id: "output_tokens/1m", again: "output_tokens 9 1m"},
+		{text: "usd 5 1M shadow on_exceed cut", want: Rule{Unit: USD, Amount: 5 * Dollar, Calendar: Month, Zone: time.UTC, OnExceed: Cut, Shadow: true}, id: "usd/1M@UTC", again: "usd 5 1M on_exceed cut shadow"},
 		{text: "requests 1 1s on_store_error allow", want: Rule{Unit: Requests, Amount: 1, Window: time.Second, OnStoreError: Allow}, id: "requests/1s", again: "requests 1 1s on_store_error allow"},
 	} {
 		t.Run(c.text, func(t *testing.T) {
@@ -125,6 +128,13 @@ func TestParseErrors(t *testing.T) {
 		{"usd 5 1M queue soon", "queue: 'soon' is no duration"},
 		{"usd 5 1M on_store_eror deny", "did you mean 'on_store_error'?"},
 		{"usd 5 1M on_store_error alow", "did you mean 'allow'?"},
+		{"usd 5 1M on_exced cut", "did you mean 'on_exceed'?"},
+		{"usd 5 1M on_exceed cutt", "did you mean 'cut'?"},
+		{"usd 5 1M on_exceed", "on_exceed: its value is missing"},
+		{"usd 5 1M on_exceed cut on_exceed cut", "on_exceed is given twice"},
+		{"requests 5 1m on_exceed cut", "a running stream uses no more requests"},
+		{"input_tokens 5 1m on_exceed finish", "a running stream uses no more input_tokens"},
+		{"concurrency 5 on_exceed cut", "a running stream uses no more concurrency"},
 	} {
 		_, err := Parse(strings.Fields(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.problem) {

@@ -63,6 +63,16 @@ const (
 	Deny
 )
 
+// OnExceed is what becomes of a stream that uses more than was reserved for it
+// when its limit has no more room.
+type OnExceed uint8
+
+// Finish lets it run to its end and notes the debt; Cut ends it.
+const (
+	Finish OnExceed = iota
+	Cut
+)
+
 // Rule is one limit. Its text form, which [Parse] reads and String writes, is
 // also its JSON form. A Rule is not changed after it was parsed.
 type Rule struct {
@@ -81,12 +91,22 @@ type Rule struct {
 
 	OnStoreError OnStoreError
 
+	// OnExceed is Finish for units that an answer does not use more of as it
+	// grows.
+	OnExceed OnExceed
+
 	// Shadow counts without ever refusing.
 	Shadow bool
 
 	// Queue is how long a request may wait for room; 0 refuses at once.
 	Queue time.Duration
 }
+
+// Cuts reports whether a stream ends where the rule has no more room for it.
+func (r *Rule) Cuts() bool { return r.OnExceed == Cut && !r.Shadow }
+
+// grows reports whether an answer uses more of the unit as it grows.
+func (u Unit) grows() bool { return u == Tokens || u == OutputTokens || u == USD }
 
 // ID names what a rule counts, apart from how much it allows: its unit and
 // window, such as `tokens/1m` or `usd/1M@Europe/Kyiv`. Counters are kept

@@ -35,7 +35,14 @@ func newPlayer(t *testing.T) *player {
 	t.Setenv("UPSTREAM_KEY", "sk-upstream")
 	p := &player{}
 	up := weirtest.NewUpstream(t, p.play)
-	p.Gateway = weirtest.Start(t, fmt.Sprintf(`
+	p.Gateway = weirtest.Start(t, providers(up.URL), "ai_gateway")
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return p
+}
+
+// providers are one of every dialect, all at one address.
+func providers(address string) string {
+	return fmt.Sprintf(`
 provider chat openai_compatible {
 	base_url %[1]s/v1
 	serves chat
@@ -57,9 +64,7 @@ provider cohere_chat cohere {
 	base_url %[1]s
 	api_key {env.UPSTREAM_KEY}
 }
-`, up.URL), "ai_gateway")
-	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	return p
+`, address)
 }
 
 func (p *player) play(w http.ResponseWriter, _ *weirtest.Request) {

@@ -57,6 +57,9 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt("attempts", r.Attempts)
 	enc.AddInt64("bytes_out", r.BytesOut)
 	enc.AddBool("client_gone", r.ClientGone)
+	if r.Cut != "" {
+		enc.AddString("cut", r.Cut)
+	}
 	if len(r.Dropped) > 0 {
 		zap.Strings("dropped", r.Dropped).AddTo(enc)
 	}

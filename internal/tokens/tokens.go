@@ -86,6 +86,9 @@ func (o *output) Add(text []byte) { o.stream.Add(text) }
 
 func (o *output) Count() int { return o.family.Scale(o.stream.Count()) }
 
+// Exact implements gateway.OutputCounter.
+func (o *output) Exact() bool { return !o.family.Estimated }
+
 // Interface guards.
 var (
 	_ gateway.Tokens        = (*Counter)(nil)

@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/dustin/go-humanize"
+
+	"github.com/weirproxy/weir/internal/typo"
 )
 
 // Duration reads one duration, or `off`, which is negative.
@@ -124,7 +126,7 @@ func Choice(d *caddyfile.Dispenser, into *string, known ...string) error {
 			return nil
 		}
 	}
-	return d.Errf("%s: '%s' is none of %v", option, value, known)
+	return d.Errf("%s: '%s' is none of %v%s", option, value, known, typo.Suggest(value, known...))
 }
 
 func one(d *caddyfile.Dispenser) (option, value string, err error) {

@@ -104,7 +104,7 @@ func (e *streamEncoder) end(dst []byte) []byte {
 	writeCounters(w, &e.usage)
 	w.End()
 	dst = e.close()
-	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	return append(dst, messageStop...)
 }
 
 // open begins an event of the type that its name repeats.

@@ -144,8 +144,6 @@ func (e *streamEncoder) closeBlock(dst []byte) []byte {
 
 // stop writes the end of a block and counts it.
 func (e *streamEncoder) stop(dst []byte) []byte {
-	dst = append(dst, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"...)
-	dst = strconv.AppendInt(dst, int64(e.index), 10)
 	e.index++
-	return append(dst, "}\n\n"...)
+	return appendBlockStop(dst, int64(e.index-1))
 }

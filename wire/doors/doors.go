@@ -31,6 +31,23 @@ func Of(op *wire.Operation) wire.Door {
 	}
 }
 
+// Ending returns what can end a stream of an operation early, nil for
+// operations whose streams have no cap on tokens.
+func Ending(op *wire.Operation) wire.Ending {
+	switch op {
+	case wire.Chat, wire.Completions:
+		return openai.NewEnding(op)
+	case wire.Responses:
+		return responses.NewEnding()
+	case wire.Messages:
+		return &anthropic.Ending{}
+	case wire.GeminiGenerate:
+		return &gemini.Ending{}
+	default:
+		return nil
+	}
+}
+
 // Options are what a codec must know of an upstream that speaks a dialect in
 // its own way; see gateway.Traits.
 type Options struct {

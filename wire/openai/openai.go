@@ -33,26 +33,33 @@ func (d Door) AppendHeartbeat(dst []byte) []byte {
 // AppendMetadata appends a chunk without choices, the shape of the usage
 // chunk, which clients of include_usage know to expect.
 func (d Door) AppendMetadata(dst, meta []byte, seen *wire.Seen) []byte {
-	data := append([]byte(nil), `{"id":`...)
-	data = jsonscan.AppendString(data, seen.ID)
-	data = append(data, `,"object":"`...)
-	if d.Op == wire.Completions {
-		data = append(data, "text_completion"...)
-	} else {
-		data = append(data, "chat.completion.chunk"...)
-	}
-	data = append(data, `","created":`...)
-	if seen.Created == "" {
-		data = append(data, '0')
-	} else {
-		data = append(data, seen.Created...)
-	}
-	data = append(data, `,"model":`...)
-	data = jsonscan.AppendString(data, seen.Model)
-	data = append(data, `,"choices":[],"ai_metadata":`...)
+	data := appendHead(nil, d.Op, seen)
+	data = append(data, `],"ai_metadata":`...)
 	data = append(data, meta...)
 	data = append(data, '}')
 	return sse.AppendEvent(dst, "", data)
+}
+
+// appendHead appends the beginning of a chunk, up to its first choice, with the
+// names that the stream has.
+func appendHead(dst []byte, op *wire.Operation, seen *wire.Seen) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsonscan.AppendString(dst, seen.ID)
+	dst = append(dst, `,"object":"`...)
+	if op == wire.Completions {
+		dst = append(dst, "text_completion"...)
+	} else {
+		dst = append(dst, "chat.completion.chunk"...)
+	}
+	dst = append(dst, `","created":`...)
+	if seen.Created == "" {
+		dst = append(dst, '0')
+	} else {
+		dst = append(dst, seen.Created...)
+	}
+	dst = append(dst, `,"model":`...)
+	dst = jsonscan.AppendString(dst, seen.Model)
+	return append(dst, `,"choices":[`...)
 }
 
 var done = []byte("[DONE]")
