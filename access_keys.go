@@ -40,6 +40,10 @@ type Key struct {
 	User string `json:"user,omitempty"`
 	Team string `json:"team,omitempty"`
 
+	// The class in which its requests wait for room under limits with a queue:
+	// `critical`, `high`, `normal`, `low` or `batch`. Default: `normal`.
+	Priority string `json:"priority,omitempty"`
+
 	// What goes to the ledger with it. Default: nothing.
 	Tags     []string          `json:"tags,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -97,7 +101,7 @@ func (k *Key) domain(name string, hasher *keys.Hasher) (keys.Key, error) {
 	}
 	key := keys.Key{
 		Name: name, Models: k.Models, Expires: k.Expires, Disabled: k.Disabled,
-		User: k.User, Team: k.Team, Tags: k.Tags, Metadata: k.Metadata,
+		User: k.User, Team: k.Team, Tags: k.Tags, Metadata: k.Metadata, Priority: k.Priority,
 	}
 	for i := range k.Limits {
 		key.Limits = append(key.Limits, strings.Fields(k.Limits[i].String()))

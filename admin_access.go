@@ -37,7 +37,7 @@ func serveKeys(w http.ResponseWriter, r *http.Request) error {
 	acc := app.access
 	store := keys.Manage(acc.set, nil, "", nil)
 	if acc.file != nil {
-		store = keys.Manage(acc.set, checked{acc.file}, acc.file.Name(), acc.watcher.Sync)
+		store = keys.Manage(acc.set, checked{acc.file, app}, acc.file.Name(), acc.watcher.Sync)
 	}
 	keys.AdminHandler(store).ServeHTTP(w, r)
 	return nil
@@ -76,18 +76,32 @@ func serveUsage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // checked refuses keys with limits that could not be kept.
-type checked struct{ keys.Store }
+type checked struct {
+	keys.Store
+	app *App
+}
+
+func (c checked) limits(lines [][]string) error {
+	rules, err := parseRules(lines)
+	if err == nil {
+		err = c.app.gateway.CheckDowngrades(rules)
+	}
+	if err != nil {
+		return &keys.Invalid{Err: err}
+	}
+	return nil
+}
 
 func (c checked) Create(ctx context.Context, draft keys.Draft) (keys.Key, string, error) {
-	if _, err := parseRules(draft.Limits); err != nil {
-		return keys.Key{}, "", &keys.Invalid{Err: err}
+	if err := c.limits(draft.Limits); err != nil {
+		return keys.Key{}, "", err
 	}
 	return c.Store.Create(ctx, draft)
 }
 
 func (c checked) Update(ctx context.Context, ref string, change keys.Change) (keys.Key, error) {
-	if _, err := parseRules(change.Limits.Value); err != nil {
-		return keys.Key{}, &keys.Invalid{Err: err}
+	if err := c.limits(change.Limits.Value); err != nil {
+		return keys.Key{}, err
 	}
 	return c.Store.Update(ctx, ref, change)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 )
@@ -37,6 +38,7 @@ func (p *appParser) once(d *caddyfile.Dispenser, into *string) error {
 //		expires <date|time|duration>
 //		user <name>
 //		team <name>
+//		priority critical|high|normal|low|batch
 //		tags <tags...>
 //		metadata <name> <value>
 //		disabled
@@ -110,6 +112,13 @@ func (k *Key) option(d *caddyfile.Dispenser, option string) error {
 		if !d.AllArgs(&k.Team) {
 			return d.ArgErr()
 		}
+	case "priority":
+		if !d.AllArgs(&k.Priority) {
+			return d.ArgErr()
+		}
+		if _, err := queue.ParseClass(k.Priority); err != nil {
+			return d.Errf("%v", err)
+		}
 	case "tags":
 		if k.Tags = d.RemainingArgs(); len(k.Tags) == 0 {
 			return d.ArgErr()
@@ -130,7 +139,7 @@ func (k *Key) option(d *caddyfile.Dispenser, option string) error {
 		k.Disabled = true
 	default:
 		return d.Errf("unrecognized key option '%s'%s", option, typo.Suggest(option,
-			"models", "limit", "expires", "user", "team", "tags", "metadata", "disabled"))
+			"models", "limit", "expires", "user", "team", "priority", "tags", "metadata", "disabled"))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
 	// Commands and the built-in guests.
 	_ "github.com/weirproxy/weir/internal/cli"
@@ -206,6 +207,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkDowngrades(); err != nil {
+		return err
+	}
 	return a.subscribe(ctx)
 }
 
@@ -348,6 +352,9 @@ func (a *App) Gateway() *gateway.Gateway { return a.gateway }
 
 // Metrics implements handlers.Host.
 func (a *App) Metrics() *telemetry.Metrics { return a.shared.metrics }
+
+// Queues implements handlers.Host.
+func (a *App) Queues() *queue.Set { return a.shared.queues }
 
 // Tokens implements handlers.Host.
 func (a *App) Tokens() *tokens.Counter { return a.tokens }

@@ -8,15 +8,17 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/telemetry"
 )
 
-// shared is what outlives a reload: the counts of the process and what is
-// known of the providers' health.
+// shared is what outlives a reload: the counts of the process, what is known of
+// the providers' health, and who waits for room.
 type shared struct {
 	metrics *telemetry.Metrics
 	tracker *health.Tracker
 	hedges  *health.Budget
+	queues  *queue.Set
 }
 
 // pool holds the one shared value, for as long as a configuration uses it. A
@@ -36,7 +38,7 @@ var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers))
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
-		s := &shared{metrics: metrics, tracker: health.New(gateway.SystemClock{}, rand.Float64)}
+		s := &shared{metrics: metrics, tracker: health.New(gateway.SystemClock{}, rand.Float64), queues: queue.NewSet(queue.System{})}
 		s.hedges = health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)
 		s.tracker.OnChange(announce)
 		return s, nil

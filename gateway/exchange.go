@@ -36,6 +36,10 @@ type Exchange struct {
 	Target   Target
 	Attempts int
 
+	// Downgraded is the model that a limit turned the exchange to; empty where
+	// it goes to the one asked for.
+	Downgraded string
+
 	// Price is the target's at Start, or an estimate of it; nil when none is
 	// known.
 	Price *prices.Price

@@ -13,9 +13,14 @@ import (
 // Ask is what the targets of a request are chosen by.
 type Ask struct {
 	Operation *wire.Operation
-	Model     string // as the client wrote it
-	Facts     Facts
-	By        balance.Request
+	Model     string
+
+	// Internal says that the gateway itself has chosen Model, which may then
+	// be one that clients cannot name.
+	Internal bool
+
+	Facts Facts
+	By    balance.Request
 
 	// Cost is what the request would cost at a route, in nano-dollars; -1 when
 	// that is not known.
@@ -112,7 +117,7 @@ const (
 
 // Itinerary plans a request.
 func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
-	l, err := g.legOf(ask.Operation, ask.Model, &ask.Facts)
+	l, err := g.legOf(ask.Operation, ask.Model, ask.Internal, &ask.Facts)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +130,9 @@ func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
 	}
 	return i, nil
 }
+
+// Model is the name that was asked for.
+func (i *Itinerary) Model() string { return i.ask.Model }
 
 // Retry returns the rules of attempts of the model asked for.
 func (i *Itinerary) Retry() *Retry { return &i.retry }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/wire"
 )
@@ -125,7 +126,7 @@ func expand(target Target, name, rest string) Target {
 // names that are some vendor's own. The name of an internal model stands for
 // nothing else either.
 func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
-	l, err := g.legOf(op, name, nil)
+	l, err := g.legOf(op, name, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -139,9 +140,9 @@ func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
 
 // legOf is the first leg of a request for name. facts choose among a model's
 // branches; nil for none of them.
-func (g *Gateway) legOf(op *wire.Operation, name string, facts *Facts) (*leg, error) {
+func (g *Gateway) legOf(op *wire.Operation, name string, internal bool, facts *Facts) (*leg, error) {
 	if model, rest := g.models.find(name); model != nil {
-		if model.Internal {
+		if model.Internal && !internal {
 			return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
 		}
 		l := g.modelLeg(op, model, name, rest, facts)
@@ -159,6 +160,25 @@ func (g *Gateway) legOf(op *wire.Operation, name string, facts *Facts) (*leg, er
 		return g.direct(op, name, Target{Provider: provider, Model: name})
 	}
 	return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
+}
+
+// CheckDowngrades refuses rules that send requests to a model that is neither
+// configured nor some vendor's own.
+func (g *Gateway) CheckDowngrades(rules []limits.Rule) error {
+	for i := range rules {
+		name := rules[i].Downgrade
+		if name == "" || g.owner(name) != "" {
+			continue
+		}
+		if model, _ := g.models.find(name); model != nil {
+			continue
+		}
+		if provider, model, ok := strings.Cut(name, "/"); ok && model != "" && g.providers[provider] != nil {
+			continue
+		}
+		return fmt.Errorf("limit %s: downgrade: %s", &rules[i], g.unknown(name))
+	}
+	return nil
 }
 
 // modelLeg is the leg of a configured model: those of its targets that can do

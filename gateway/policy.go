@@ -172,7 +172,7 @@ func (g *Gateway) CheckInput(x *Exchange, route *Route, site *Policy) error {
 		owner string
 		limit int64
 	}
-	for _, b := range []bound{{"the site", site.MaxInputTokens}, {"model '" + x.Model + "'", route.Policy.MaxInputTokens}} {
+	for _, b := range []bound{{"the site", site.MaxInputTokens}, {"model '" + route.Name + "'", route.Policy.MaxInputTokens}} {
 		if b.limit <= 0 {
 			continue
 		}

@@ -88,7 +88,7 @@ func TestCheckInput(t *testing.T) {
 			if c.target != "" {
 				x.Target.Model = c.target
 			}
-			c.route.Target = x.Target
+			c.route.Name, c.route.Target = x.Model, x.Target
 			err := g.CheckInput(x, &c.route, &c.site)
 			if c.message == "" {
 				if err != nil {

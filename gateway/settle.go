@@ -29,6 +29,7 @@ type Record struct {
 	Provider      string
 	UpstreamModel string
 	UpstreamID    string
+	Downgraded    string // the model that a limit turned it to
 	Stream        bool
 	Status        int
 	Error         string
@@ -99,6 +100,7 @@ func (x *Exchange) recordLocked() *Record {
 		Provider:      x.Target.Provider,
 		UpstreamModel: x.Target.Model,
 		UpstreamID:    x.outcome.UpstreamID,
+		Downgraded:    x.Downgraded,
 		Stream:        x.Stream,
 		Status:        x.outcome.Status,
 		FinishReason:  finish,

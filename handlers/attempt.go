@@ -84,8 +84,7 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 func (a *attempt) announce() {
 	c := a.call
 	h := c.out.w.Header()
-	setHeader(h, headerProvider, a.route.Target.Provider)
-	setHeader(h, headerModel, a.route.Target.Model)
+	c.nameTarget()
 	setHeader(h, headerAttempts, strconv.Itoa(c.x.Attempts))
 	if delete(h, headerDropped); a.dropped != "" {
 		setHeader(h, headerDropped, a.dropped)

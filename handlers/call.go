@@ -33,13 +33,10 @@ type call struct {
 
 	flight *inflight.Call
 
-	// trip is where the call's attempts go, pick and target are where the
-	// present one does, and alias is the configured name that the client's
-	// stands for; empty when it named a target itself.
-	trip   *gateway.Itinerary
-	pick   *gateway.Pick
+	// way is where the call's attempts go, and target where the present one
+	// does.
+	way    way
 	target *gateway.Route
-	alias  string
 
 	// caller is who asks; quota is what the call holds of limits, and cap the
 	// cap on generated tokens that they make necessary, 0 for none.
@@ -148,6 +145,9 @@ func (c *call) settle() {
 	if c.current != nil {
 		c.current.ended(c.outcome())
 	}
+	if c.way.pick != nil {
+		c.way.abandon() // unless an attempt was made on it
+	}
 	record := c.x.Settle()
 	if record != nil {
 		c.settleLimits(record)
@@ -193,8 +193,8 @@ func (c *call) finish(record *gateway.Record) {
 // modelLabel is the model as metrics name it: only configured names, so that
 // clients cannot make series.
 func (c *call) modelLabel() string {
-	if c.alias != "" {
-		return c.alias
+	if c.target != nil && c.target.Alias != "" {
+		return c.target.Alias
 	}
 	return telemetry.Other
 }

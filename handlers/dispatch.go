@@ -14,7 +14,11 @@ func (c *call) dispatch() (answer, error) {
 		c.out.expectStream(c.door)
 	}
 	c.upstreamStart = c.proxy.gateway.Now()
-	c.pulse.start(c, c.limits(c.target).Total)
+	total := c.limits(c.target).Total
+	if total > 0 {
+		total = max(total-c.x.Timings.Queue, time.Millisecond)
+	}
+	c.pulse.start(c, total)
 	for {
 		answer, err := c.try()
 		if err == nil || !c.next(err) {
@@ -25,7 +29,7 @@ func (c *call) dispatch() (answer, error) {
 
 // try makes one attempt at the target that was picked.
 func (c *call) try() (answer, error) {
-	a, err := c.attempt(c.pick)
+	a, err := c.attempt(c.way.pick)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func (c *call) next(err error) bool {
 		return false
 	}
 	failed := c.target
-	for pick := c.trip.Next(err); pick != nil; {
+	for pick := c.way.trip.Next(err); pick != nil; {
 		why := c.take(pick)
 		if why == nil && pick.Route.Target != failed.Target {
 			why = c.rebook()
@@ -56,7 +60,7 @@ func (c *call) next(err error) bool {
 			c.proxy.metrics.Fallback(pick.Reason, class.String())
 			return c.pause(pick.Pause)
 		}
-		pick = c.trip.Unfit(why)
+		pick = c.way.trip.Unfit(why)
 	}
 	c.target = failed
 	return false

@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
@@ -18,6 +19,8 @@ const (
 	headerProvider     = "X-Ai-Provider"
 	headerModel        = "X-Ai-Model"
 	headerAttempts     = "X-Ai-Attempts"
+	headerDowngraded   = "X-Ai-Downgraded"
+	headerQueue        = "X-Ai-Queue-Position"
 	headerInputTokens  = "X-Ai-Input-Tokens"
 	headerOutputTokens = "X-Ai-Output-Tokens"
 	headerCost         = "X-Ai-Cost-Usd"
@@ -58,6 +61,26 @@ func (c *call) identify() {
 
 // setHeader sets a header whose name is in canonical form already.
 func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
+
+// nameTarget says which model answers, and whether that is another than the one asked for.
+func (c *call) nameTarget() {
+	h := c.out.w.Header()
+	setHeader(h, headerProvider, c.x.Target.Provider)
+	setHeader(h, headerModel, c.x.Target.Model)
+	if c.x.Downgraded != "" {
+		setHeader(h, headerDowngraded, headerText(c.x.Model))
+	}
+}
+
+// headerText is text without what a header must not hold (RFC 9110, 5.5).
+func headerText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, text)
+}
 
 // upstreamIDs are the headers in which vendors name a request.
 var upstreamIDs = []string{"X-Request-Id", "Request-Id", "X-Amzn-Requestid", "Apim-Request-Id", "X-Generation-Id", "X-Ds-Trace-Id", "Mistral-Correlation-Id"}

@@ -38,6 +38,15 @@ func (Limit) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision implements caddy.Provisioner.
+func (l *Limit) Provision(ctx caddy.Context) error {
+	host, err := hostOf(ctx)
+	if err != nil {
+		return err
+	}
+	return host.Gateway().CheckDowngrades(l.Limits)
+}
+
 // Validate implements caddy.Validator.
 func (l *Limit) Validate() error {
 	if len(l.Limits) == 0 {
@@ -73,6 +82,7 @@ func (l *Limit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 
 // Interface guards.
 var (
+	_ caddy.Provisioner           = (*Limit)(nil)
 	_ caddy.Validator             = (*Limit)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Limit)(nil)
 )

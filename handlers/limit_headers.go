@@ -94,13 +94,21 @@ func (c *call) settledLimits(usage wire.Usage) {
 	c.setLimits(q.held)
 }
 
-// countDecisions counts what limits decided.
-func (c *call) countDecisions(r *limits.Reservation) {
+// countDecisions counts what limits decided; of a call that turns to another
+// model, only that.
+func (c *call) countDecisions(r *limits.Reservation, ok, turns bool) {
 	for i := range r.Claims {
 		decision := "allowed"
+		shadow := r.Claims[i].Rule.Shadow
 		switch {
-		case r.Decisions[i].Over && r.Claims[i].Rule.Shadow:
+		case turns && (shadow || !spent(r, i, ok)):
+			continue
+		case turns:
+			decision = "downgraded"
+		case r.Decisions[i].Over && shadow:
 			decision = "shadowed"
+		case shadow && spent(r, i, ok):
+			decision = "shadow_downgraded"
 		case r.Decisions[i].Over:
 			decision = "refused"
 		case r.Decisions[i].Degraded:

@@ -8,8 +8,9 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// refusal tells a client which limit it has met, and when to come back.
-func (c *call) refusal(r *limits.Reservation) error {
+// refusal tells a client which limit it has met, and when to come back; why is
+// what ended its wait for room, nil if it has not waited.
+func (c *call) refusal(r *limits.Reservation, why error) error {
 	i := r.Refused
 	claim, d := &r.Claims[i], &r.Decisions[i]
 	e := &gateway.Error{Kind: wire.KindRateLimit, Phase: "limit"}
@@ -18,6 +19,9 @@ func (c *call) refusal(r *limits.Reservation) error {
 	}
 	e.Message = fmt.Sprintf("the limit of %s is reached: %s; used %s, left %s, asked for %s",
 		c.quota.scopes[i], claim.Rule, quantity(claim.Rule, d.Used), quantity(claim.Rule, d.Remaining), quantity(claim.Rule, claim.Amount))
+	if why != nil {
+		e.Message += "; " + why.Error()
+	}
 	switch wait := r.Wait(); {
 	case wait == limits.Never:
 		e.NoRetry = true

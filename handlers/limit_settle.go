@@ -18,7 +18,7 @@ func (c *call) renewLeases() {
 	q := &c.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.held == nil {
+	if q.held == nil || q.renew == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), renewEvery)
@@ -27,21 +27,32 @@ func (c *call) renewLeases() {
 	q.renew.Reset(renewEvery)
 }
 
-// settleLimits gives back what was not used, or notes the debt.
+// settleLimits gives back what was not used, or notes the debt, and tells those
+// who wait.
 func (c *call) settleLimits(record *gateway.Record) {
+	if r := c.release(record); r != nil {
+		c.wakeQueues(r)
+		reservations.Put(r)
+	}
+}
+
+// release settles what is held, nil for nothing: as record says, or, without
+// one, as if it had not been asked for.
+func (c *call) release(record *gateway.Record) *limits.Reservation {
 	q := &c.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := q.held
 	if r == nil {
-		return
+		return nil
 	}
 	q.held = nil
 	if q.renew != nil {
 		q.renew.Stop()
+		q.renew = nil
 	}
 	actual := make([]int64, len(r.Claims))
-	if record.UsageSource != gateway.SourceNone {
+	if record != nil && record.UsageSource != gateway.SourceNone {
 		for i := range r.Claims {
 			actual[i] = used(r.Claims[i].Rule, record)
 		}
@@ -51,12 +62,12 @@ func (c *call) settleLimits(record *gateway.Record) {
 	if err := q.store.Settle(ctx, r, actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
 		c.proxy.logger.Warn("settling limits: " + err.Error())
 	}
-	reservations.Put(r)
 	if c.allowance != nil {
 		if err := c.allowance.release(ctx); err != nil && !errors.Is(err, limits.ErrUnavailable) {
 			c.proxy.logger.Warn("settling limits: " + err.Error())
 		}
 	}
+	return r
 }
 
 // settleTime bounds the wait for a store at a request's end. The store goes on

@@ -53,6 +53,13 @@ func (o *output) expectStream(door wire.Door) {
 	o.stream, o.door = o.array == nil, door
 }
 
+// started reports whether headers are out.
+func (o *output) started() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.status != 0
+}
+
 // claim ends heartbeats, so that an answer that is no stream can be sent, and
 // reports whether one has opened a stream already.
 func (o *output) claim() (started bool) {

@@ -15,6 +15,7 @@ import (
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/prices"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 	"github.com/weirproxy/weir/wire"
@@ -37,6 +38,9 @@ type Host interface {
 	// Rules are the configuration's own limits, LimitStore where all are counted.
 	Rules() *gateway.Rules
 	LimitStore() limits.Store
+
+	// Queues are where requests wait for room under limits.
+	Queues() *queue.Set
 
 	// Price is what a target costs, nil if that is not known; UnpricedPolicy
 	// says what then becomes of callers under a limit in usd.
@@ -147,6 +151,7 @@ type Proxy struct {
 	auth     Auth
 	rules    *gateway.Rules
 	limits   limits.Store
+	queues   *queue.Set
 	gateway  *gateway.Gateway
 	metrics  *telemetry.Metrics
 	tokens   *tokens.Counter
@@ -185,7 +190,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 		return err
 	}
 	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
-	p.rules, p.limits = host.Rules(), host.LimitStore()
+	p.rules, p.limits, p.queues = host.Rules(), host.LimitStore(), host.Queues()
 	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)

@@ -1,7 +1,7 @@
 package handlers
 
 import (
-	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -23,39 +23,91 @@ type quota struct {
 	renew  *time.Timer
 	need   need     // what held rests on
 	scopes []string // parallel to held.Claims: whose limit it is, for messages
+
+	// left are the ways that the call has turned away from, freed the counters
+	// in which it gave room back.
+	left  []way
+	freed []string
+}
+
+// manner is how room is asked for.
+type manner struct {
+	// direct does not go behind those who wait: the call has given up room of
+	// its own just now. once does not wait. settled turns to no other model.
+	direct, once, settled bool
 }
 
 // reserve takes room under all limits at once, or under none, before any
-// provider is paid: the prompt's tokens and the cap on the answer's, which is
-// written into the call if the client named none.
+// provider is paid. Where a limit is nearly spent and names another model, the
+// call goes there, if it may use that and finds room for it; else its own model
+// is used for as long as there is room.
 func (c *call) reserve() error {
+	arrived := c.proxy.gateway.Now()
+	home, m := c.way, manner{}
+	defer c.wakeFreed()
+	defer c.abandonLeft()
+	for {
+		other, err := c.book(arrived, m)
+		switch {
+		case other != nil:
+			if err == nil {
+				c.giveBack()
+				home, m = c.way, manner{direct: true, once: true}
+			}
+			c.quota.left = append(c.quota.left, c.way)
+			c.turn(*other)
+		case err == nil || c.way == home || c.out.started():
+			return err
+		default:
+			c.quota.left = append(c.quota.left, c.way)
+			c.turn(home)
+			m = manner{direct: m.direct, settled: true}
+		}
+	}
+}
+
+// book takes room for the call to its target: the prompt's tokens and the cap
+// on the answer's, which is written into the call if the client named none. other
+// is the model that a limit would rather have it go to; the room is
+// taken nevertheless if err is nil.
+func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 	start := c.proxy.gateway.Now()
 	r := reservations.Get().(*limits.Reservation)
 	r.Reset()
 	q := &c.quota
-	q.scopes = q.scopes[:0]
+	q.scopes, c.cap = q.scopes[:0], 0
 	if err := c.claim(r); err != nil || len(r.Claims) == 0 {
 		reservations.Put(r)
-		return err
+		return nil, err
 	}
-	ok, err := c.queueFor(r, start)
+	queued := c.x.Timings.Queue
+	ok, why, err := c.takeRoom(r, arrived, m)
+	c.x.Update(func() { c.x.Timings.Limit += c.proxy.gateway.Now().Sub(start) - (c.x.Timings.Queue - queued) })
 	if err != nil {
 		reservations.Put(r)
 		if cause := c.cause(); cause != nil {
-			return cause
+			return nil, cause
 		}
-		return &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "limits cannot be checked at the moment", Cause: err}
+		var told *gateway.Error
+		if errors.As(err, &told) {
+			return nil, told
+		}
+		return nil, &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "limits cannot be checked at the moment", Cause: err}
 	}
-	c.x.Update(func() { c.x.Timings.Limit = c.proxy.gateway.Now().Sub(start) })
-	c.countDecisions(r)
-	c.setLimits(r)
+	if !m.settled && why == nil {
+		other = c.otherModel(r, ok)
+	}
+	c.countDecisions(r, ok, other != nil)
+	if other == nil {
+		c.setLimits(r)
+	}
 	if !ok {
-		refusal := c.refusal(r)
+		err = c.refusal(r, why)
 		reservations.Put(r)
-		return refusal
+		return other, err
 	}
 	c.hold(r)
-	return nil
+	return other, nil
 }
 
 // hold keeps r until the call settles, and its leases from running out.
@@ -77,22 +129,16 @@ func (c *call) hold(r *limits.Reservation) {
 // has been made, and what it has used is charged.
 func (c *call) rebook() error {
 	q := &c.quota
-	q.mu.Lock()
-	was := q.held
-	q.held = nil
-	if q.renew != nil {
-		q.renew.Stop()
-	}
-	q.mu.Unlock()
 	scopes := append([]string(nil), q.scopes...)
-	if was != nil {
-		ctx, cancel := context.WithTimeout(c.ctx, settleTime)
-		defer cancel()
-		_ = q.store.Settle(ctx, was, make([]int64, len(was.Claims)))
-	}
-	err := c.reserve()
-	if err == nil || was == nil {
+	was := c.release(nil)
+	_, err := c.book(c.proxy.gateway.Now(), manner{direct: true, once: true, settled: true})
+	if was == nil {
 		return err
+	}
+	if err == nil {
+		c.wakeQueues(was)
+		reservations.Put(was)
+		return nil
 	}
 	was.Force = true
 	if ok, again := q.store.Reserve(c.ctx, was); ok && again == nil {
@@ -101,41 +147,6 @@ func (c *call) rebook() error {
 	}
 	return err
 }
-
-// queueFor reserves, and where the limit in the way has a queue, waits for room
-// as long as that allows. Waiting calls keep no order among each other.
-func (c *call) queueFor(r *limits.Reservation, start time.Time) (bool, error) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	<-timer.C
-	for {
-		ok, err := c.quota.store.Reserve(c.ctx, r)
-		if ok || err != nil || r.Refused < 0 {
-			return ok, err
-		}
-		rest := r.Claims[r.Refused].Rule.Queue - c.proxy.gateway.Now().Sub(start)
-		wait := r.Wait()
-		if wait == limits.Never || rest <= 0 {
-			return false, nil
-		}
-		if r.Claims[r.Refused].Rule.Unit == limits.Concurrency {
-			wait = min(wait, queuePoll) // a place may come free at any moment
-		}
-		if wait > rest {
-			return false, nil
-		}
-		timer.Reset(max(wait, time.Millisecond))
-		select {
-		case <-timer.C:
-		case <-c.ctx.Done():
-			return false, limits.ErrUnavailable
-		}
-	}
-}
-
-// queuePoll is how often a waiting call looks for a place under a limit on
-// concurrency.
-const queuePoll = 25 * time.Millisecond
 
 // claim adds what is asked of every rule that the call falls under.
 func (c *call) claim(r *limits.Reservation) error {

@@ -18,27 +18,53 @@ func (c *call) resolve() error {
 	if err != nil {
 		return err
 	}
-	c.trip = trip
 	pick, err := trip.First()
 	if err != nil {
 		return err
 	}
-	c.alias = pick.Route.Alias
-	if err := c.take(pick); err != nil {
+	c.turn(way{trip, pick})
+	if err := c.permitted(); err != nil {
 		return c.elsewhere(err)
 	}
 	return nil
+}
+
+// way is where a call goes: its itinerary, and the present pick of that.
+type way struct {
+	trip *gateway.Itinerary
+	pick *gateway.Pick
+}
+
+// abandon gives up a way on which nothing has been sent.
+func (w way) abandon() { w.pick.Health.End(health.Result{Class: health.Abandoned}) }
+
+// turn makes w the way of the call.
+func (c *call) turn(w way) {
+	c.way, c.target = w, w.pick.Route
+	price := c.priceOf(c.target.Target)
+	c.x.Update(func() {
+		c.x.Target, c.x.Price, c.x.Downgraded = c.target.Target, price, ""
+		if name := w.trip.Model(); name != c.x.Model {
+			c.x.Downgraded = name
+		}
+	})
+}
+
+// take makes pick the target of the call, if its rules allow the request.
+func (c *call) take(pick *gateway.Pick) error {
+	c.turn(way{c.way.trip, pick})
+	return c.permitted()
 }
 
 // elsewhere looks for a target that a prompt fits which was too long for the
 // first; all other faults of a request are told at once.
 func (c *call) elsewhere(err error) error {
 	class, ok := gateway.Classify(err)
-	c.pick.Health.End(health.Result{Class: health.Abandoned})
+	c.way.abandon()
 	if !ok || class != gateway.ClassContextLength {
 		return err
 	}
-	for pick := c.trip.Next(err); pick != nil; pick = c.trip.Unfit(err) {
+	for pick := c.way.trip.Next(err); pick != nil; pick = c.way.trip.Unfit(err) {
 		if c.take(pick) == nil {
 			return nil
 		}
@@ -46,25 +72,23 @@ func (c *call) elsewhere(err error) error {
 	return err
 }
 
-// take makes pick the target of the call, if its rules allow the request.
-func (c *call) take(pick *gateway.Pick) error {
-	route := pick.Route
-	c.pick, c.target = pick, route
-	price := c.priceOf(route.Target)
-	c.x.Update(func() { c.x.Target, c.x.Price = route.Target, price })
+// permitted refuses a call that its key, its model or the site does not allow
+// to go to its target.
+func (c *call) permitted() error {
 	if err := c.permit(); err != nil {
 		return err
 	}
+	name := "model '" + c.target.Name + "'"
 	if c.form != nil {
-		return route.Policy.Check("model '"+route.Name+"'", &c.x.Envelope)
+		return c.target.Policy.Check(name, &c.x.Envelope)
 	}
 	if err := c.requireCap(); err != nil {
 		return err
 	}
-	if err := route.Policy.Check("model '"+route.Name+"'", &c.x.Envelope); err != nil {
+	if err := c.target.Policy.Check(name, &c.x.Envelope); err != nil {
 		return err
 	}
-	return c.proxy.gateway.CheckInput(c.x, route, &c.proxy.policy)
+	return c.proxy.gateway.CheckInput(c.x, c.target, &c.proxy.policy)
 }
 
 // permit refuses a model that the caller's key may not use. It is asked anew

@@ -33,7 +33,8 @@ var layers = []struct {
 	{"/gateway", []string{"/gateway/*", "/wire", "/internal/typo"}},
 	{"/gateway/balance", nil},
 	{"/gateway/health", nil},
-	{"/gateway/keys", nil},
+	{"/gateway/keys", []string{"/gateway/queue"}},
+	{"/gateway/queue", []string{"/internal/typo"}},
 	{"/gateway/prices", []string{"/wire"}},
 	{"/gateway/limits*", []string{"/gateway/limits*", "/internal/typo"}},
 	{"/internal/needtest", nil},
@@ -42,7 +43,7 @@ var layers = []struct {
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
 	{"/internal/upstream", []string{"/gateway", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
-	{"/internal/cli", []string{"/records/ledger", "/gateway/health", "/gateway/keys", "/gateway/prices", "/tokenizer", "/internal/typo"}},
+	{"/internal/cli", []string{"/records/ledger", "/gateway/health", "/gateway/keys", "/gateway/prices", "/gateway/queue", "/tokenizer", "/internal/typo"}},
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},
 	{"/policies", []string{"/gateway/balance", "/internal/*"}},

@@ -225,6 +225,7 @@ var metricLabels = map[string]string{
 	"caddy_ai_tokens_total":                       "direction,source",
 	"caddy_ai_in_flight":                          "",
 	"caddy_ai_breaker_open":                       "model,provider",
+	"caddy_ai_queue_depth":                        "",
 	"caddy_ai_cost_usd_total":                     "",
 	"caddy_ai_unpriced_total":                     "",
 	"caddy_ai_limit_decisions_total":              "decision,unit",

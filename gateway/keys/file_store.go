@@ -60,7 +60,7 @@ func pick(list []Key, ref string) (*Key, error) {
 func (f *File) Create(ctx context.Context, draft Draft) (key Key, secret string, err error) {
 	key = Key{
 		Name: draft.Name, Models: draft.Models, Limits: draft.Limits, Expires: draft.Expires, Disabled: draft.Disabled,
-		User: draft.User, Team: draft.Team, Tags: draft.Tags, Metadata: draft.Metadata, Created: f.now().UTC(),
+		User: draft.User, Team: draft.Team, Tags: draft.Tags, Metadata: draft.Metadata, Priority: draft.Priority, Created: f.now().UTC(),
 	}
 	key = key.Clone()
 	if err := key.validate(); err != nil {

@@ -107,6 +107,13 @@ func TestFileLifeOfAKey(t *testing.T) {
 		t.Fatalf("update: %+v, %v", changed, err)
 	}
 	accepted("enabled", third, nil)
+	if changed, err = here.Update(ctx, "ci", Change{Priority: Some("batch")}); err != nil || changed.Priority != "batch" {
+		t.Fatalf("update: %+v, %v", changed, err)
+	}
+	var invalid *Invalid
+	if _, err := here.Update(ctx, "ci", Change{Priority: Some("bach")}); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "did you mean 'batch'?") {
+		t.Fatal(err)
+	}
 
 	if err := here.Revoke(ctx, "ci"); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/weirproxy/weir/gateway/queue"
 )
 
 // Key is a virtual key. A key that a [Set] hands out is shared: it must not
@@ -47,6 +49,10 @@ type Key struct {
 	Team     string            `json:"team,omitempty"`
 	Tags     []string          `json:"tags,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+
+	// Priority is the class in which its requests wait for room, one of
+	// queue.Classes; empty for normal.
+	Priority string `json:"priority,omitempty"`
 
 	// Anonymous makes this the key of requests that bring no credential. It
 	// has no hash, and a set has one such key at most.
@@ -136,6 +142,9 @@ func (k *Key) validate() error {
 		return wrap(fmt.Errorf("more than %d models, limits or tags", maxItems))
 	case len(k.Metadata) > maxMetadata:
 		return wrap(fmt.Errorf("more than %d items of metadata", maxMetadata))
+	}
+	if _, err := queue.ParseClass(k.Priority); err != nil {
+		return wrap(err)
 	}
 	for _, p := range k.Models {
 		if err := CheckPattern(p); err != nil {

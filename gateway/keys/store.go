@@ -50,6 +50,7 @@ type Draft struct {
 	Team     string            `json:"team,omitempty"`
 	Tags     []string          `json:"tags,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+	Priority string            `json:"priority,omitempty"`
 }
 
 // Optional is a member of a change: absent, or a new value, null being none.
@@ -92,6 +93,7 @@ type Change struct {
 	Team     Optional[string]            `json:"team,omitzero"`
 	Tags     Optional[[]string]          `json:"tags,omitzero"`
 	Metadata Optional[map[string]string] `json:"metadata,omitzero"`
+	Priority Optional[string]            `json:"priority,omitzero"`
 }
 
 func (c *Change) apply(to *Key) {
@@ -103,6 +105,7 @@ func (c *Change) apply(to *Key) {
 	c.Team.apply(&to.Team)
 	c.Tags.apply(&to.Tags)
 	c.Metadata.apply(&to.Metadata)
+	c.Priority.apply(&to.Priority)
 }
 
 // managed is the store of a gateway: it lists every key of the set and lets

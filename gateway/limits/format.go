@@ -27,6 +27,15 @@ func (r *Rule) String() string {
 	}
 	if r.Queue != 0 {
 		words = append(words, "queue", formatDuration(r.Queue))
+		if r.QueueLength != 0 {
+			words = append(words, strconv.Itoa(r.QueueLength))
+		}
+	}
+	if r.Downgrade != "" {
+		words = append(words, "downgrade", r.Downgrade)
+		if r.DowngradeAt != defaultDowngradeAt {
+			words = append(words, strconv.Itoa(r.DowngradeAt))
+		}
 	}
 	if r.Shadow {
 		words = append(words, "shadow")

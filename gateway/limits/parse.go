@@ -3,6 +3,7 @@ package limits
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 //	on_store_error local|allow|deny    default local
 //	on_exceed finish|cut               a stream that exceeds it; default finish.
 //	                                   For tokens, output_tokens and usd
-//	queue 5s                           wait so long for room
+//	queue 5s [100]                     wait so long for room, so many at most
+//	downgrade MODEL [90]               go to MODEL from so many percent on
 //	shadow                             count, never refuse
 func Parse(args []string) (Rule, error) {
 	var r Rule
@@ -104,7 +106,7 @@ func (r *Rule) parseWindow(text string) error {
 }
 
 var (
-	optionNames = []string{"zone", "on_store_error", "on_exceed", "queue", "shadow"}
+	optionNames = []string{"zone", "on_store_error", "on_exceed", "queue", "downgrade", "shadow"}
 	policyNames = []string{"local", "allow", "deny"}
 	exceedNames = []string{"finish", "cut"}
 )
@@ -131,8 +133,41 @@ func (r *Rule) parseOptions(args []string) error {
 			return err
 		}
 		args = args[1:]
+		// Some options have a number too; none begins with a digit.
+		if len(args) > 0 && args[0] != "" && args[0][0] >= '0' && args[0][0] <= '9' {
+			if err := r.setNumber(option, args[0]); err != nil {
+				return fmt.Errorf("%s: %w", option, err)
+			}
+			args = args[1:]
+		}
 	}
 	return nil
+}
+
+// What the numbers of options may be.
+const (
+	maxQueueLength     = 10_000
+	defaultDowngradeAt = 90
+)
+
+// setNumber reads the number behind an option's value.
+func (r *Rule) setNumber(option, text string) (err error) {
+	number := func(what, text string, most int) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			return 0, fmt.Errorf("'%s' is no %s; want 1 to %d", text, what, most)
+		}
+		return n, nil
+	}
+	switch option {
+	case "queue":
+		r.QueueLength, err = number("number of waiting requests", text, maxQueueLength)
+	case "downgrade":
+		r.DowngradeAt, err = number("percentage", strings.TrimSuffix(text, "%"), 100)
+	default:
+		err = fmt.Errorf("takes one value, but has '%s' too", text)
+	}
+	return err
 }
 
 func (r *Rule) setOption(option, value string) (err error) {
@@ -152,6 +187,11 @@ func (r *Rule) setOption(option, value string) (err error) {
 			return fmt.Errorf("queue: '%s' is no duration; write for example 5s", value)
 		}
 		r.Queue = d
+	case "downgrade":
+		if strings.Contains(value, "*") {
+			return fmt.Errorf("downgrade: '%s' is a pattern; name one model", value)
+		}
+		r.Downgrade, r.DowngradeAt = value, defaultDowngradeAt
 	case "on_store_error":
 		n, err = choose(option, value, policyNames)
 		r.OnStoreError = OnStoreError(n)

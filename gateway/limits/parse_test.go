@@ -47,6 +47,16 @@ func TestParse(t *testing.T) {
 		{text: "usd 0.000000001 1w", want: Rule{Unit: USD, Amount: 1, Calendar: Week, Zone: time.UTC}, id: "usd/1w@UTC"},
 		{text: "concurrency 8", want: Rule{Unit: Concurrency, Amount: 8}, id: "concurrency"},
 		{text: "concurrency 8 shadow queue 5s", want: Rule{Unit: Concurrency, Amount: 8, Shadow: true, Queue: 5 * time.Second}, id: "concurrency", again: "concurrency 8 queue 5s shadow"},
+		{text: "requests 1 1s queue 5s 250", want: Rule{Unit: Requests, Amount: 1, Window: time.Second, Queue: 5 * time.Second, QueueLength: 250}, id: "requests/1s"},
+		{text: "usd 5 1M downgrade mini", want: Rule{Unit: USD, Amount: 5 * Dollar, Calendar: Month, Zone: time.UTC, Downgrade: "mini", DowngradeAt: 90}, id: "usd/1M@UTC"},
+		{text: "usd 5 1M downgrade openai/gpt-4o-mini 90%", want: Rule{Unit: USD, Amount: 5 * Dollar, Calendar: Month, Zone: time.UTC, Downgrade: "openai/gpt-4o-mini", DowngradeAt: 90}, id: "usd/1M@UTC", again: "usd 5 1M downgrade openai/gpt-4o-mini"},
+		{
+			text: "usd 5 1M shadow downgrade 4 75 queue 1s 7",
+			want: Rule{
+				Unit: USD, Amount: 5 * Dollar, Calendar: Month, Zone: time.UTC, Queue: time.Second, QueueLength: 7,
+				Downgrade: "4", DowngradeAt: 75, Shadow: true,
+			}, id: "usd/1M@UTC", again: "usd 5 1M queue 1s 7 downgrade 4 75 shadow",
+		},
 		{
 			text: "usd 5 1w zone Europe/Kyiv on_store_error deny queue 2m shadow",
 			want: Rule{
@@ -126,6 +136,17 @@ func TestParseErrors(t *testing.T) {
 		{"usd 5 1M zone", "zone: its value is missing"},
 		{"usd 5 1M shadow shadow", "shadow is given twice"},
 		{"usd 5 1M queue soon", "queue: 'soon' is no duration"},
+		{"usd 5 1M queue 1s 0", "queue: '0' is no number of waiting requests; want 1 to 10000"},
+		{"usd 5 1M queue 1s 10001", "want 1 to 10000"},
+		{"usd 5 1M queue 1s 5 6", "unknown word '6'"},
+		{"usd 5 1M queue 1s queue 1s", "queue is given twice"},
+		{"usd 5 1M downgrade", "downgrade: its value is missing"},
+		{"usd 5 1M downgrade mini 0", "'0' is no percentage; want 1 to 100"},
+		{"usd 5 1M downgrade mini 101", "'101' is no percentage"},
+		{"usd 5 1M downgrade mini 90.5", "'90.5' is no percentage"},
+		{"usd 5 1M downgrade gpt-*", "'gpt-*' is a pattern; name one model"},
+		{"usd 5 1M downgrad mini", "did you mean 'downgrade'?"},
+		{"usd 5 1M on_store_error deny 5", "takes one value, but has '5' too"},
 		{"usd 5 1M on_store_eror deny", "did you mean 'on_store_error'?"},
 		{"usd 5 1M on_store_error alow", "did you mean 'allow'?"},
 		{"usd 5 1M on_exced cut", "did you mean 'on_exceed'?"},
@@ -219,6 +240,35 @@ func TestPeriodsJoin(t *testing.T) {
 	}
 }
 
+// TestNearly says from which use on a rule's other model is used.
+func TestNearly(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		used int64
+		want bool
+	}{
+		{"tokens 1000 1h downgrade m", 899, false},
+		{"tokens 1000 1h downgrade m", 900, true},
+		{"tokens 1000 1h downgrade m", 5000, true},
+		{"tokens 1000 1h downgrade m 100", 999, false},
+		{"tokens 1000 1h downgrade m 100", 1000, true},
+		{"tokens 3 1h downgrade m 50", 1, false},
+		{"tokens 3 1h downgrade m 50", 2, true},
+		{"tokens 0 1h downgrade m", 0, true},
+		{"tokens 9007199254740991 1h downgrade m 99", MaxAmount, true},
+		{"tokens 9007199254740991 1h downgrade m 99", MaxAmount / 100 * 98, false},
+		{"tokens 1000 1h", 5000, false},
+	} {
+		r, err := Parse(strings.Fields(c.rule))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Nearly(c.used); got != c.want {
+			t.Errorf("%s: %d used: %v", c.rule, c.used, got)
+		}
+	}
+}
+
 func TestAmounts(t *testing.T) {
 	const most = int64(1<<63 - 1)
 	for _, c := range []struct{ got, want int64 }{
@@ -244,7 +294,7 @@ func TestAmounts(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"requests 60 1m", "usd 0.50 1M zone Europe/Kyiv shadow", "tokens 1.5M 1h30m queue 5s", "concurrency 8 queue 1s", "usd 1 168h"} {
+	for _, seed := range []string{"requests 60 1m", "usd 0.50 1M zone Europe/Kyiv shadow", "tokens 1.5M 1h30m queue 5s 20", "usd 5 1M downgrade m 80%", "concurrency 8 queue 1s", "usd 1 168h"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

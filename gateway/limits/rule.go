@@ -99,7 +99,20 @@ type Rule struct {
 	Shadow bool
 
 	// Queue is how long a request may wait for room; 0 refuses at once.
-	Queue time.Duration
+	// QueueLength is how many may wait; 0 is the queue's default.
+	Queue       time.Duration
+	QueueLength int
+
+	// Downgrade is the model that requests go to instead when DowngradeAt
+	// percent of the amount are used, or when there is no room; empty for none.
+	Downgrade   string
+	DowngradeAt int
+}
+
+// Nearly reports whether used is so much of the rule's amount that requests go
+// to the model of Downgrade.
+func (r *Rule) Nearly(used int64) bool {
+	return r.Downgrade != "" && clamp(used)*100 >= r.amount()*int64(r.DowngradeAt)
 }
 
 // Cuts reports whether a stream ends where the rule has no more room for it.

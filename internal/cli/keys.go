@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/queue"
 )
 
 // keysCLI is `caddy ai keys`: what its subcommands share.
@@ -119,6 +120,7 @@ func (c *keysCLI) newCommand() *cobra.Command {
 	flags.StringVar(&draft.Team, "team", "", "the team that owns the key")
 	flags.StringArrayVar(&draft.Tags, "tag", nil, "a tag; may be repeated")
 	flags.StringToStringVar(&draft.Metadata, "metadata", nil, "metadata, as name=value; may be repeated")
+	flags.StringVar(&draft.Priority, "priority", "", "the class in which its requests wait for room: "+strings.Join(queue.Classes, ", ")+" (default normal)")
 	c.jsonFlag(cmd)
 	return cmd
 }

@@ -69,7 +69,7 @@ func TestKeys(t *testing.T) {
 				return out
 			}
 			secret := strings.TrimSpace(good("new", "ci", "--model", "chat", "--model", "openai/*", "--limit", "requests 60 1m",
-				"--limit", "usd 25 30d", "--expires", "30d", "--user", "ann", "--team", "platform", "--tag", "x", "--metadata", "a=b"))
+				"--limit", "usd 25 30d", "--expires", "30d", "--user", "ann", "--team", "platform", "--priority", "high", "--tag", "x", "--metadata", "a=b"))
 			id, ok, err := keys.ParseID(secret)
 			if !ok || err != nil {
 				t.Fatalf("secret %q: %v", secret, err)
@@ -82,7 +82,7 @@ func TestKeys(t *testing.T) {
 			}
 			var key keys.Key
 			shown := good("show", id)
-			if err := json.Unmarshal([]byte(shown), &key); err != nil || key.Metadata["a"] != "b" || key.Name != "ci" || strings.Contains(shown, "hmac") {
+			if err := json.Unmarshal([]byte(shown), &key); err != nil || key.Metadata["a"] != "b" || key.Priority != "high" || key.Name != "ci" || strings.Contains(shown, "hmac") {
 				t.Errorf("shown: %s, %v", shown, err)
 			}
 			var issued keys.Issued

@@ -30,6 +30,7 @@ type Metrics struct {
 	overhead     *prometheus.HistogramVec
 	tokens       *prometheus.CounterVec
 	inFlight     prometheus.Gauge
+	queued       prometheus.Gauge
 	attempts     *prometheus.CounterVec
 	fallbacks    *prometheus.CounterVec
 	cost         prometheus.Counter
@@ -79,6 +80,9 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "in_flight", Help: "Requests being served.",
 		}),
+		queued: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "ai", Name: "queue_depth", Help: "Requests that wait for room under a limit.",
+		}),
 		cost: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "cost_usd_total", Help: "What requests cost, in US dollars.",
 		}),
@@ -102,7 +106,7 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
 	for _, c := range append([]prometheus.Collector{
-		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.attempts, m.fallbacks, m.cost, m.unpriced, m.limits, m.memo,
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.queued, m.attempts, m.fallbacks, m.cost, m.unpriced, m.limits, m.memo,
 	}, m.more...) {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
@@ -175,6 +179,9 @@ func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, 
 // Fallback counts an attempt after the first: kind is how its target was
 // chosen, reason the class of the failure before it.
 func (m *Metrics) Fallback(kind, reason string) { m.fallbacks.WithLabelValues(kind, reason).Inc() }
+
+// Queued counts requests into the queue of a limit, or out of it.
+func (m *Metrics) Queued(delta float64) { m.queued.Add(delta) }
 
 // Attempt counts one call to an upstream.
 func (m *Metrics) Attempt(provider string, res *http.Response, err error) {

@@ -63,6 +63,9 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if len(r.Dropped) > 0 {
 		zap.Strings("dropped", r.Dropped).AddTo(enc)
 	}
+	if r.Downgraded != "" {
+		enc.AddString("downgraded_to", r.Downgraded)
+	}
 	if r.UpstreamID != "" {
 		enc.AddString("upstream_request_id", r.UpstreamID)
 	}
