@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirproxy/weir/gateway/balance"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/wire"
 )
@@ -16,6 +17,13 @@ import (
 type pooled struct{ fake }
 
 func (*pooled) Accounts() []string { return []string{"k1", "k2"} }
+
+func (*pooled) AccountPolicy() any { return inOrder{} }
+
+// inOrder is a module of a policy.
+type inOrder struct{}
+
+func (inOrder) Policy() balance.Policy { return balance.First{} }
 
 // journey walks through an itinerary.
 type journey struct {

@@ -62,6 +62,7 @@ func TestCountsSurviveRegistries(t *testing.T) {
 	m.Attempt("up", &http.Response{StatusCode: 200}, nil)
 	want := map[string]float64{
 		"caddy_ai_in_flight":      1,
+		"caddy_ai_queue_depth":    0,
 		"caddy_ai_cost_usd_total": 0,
 		"caddy_ai_unpriced_total": 1,
 		"caddy_ai_requests_total dialect=openai model=chat provider=up status=200 stream=true": 1,
