@@ -41,8 +41,13 @@ type Step struct {
 	// where it has only one.
 	Account string
 
-	// Status is the upstream's, 0 when there was no answer.
-	Status int
+	// Skipped are targets that were passed over for this one, and why.
+	Skipped []string
+
+	// Status is the upstream's, 0 when there was no answer, and UpstreamID its
+	// own name for the request.
+	Status     int
+	UpstreamID string
 
 	// Reason is why the attempt was made: see the Reason constants.
 	Reason string
@@ -59,7 +64,7 @@ type Step struct {
 // Try begins an attempt at the exchange's target. What is sent is spent: from
 // here on an upstream may have begun to work. The exchange is charged for its
 // last attempt, or for the one that Choose names.
-func (x *Exchange) Try(account, reason string) *Attempt {
+func (x *Exchange) Try(p *Pick) *Attempt {
 	now := x.gateway.clock.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -69,12 +74,27 @@ func (x *Exchange) Try(account, reason string) *Attempt {
 	}
 	*a = Attempt{
 		Target: x.Target, Price: x.Price, exchange: x, accepted: true, seen: wire.Seen{Sequence: -1},
-		step: Step{Provider: x.Target.Provider, Model: x.Target.Model, Account: account, Reason: reason, Begun: now.Sub(x.Start)},
+		step: Step{Provider: x.Target.Provider, Model: x.Target.Model, Account: p.Name, Reason: p.Reason, Skipped: p.Skipped, Begun: now.Sub(x.Start)},
 	}
 	x.attempt = a
 	x.Attempts++
 	x.tried = append(x.tried, a)
 	return a
+}
+
+// Trail is what has become of the attempts so far.
+func (x *Exchange) Trail() []Step {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.trailLocked()
+}
+
+func (x *Exchange) trailLocked() []Step {
+	trail := make([]Step, len(x.tried))
+	for i, a := range x.tried {
+		trail[i] = a.step
+	}
+	return trail
 }
 
 // Choose makes a the attempt whose answer the client gets.
@@ -93,13 +113,29 @@ func (a *Attempt) Refused() {
 	a.exchange.mu.Unlock()
 }
 
-// Ended notes what became of the attempt.
+// Note writes something into the attempt's entry of the trail.
+func (a *Attempt) Note(note func(*Step)) {
+	a.exchange.mu.Lock()
+	note(&a.step)
+	a.exchange.mu.Unlock()
+}
+
+// Step is what has become of the attempt so far.
+func (a *Attempt) Step() Step {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	return a.step
+}
+
+// Ended notes what became of the attempt. Only the first call counts.
 func (a *Attempt) Ended(note func(*Step)) {
 	total := a.exchange.gateway.clock.Now().Sub(a.exchange.Start)
 	a.exchange.mu.Lock()
 	defer a.exchange.mu.Unlock()
-	note(&a.step)
-	a.step.Total = total - a.step.Begun
+	if a.step.Total == 0 {
+		note(&a.step)
+		a.step.Total = max(total-a.step.Begun, 1)
+	}
 }
 
 // Observe runs read, which looks at a piece of the answer, while no one else

@@ -112,9 +112,6 @@ type Outcome struct {
 
 	// BytesOut counts the body's bytes sent to the client.
 	BytesOut int64
-
-	// UpstreamID is the provider's own id of the request.
-	UpstreamID string
 }
 
 // Update changes what the exchange knows of itself; after its start, every

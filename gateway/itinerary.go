@@ -201,6 +201,17 @@ func (i *Itinerary) Elsewhere(reason string) *Pick {
 	return nil
 }
 
+// Return takes the last pick back, to which nothing was sent; to is the one
+// before.
+func (i *Itinerary) Return(to *Pick) {
+	i.last.Health.End(health.Result{Class: health.Abandoned})
+	i.last = to
+	i.calls--
+}
+
+// Failed notes that an attempt has failed beside which another is under way.
+func (i *Itinerary) Failed(p *Pick) { i.failed = append(i.failed, p.place()) }
+
 // again picks a target that has failed before, if the rules and its budget
 // allow it and the pause is worth it.
 func (i *Itinerary) again(err error) *Pick {

@@ -54,8 +54,15 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 	routes := make([]*Route, 0, len(l.routes))
 	for at, route := range l.routes {
 		view := i.gateway.Health.Look(health.Target(route.Target))
-		if view.State == health.Open || !i.callable(route, skip) {
+		fit, tried := i.callable(route, skip)
+		switch {
+		case tried: // what became of it is in the trail
+			continue
+		case view.State == health.Open:
 			i.note(route, view.State)
+			continue
+		case !fit:
+			i.note(route, "no account is fit")
 			continue
 		}
 		candidates = append(candidates, balance.Candidate{
@@ -90,16 +97,22 @@ func usable(v *health.AccountView, now time.Time) bool {
 	return (!v.Disabled || !now.Before(v.RetryAt)) && !now.Before(v.CoolUntil)
 }
 
-// callable reports whether the route has an account that can be used.
-func (i *Itinerary) callable(route *Route, skip func(*Route, string) bool) bool {
+// callable reports whether the route has an account that can be used, and
+// whether skip leaves out all of them.
+func (i *Itinerary) callable(route *Route, skip func(*Route, string) bool) (fit, skipped bool) {
 	now := i.gateway.Now()
+	skipped = true
 	for _, name := range route.pool.names {
+		if skip(route, name) {
+			continue
+		}
+		skipped = false
 		v := i.gateway.Health.Account(route.Target.Provider, name, route.Target.Model)
-		if usable(&v, now) && !skip(route, name) {
-			return true
+		if usable(&v, now) {
+			return true, false
 		}
 	}
-	return false
+	return false, skipped
 }
 
 // headroom is the most that is left of any account's learned quota.

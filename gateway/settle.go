@@ -81,9 +81,9 @@ func (x *Exchange) Settle() *Record {
 }
 
 func (x *Exchange) recordLocked() *Record {
-	usage, source, finish, cut := wire.Usage{}, SourceNone, "", ""
+	usage, source, finish, cut, id := wire.Usage{}, SourceNone, "", "", ""
 	if a := x.attempt; a != nil {
-		cut = a.cut
+		cut, id = a.cut, a.step.UpstreamID
 		usage, source = a.usageLocked(x.outcome.Err == nil && !x.outcome.ClientGone)
 		finish = a.seen.Finish
 	}
@@ -99,7 +99,7 @@ func (x *Exchange) recordLocked() *Record {
 		Model:         x.Model,
 		Provider:      x.Target.Provider,
 		UpstreamModel: x.Target.Model,
-		UpstreamID:    x.outcome.UpstreamID,
+		UpstreamID:    id,
 		Downgraded:    x.Downgraded,
 		Stream:        x.Stream,
 		Status:        x.outcome.Status,
@@ -114,9 +114,8 @@ func (x *Exchange) recordLocked() *Record {
 		Timings:       x.Timings,
 	}
 	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
-	record.Trail = make([]Step, len(x.tried))
-	for i, a := range x.tried {
-		record.Trail[i] = a.step
+	record.Trail = x.trailLocked()
+	for _, a := range x.tried {
 		if a != x.attempt && a.Price != nil {
 			wasted, _ := a.usageLocked(false)
 			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)

@@ -32,7 +32,7 @@ func see(x *Exchange, usage *wire.Usage, text, finish string) {
 	a := x.attempt
 	x.mu.Unlock()
 	if a == nil {
-		a = x.Try("", "")
+		a = x.Try(&Pick{})
 	}
 	_, _ = a.Observe(func(seen *wire.Seen) (wire.Class, error) {
 		if usage != nil {
@@ -58,21 +58,21 @@ func TestUsage(t *testing.T) {
 		want   wire.Usage
 		source string
 	}{
-		{"reported and complete", wire.Chat, func(x *Exchange) { x.Try("", ""); see(x, report, "abcdefgh", "stop") }, nil, *report, SourceProvider},
-		{"reported, without text", wire.Embeddings, func(x *Exchange) { x.Try("", ""); see(x, report, "", "") }, nil, *report, SourceProvider},
+		{"reported and complete", wire.Chat, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "abcdefgh", "stop") }, nil, *report, SourceProvider},
+		{"reported, without text", wire.Embeddings, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "", "") }, nil, *report, SourceProvider},
 		{"the last report wins", wire.Chat, func(x *Exchange) { see(x, &wire.Usage{Input: 99, Output: 99}, "a", ""); see(x, report, "b", "stop") }, nil, *report, SourceProvider},
-		{"reported early, cut late", wire.Messages, func(x *Exchange) { x.Try("", ""); see(x, report, "abcdefgh", "") }, broken, wire.Usage{Input: 7, Output: 8, CacheRead: 3}, SourceEstimated},
-		{"reported early, client gone", wire.Messages, func(x *Exchange) { x.Try("", ""); see(x, report, "abcdefgh", "") }, gone, wire.Usage{Input: 7, Output: 8, CacheRead: 3}, SourceEstimated},
-		{"reported at the end, then cut", wire.Chat, func(x *Exchange) { x.Try("", ""); see(x, report, "abcdefgh", "stop") }, broken, *report, SourceProvider},
-		{"a report ahead of the text", wire.Chat, func(x *Exchange) { x.Try("", ""); see(x, &wire.Usage{Input: 7, Output: 50}, "abc", "") }, broken, wire.Usage{Input: 7, Output: 50}, SourceProvider},
-		{"responses still in progress", wire.Responses, func(x *Exchange) { x.Try("", ""); see(x, report, "abcdefgh", "in_progress") }, broken, wire.Usage{Input: 7, Output: 8, CacheRead: 3}, SourceEstimated},
-		{"complete, without a report", wire.Chat, func(x *Exchange) { x.Try("", ""); see(x, nil, "abcd", "stop") }, nil, wire.Usage{Input: prompt, Output: 4}, SourceEstimated},
-		{"cut, without a report", wire.Chat, func(x *Exchange) { x.Try("", ""); see(x, nil, "abcd", "") }, broken, wire.Usage{Input: prompt, Output: 4}, SourceEstimated},
-		{"cut before any text", wire.Chat, func(x *Exchange) { x.Try("", "") }, broken, wire.Usage{Input: prompt}, SourceEstimated},
-		{"client gone before the answer", wire.Chat, func(x *Exchange) { x.Try("", "") }, gone, wire.Usage{Input: prompt}, SourceEstimated},
+		{"reported early, cut late", wire.Messages, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "abcdefgh", "") }, broken, wire.Usage{Input: 7, Output: 8, CacheRead: 3}, SourceEstimated},
+		{"reported early, client gone", wire.Messages, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "abcdefgh", "") }, gone, wire.Usage{Input: 7, Output: 8, CacheRead: 3}, SourceEstimated},
+		{"reported at the end, then cut", wire.Chat, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "abcdefgh", "stop") }, broken, *report, SourceProvider},
+		{"a report ahead of the text", wire.Chat, func(x *Exchange) { x.Try(&Pick{}); see(x, &wire.Usage{Input: 7, Output: 50}, "abc", "") }, broken, wire.Usage{Input: 7, Output: 50}, SourceProvider},
+		{"responses still in progress", wire.Responses, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "abcdefgh", "in_progress") }, broken, wire.Usage{Input: 7, Output: 8, CacheRead: 3}, SourceEstimated},
+		{"complete, without a report", wire.Chat, func(x *Exchange) { x.Try(&Pick{}); see(x, nil, "abcd", "stop") }, nil, wire.Usage{Input: prompt, Output: 4}, SourceEstimated},
+		{"cut, without a report", wire.Chat, func(x *Exchange) { x.Try(&Pick{}); see(x, nil, "abcd", "") }, broken, wire.Usage{Input: prompt, Output: 4}, SourceEstimated},
+		{"cut before any text", wire.Chat, func(x *Exchange) { x.Try(&Pick{}) }, broken, wire.Usage{Input: prompt}, SourceEstimated},
+		{"client gone before the answer", wire.Chat, func(x *Exchange) { x.Try(&Pick{}) }, gone, wire.Usage{Input: prompt}, SourceEstimated},
 		{"never sent", wire.Chat, func(*Exchange) {}, broken, wire.Usage{}, SourceNone},
-		{"refused by the upstream", wire.Chat, func(x *Exchange) { x.Try("", "").Refused() }, broken, wire.Usage{}, SourceNone},
-		{"free", wire.Moderations, func(x *Exchange) { x.Try("", "") }, nil, wire.Usage{}, SourceNone},
+		{"refused by the upstream", wire.Chat, func(x *Exchange) { x.Try(&Pick{}).Refused() }, broken, wire.Usage{}, SourceNone},
+		{"free", wire.Moderations, func(x *Exchange) { x.Try(&Pick{}) }, nil, wire.Usage{}, SourceNone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, _, l := newGateway(t)
@@ -102,16 +102,16 @@ func TestRecord(t *testing.T) {
 	start := c.Now()
 	x.Principal = Principal{User: "ann"}
 	x.Stream = true
-	x.Try("", "")
+	x.Try(&Pick{Reason: ReasonFirst}).Note(func(s *Step) { s.UpstreamID = "up-1" })
 	see(x, &wire.Usage{Input: 1, Output: 2}, "ab", "stop")
-	x.End(func(o *Outcome) { o.Status, o.BytesOut, o.UpstreamID = 200, 10, "up-1" })
+	x.End(func(o *Outcome) { o.Status, o.BytesOut = 200, 10 })
 	c.add(3 * time.Second)
 	want := &Record{
 		RequestID: "req_minted", Time: start, Principal: "ann", User: "ann", Dialect: wire.OpenAI, Operation: "chat", Model: "m",
 		Provider: "openai", UpstreamModel: "gpt", UpstreamID: "up-1", Stream: true, Status: 200, FinishReason: "stop",
 		Usage: wire.Usage{Input: 1, Output: 2}, UsageSource: SourceProvider, Attempts: 1, BytesOut: 10,
 		Timings: Timings{Total: 3 * time.Second},
-		Trail:   []Step{{Provider: "openai", Model: "gpt"}},
+		Trail:   []Step{{Provider: "openai", Model: "gpt", Reason: ReasonFirst, UpstreamID: "up-1"}},
 	}
 	if diff := cmp.Diff(want, x.Settle()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -146,7 +146,7 @@ func TestSettlesOnce(t *testing.T) {
 	g, _, l := newGateway(t)
 	for range 50 {
 		x := newExchange(t, g, wire.Chat)
-		x.Try("", "")
+		x.Try(&Pick{})
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		settled := 0

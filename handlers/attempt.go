@@ -42,8 +42,14 @@ type attempt struct {
 	// gateway's causes.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	span   trace.Span
 	watch  watch
+
+	// upstream is ctx with the attempt's span.
+	upstream context.Context
+	span     trace.Span
+
+	// allowance is what its stream may bring; nil when nothing cuts it.
+	allowance *allowance
 
 	// askedUsage says that the usage chunk was Weir's wish, not the client's.
 	askedUsage bool
@@ -53,7 +59,7 @@ type attempt struct {
 
 	begun, firstToken time.Time
 
-	over bool
+	done bool
 }
 
 // answer is what an attempt has got, up to the commit point: none of it has
@@ -75,7 +81,7 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 	}
 	a.ctx, a.cancel = context.WithCancelCause(c.ctx)
 	a.begun = c.proxy.gateway.Now()
-	a.told = c.x.Try(pick.Name, pick.Reason)
+	a.told = c.x.Try(pick)
 	c.out.prepare(a.announce)
 	return a, nil
 }
@@ -91,25 +97,31 @@ func (a *attempt) announce() {
 	}
 }
 
-// run sends the call and reads its answer up to the commit point. It is never
-// sent twice.
-func (a *attempt) run() (answer, error) {
+// start begins the attempt's time. It runs on the handler's goroutine.
+func (a *attempt) start() {
 	c := a.call
-	ctx, span := telemetry.StartSpan(a.ctx, c.x)
-	a.span = span
+	a.upstream, a.span = telemetry.StartSpan(a.ctx, c.x)
 	a.watch.start(a, c.limits(a.route))
+	if c.x.Stream {
+		a.allowance = c.newAllowance(a.route)
+	}
 	if c.x.Attempts == 1 {
 		c.proxy.host.Began(c.x)
 	} else {
 		c.proxy.host.Went(c.x)
 	}
-	res, err := a.route.Provider.Do(ctx, a.outgoing)
-	c.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
+}
+
+// run sends the call and reads its answer up to the commit point. It is never
+// sent twice.
+func (a *attempt) run() (answer, error) {
+	res, err := a.route.Provider.Do(a.upstream, a.outgoing)
+	a.call.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
 	if err != nil {
 		return nil, a.unanswered(err)
 	}
-	c.x.End(func(o *gateway.Outcome) { o.UpstreamID = upstreamID(a.route.Provider, res.Header) })
-	a.told.Ended(func(s *gateway.Step) { s.Status = res.StatusCode })
+	id := upstreamID(a.route.Provider, res.Header)
+	a.told.Note(func(s *gateway.Step) { s.Status, s.UpstreamID = res.StatusCode, id })
 	a.pick.Health.Headers(res.StatusCode, res.Header)
 	if res.StatusCode >= http.StatusBadRequest {
 		a.told.Refused()
@@ -141,14 +153,23 @@ func (a *attempt) cause() error {
 // ended closes the books on an attempt: err is why it failed, nil when its
 // answer was shown to its end.
 func (a *attempt) ended(err error) {
-	if a.over {
+	if a.done {
 		return
 	}
-	a.over = true
+	a.done = true
 	a.call.pulse.remove(&a.watch)
 	a.pick.Health.End(verdict(err))
 	a.sent.release()
 	a.sent = nil
+	a.note(err)
+	if err != nil {
+		a.cancel(err)
+	}
+}
+
+// note writes into the trail what became of the attempt. Only the first call
+// counts.
+func (a *attempt) note(err error) {
 	a.told.Ended(func(s *gateway.Step) {
 		if !a.firstToken.IsZero() {
 			s.FirstToken = a.firstToken.Sub(a.begun)
@@ -157,6 +178,8 @@ func (a *attempt) ended(err error) {
 		case err == nil:
 		case errors.Is(err, gateway.ErrClientGone):
 			s.Error = "client_gone"
+		case errors.Is(err, errLost):
+			s.Error, s.Phase = "lost", errLost.Phase
 		default:
 			e := gateway.AsError(err)
 			s.Error, s.Phase = e.Kind.String(), e.Phase

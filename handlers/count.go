@@ -145,7 +145,7 @@ func (c *call) answer(value any) error {
 	if err != nil {
 		return &gateway.Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
 	}
-	c.setTiming()
+	c.tell()
 	h := c.out.w.Header()
 	setHeader(h, "Content-Type", "application/json")
 	return c.sent(c.out.whole(http.StatusOK, append(body, '\n')))

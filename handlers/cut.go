@@ -8,14 +8,11 @@ import (
 
 // mayCut prepares for the end that a stream may have to be given.
 func (s *stream) mayCut() {
-	c := s.call
-	if s.conversation == nil {
-		if s.ending = doors.Ending(c.route.Operation); s.ending == nil {
-			return
-		}
+	if s.allowance == nil || s.conversation != nil {
+		return
 	}
-	if s.allowance = c.newAllowance(s.route); s.allowance == nil {
-		s.ending = nil
+	if s.ending = doors.Ending(s.call.route.Operation); s.ending == nil {
+		s.allowance = nil
 	}
 }
 

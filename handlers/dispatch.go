@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/telemetry"
 )
 
 // dispatch makes attempts until one has an answer that can be shown, or there
@@ -33,7 +34,14 @@ func (c *call) try() (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if was := c.current; was != nil {
+		telemetry.FailSpan(was.span, was.told.Step().Error)
+	}
 	c.current = a
+	a.start()
+	if after := c.hedgeAfter(a); after > 0 {
+		return c.race(a, after)
+	}
 	answer, err := a.run()
 	if err != nil {
 		a.ended(err)

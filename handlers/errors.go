@@ -65,7 +65,7 @@ func (c *call) fail(err error) error {
 	case refused != nil:
 		return c.renderRefusal(refused)
 	default:
-		c.setTiming()
+		c.tell()
 		return c.render(e)
 	}
 	c.breakOff(e)

@@ -134,6 +134,12 @@ func setRetry(h http.Header, e *gateway.Error) {
 	setHeader(h, "Retry-After-Ms", strconv.FormatInt(wait.Milliseconds(), 10))
 }
 
+// tell writes what a client may know of how its answer came about.
+func (c *call) tell() {
+	c.setTiming()
+	c.setExplain()
+}
+
 // setTiming writes Server-Timing with the phases that are over.
 func (c *call) setTiming() {
 	now := c.proxy.gateway.Now()

@@ -25,6 +25,10 @@ var families = [...]struct {
 // vendor's clients know. Of several limits on one unit the one with the least
 // left counts.
 func (c *call) setLimits(r *limits.Reservation) {
+	c.out.prepare(func() { c.writeLimits(r) })
+}
+
+func (c *call) writeLimits(r *limits.Reservation) {
 	now := c.proxy.gateway.Now()
 	h := c.out.w.Header()
 	for i, family := range families {

@@ -102,7 +102,7 @@ func (c *call) renderRefusal(r *refusal) error {
 		// SDKs read the body only if it says that it is JSON.
 		setHeader(h, "Content-Type", "application/json")
 	}
-	c.setTiming()
+	c.tell()
 	setHeader(h, "Content-Length", strconv.Itoa(len(r.body)))
 	return c.sent(c.out.whole(r.status, r.body))
 }

@@ -72,7 +72,7 @@ func (w *wholeAnswer) show() error {
 		c.setUsage(seen.Usage)
 		c.settledLimits(seen.Usage)
 	}
-	c.setTiming()
+	c.tell()
 	setHeader(h, "Content-Length", strconv.Itoa(len(answer)))
 	return c.sent(c.out.whole(w.res.StatusCode, answer))
 }
@@ -92,7 +92,7 @@ func (b *byteAnswer) show() error {
 	b.settled()
 	c, res := b.call, b.res
 	c.copyHeader(b.route.Provider, res.Header)
-	c.setTiming()
+	c.tell()
 	h := c.out.w.Header()
 	if res.ContentLength >= 0 {
 		setHeader(h, "Content-Length", strconv.FormatInt(res.ContentLength, 10))

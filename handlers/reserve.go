@@ -98,6 +98,7 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 		other = c.otherModel(r, ok)
 	}
 	c.countDecisions(r, ok, other != nil)
+	c.explainLimits(r)
 	if other == nil {
 		c.setLimits(r)
 	}

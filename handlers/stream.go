@@ -33,11 +33,10 @@ type stream struct {
 	end    bool
 
 	// ending knows how to end a stream that is not translated, where it may have
-	// to be cut; allowance is what decides, over why it must, cut that it was.
-	ending    wire.Ending
-	allowance *allowance
-	over      string
-	cut       bool
+	// to be cut; over is why it must, cut that it was.
+	ending wire.Ending
+	over   string
+	cut    bool
 
 	// held are the events before the first content, which are kept back: an
 	// upstream that fails now can still be answered for with a real status, or
@@ -141,7 +140,7 @@ func (s *stream) show() (err error) {
 	c.allowance = s.allowance
 	c.out.prepare(func() {
 		c.copyHeader(s.route.Provider, s.res.Header)
-		c.setTiming()
+		c.tell()
 	})
 	if err := s.commit(); err != nil {
 		return err

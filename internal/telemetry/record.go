@@ -69,6 +69,14 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if r.UpstreamID != "" {
 		enc.AddString("upstream_request_id", r.UpstreamID)
 	}
+	if r.Overhead > 0 {
+		enc.AddFloat64("overhead_usd", USD(r.Overhead))
+	}
+	if len(r.Trail) > 0 {
+		if err := enc.AddArray("trail", trail(r.Trail)); err != nil {
+			return err
+		}
+	}
 	t := r.Timings
 	for _, phase := range [...]struct {
 		name string
@@ -88,8 +96,51 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return nil
 }
 
+// trail is what became of a request's attempts.
+type trail []gateway.Step
+
+// MarshalLogArray implements zapcore.ArrayMarshaler.
+func (t trail) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range t {
+		if err := enc.AppendObject(step{&t[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type step struct{ *gateway.Step }
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (s step) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("provider", s.Provider)
+	enc.AddString("model", s.Model)
+	enc.AddString("reason", s.Reason)
+	for _, field := range [...]struct{ name, value string }{{"account", s.Account}, {"error", s.Error}, {"phase", s.Phase}} {
+		if field.value != "" {
+			enc.AddString(field.name, field.value)
+		}
+	}
+	if s.Status != 0 {
+		enc.AddInt("status", s.Status)
+	}
+	if len(s.Skipped) > 0 {
+		zap.Strings("skipped", s.Skipped).AddTo(enc)
+	}
+	enc.AddFloat64("begun_ms", float64(s.Begun.Microseconds())/1000)
+	if s.FirstToken > 0 {
+		enc.AddFloat64("ttft_ms", float64(s.FirstToken.Microseconds())/1000)
+	}
+	enc.AddFloat64("total_ms", float64(s.Total.Microseconds())/1000)
+	return nil
+}
+
 // USD is nano-dollars as dollars, for logs and metrics.
 func USD(nano int64) float64 { return float64(nano) / 1e9 }
 
-// Interface guard.
-var _ zapcore.ObjectMarshaler = Object{}
+// Interface guards.
+var (
+	_ zapcore.ObjectMarshaler = Object{}
+	_ zapcore.ArrayMarshaler  = trail{}
+	_ zapcore.ObjectMarshaler = step{}
+)

@@ -69,6 +69,19 @@ func StartSpan(ctx context.Context, x *gateway.Exchange) (context.Context, trace
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
 }
 
+// FailSpan ends the span of an attempt that another followed; kind is the word
+// for why.
+func FailSpan(span trace.Span, kind string) {
+	if span == nil {
+		return
+	}
+	if kind != "" {
+		span.SetAttributes(attribute.String(attrError, kind))
+		span.SetStatus(codes.Error, kind)
+	}
+	span.End()
+}
+
 // EndSpan ends the span with what the record tells. Usage that is only
 // estimated is left out, as the conventions ask.
 func EndSpan(span trace.Span, r *gateway.Record) {

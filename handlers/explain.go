@@ -1,0 +1,100 @@
+package handlers
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+// headerExplain asks for the decisions that were taken about a request, and
+// brings them.
+const headerExplain = "X-Ai-Explain"
+
+// maxExplain bounds the header: many clients take 8 KiB of all headers together.
+const maxExplain = 4 << 10
+
+// explanation is the JSON in the header.
+type explanation struct {
+	Model    string             `json:"model"`
+	Limits   []explainedLimit   `json:"limits,omitempty"`
+	Attempts []explainedAttempt `json:"attempts"`
+}
+
+type explainedLimit struct {
+	Of        string `json:"of"`
+	Limit     string `json:"limit"`
+	Asked     string `json:"asked"`
+	Used      string `json:"used"`
+	Remaining string `json:"remaining"`
+	Over      bool   `json:"over,omitempty"`
+}
+
+type explainedAttempt struct {
+	Target  string   `json:"target"`
+	Reason  string   `json:"reason"`
+	Status  int      `json:"status,omitempty"`
+	Error   string   `json:"error,omitempty"`
+	Phase   string   `json:"phase,omitempty"`
+	MS      float64  `json:"ms"`
+	Skipped []string `json:"skipped,omitempty"`
+}
+
+// setExplain tells a client that asks for it what was decided so far: the
+// limits, the targets that were tried, those that were passed over, and why.
+func (c *call) setExplain() {
+	if c.x == nil || !strings.EqualFold(c.r.Header.Get(headerExplain), "on") {
+		return
+	}
+	e := explanation{Model: c.x.Model, Limits: c.explained, Attempts: []explainedAttempt{}}
+	for _, s := range c.x.Trail() {
+		e.Attempts = append(e.Attempts, explainedAttempt{
+			Target: gateway.Target{Provider: s.Provider, Model: s.Model}.String(), Reason: s.Reason, Status: s.Status,
+			Error: s.Error, Phase: s.Phase, MS: float64(s.Total.Microseconds()) / 1000, Skipped: s.Skipped,
+		})
+	}
+	text, err := json.Marshal(e)
+	for err == nil && len(text) > maxExplain && len(e.Attempts) > 1 {
+		e.Attempts = e.Attempts[1:] // the last ones tell the most
+		text, err = json.Marshal(e)
+	}
+	if err == nil && len(text) <= maxExplain {
+		setHeader(c.out.w.Header(), headerExplain, ascii(text))
+	}
+}
+
+// ascii is JSON with all that a header must not hold escaped.
+func ascii(text []byte) string {
+	var b strings.Builder
+	for _, r := range string(text) {
+		switch {
+		case r >= ' ' && r <= '~':
+			b.WriteRune(r)
+		case r > 0xffff:
+			b.WriteString("?")
+		default:
+			const hex = "0123456789abcdef"
+			b.WriteString(`\u`)
+			for shift := 12; shift >= 0; shift -= 4 {
+				b.WriteByte(hex[r>>shift&15])
+			}
+		}
+	}
+	return b.String()
+}
+
+// explainLimits keeps what limits have decided, for clients that ask.
+func (c *call) explainLimits(r *limits.Reservation) {
+	if !strings.EqualFold(c.r.Header.Get(headerExplain), "on") {
+		return
+	}
+	c.explained = c.explained[:0]
+	for i := range r.Claims {
+		claim, d := &r.Claims[i], &r.Decisions[i]
+		c.explained = append(c.explained, explainedLimit{
+			Of: c.quota.scopes[i], Limit: claim.Rule.String(), Asked: quantity(claim.Rule, claim.Amount),
+			Used: quantity(claim.Rule, d.Used), Remaining: quantity(claim.Rule, d.Remaining), Over: d.Over,
+		})
+	}
+}
