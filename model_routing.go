@@ -151,7 +151,9 @@ type Attempts struct {
 	// `content_policy`.
 	RetryOn []string `json:"retry_on,omitempty"`
 
-	// How many calls may follow a first one that failed. Default: `2`.
+	// How many calls to the model's targets may follow a first one that failed,
+	// also to those that have failed already, after a pause. Default: `2`, but
+	// only to targets and accounts that have not failed the request.
 	LBRetries *int `json:"lb_retries,omitempty"`
 
 	// For how long after the request came calls may still be begun. Default:

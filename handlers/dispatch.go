@@ -65,7 +65,7 @@ func (c *call) next(err error) bool {
 		}
 		if why == nil {
 			class, _ := gateway.Classify(err)
-			c.proxy.metrics.Fallback(pick.Reason, class.String())
+			c.proxy.metrics.Fallback(class.String())
 			return c.pause(pick.Pause)
 		}
 		pick = c.way.trip.Unfit(why)

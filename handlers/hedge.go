@@ -127,7 +127,7 @@ func (c *call) hedge() (second *attempt, mine booking) {
 		return nil, mine
 	}
 	second.start()
-	c.proxy.metrics.Fallback(gateway.ReasonHedge, "slow")
+	c.proxy.metrics.Fallback("slow")
 	return second, mine
 }
 

@@ -91,7 +91,7 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 		}),
 		limits:    counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
 		memo:      memo{},
-		fallbacks: counter("fallbacks_total", "Attempts after the first, by how they were chosen and what the one before had failed of.", "kind", "reason"),
+		fallbacks: counter("fallbacks_total", "Attempts after the first, by why they were made: the class of the failure before, or slow for hedges.", "reason"),
 		more:      more,
 		attempts:  counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
@@ -176,9 +176,9 @@ func (m *Metrics) series(key seriesKey) *series {
 // Limit counts one decision of a limit.
 func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, decision).Inc() }
 
-// Fallback counts an attempt after the first: kind is how its target was
-// chosen, reason the class of the failure before it.
-func (m *Metrics) Fallback(kind, reason string) { m.fallbacks.WithLabelValues(kind, reason).Inc() }
+// Fallback counts an attempt after the first: reason is the class of the
+// failure before it, or "slow" for a hedge.
+func (m *Metrics) Fallback(reason string) { m.fallbacks.WithLabelValues(reason).Inc() }
 
 // Queued counts requests into the queue of a limit, or out of it.
 func (m *Metrics) Queued(delta float64) { m.queued.Add(delta) }
