@@ -28,6 +28,9 @@ const (
 
 var classNames = [classes]string{"rate_limit", "overloaded", "timeout", "upstream_error", "context_length", "content_policy", "auth"}
 
+// ClassNames are the words of all classes.
+func ClassNames() []string { return classNames[:] }
+
 // String is the class's word in configurations, logs and metrics.
 func (c Class) String() string { return classNames[c] }
 

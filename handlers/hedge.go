@@ -127,7 +127,7 @@ func (c *call) hedge() (second *attempt, mine booking) {
 		return nil, mine
 	}
 	second.start()
-	c.proxy.metrics.Fallback("slow")
+	c.proxy.metrics.Hedge()
 	return second, mine
 }
 

@@ -76,6 +76,7 @@ func TestConnectionsSurviveReloads(t *testing.T) {
 		if err := g.Load("", ai("{env.OLD_KEY} {env.NEW_KEY}", fmt.Sprintf("header X-Load %d", i)), "ai_gateway"); err != nil {
 			t.Fatal(err)
 		}
+		client.CloseIdleConnections()
 		chat(t, client, g.URL)
 	}
 	if got := up.key.Load(); got != "Bearer sk-old" {
@@ -84,6 +85,7 @@ func TestConnectionsSurviveReloads(t *testing.T) {
 	if err := g.Load("", ai("{env.NEW_KEY}", ""), "ai_gateway"); err != nil {
 		t.Fatal(err)
 	}
+	client.CloseIdleConnections()
 	chat(t, client, g.URL)
 	if got := up.key.Load(); got != "Bearer sk-new" {
 		t.Errorf("key %v after its rotation", got)

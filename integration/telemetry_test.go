@@ -25,7 +25,7 @@ import (
 var recordMembers = []string{
 	"request_id", "time", "key", "principal", "dialect", "operation", "model", "provider", "upstream_model", "stream", "status",
 	"error", "finish_reason", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
-	"usage_source", "cost_usd", "cache", "attempts", "bytes_out", "client_gone",
+	"usage_source", "cost_usd", "cache", "attempts", "trail", "bytes_out", "client_gone",
 	"auth_ms", "queue_ms", "limit_ms", "cache_ms", "route_ms", "upstream_ms", "ttft_ms", "total_ms",
 }
 
@@ -230,6 +230,7 @@ var metricLabels = map[string]string{
 	"caddy_ai_unpriced_total":                     "",
 	"caddy_ai_limit_decisions_total":              "decision,unit",
 	"caddy_ai_upstream_attempts_total":            "outcome,provider",
+	"caddy_ai_fallbacks_total":                    "reason",
 	"caddy_ai_token_memo_total":                   "result",
 }
 

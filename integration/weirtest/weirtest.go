@@ -75,10 +75,12 @@ func (g *Gateway) Load(global, ai, site string) error {
 }
 
 // Swapped waits until a reload has swapped the listener of addr: Caddy resets
-// connections that its old listener has taken and its old server has not. A
-// probe that is answered on five fresh connections in a row says that it is
-// over; a site that answers nothing has nothing to wait for.
+// connections that its old listener has taken and its old server has not, and
+// closes idle ones at a moment when they may be used again. A probe that is
+// answered on many fresh connections in a row says that it is over; a site that
+// answers nothing has nothing to wait for.
 func Swapped(addr string) {
+	http.DefaultClient.CloseIdleConnections()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Second}
 	answered := 0
 	for range 100 {
@@ -88,7 +90,7 @@ func Swapped(addr string) {
 			continue
 		}
 		_ = res.Body.Close()
-		if answered++; answered == 5 {
+		if answered++; answered == 15 {
 			return
 		}
 	}

@@ -95,6 +95,9 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 		more:      more,
 		attempts:  counter("upstream_attempts_total", "Calls to upstreams, by what came of them.", "provider", "outcome"),
 	}
+	for _, class := range append([]string{hedged}, gateway.ClassNames()...) {
+		m.fallbacks.WithLabelValues(class)
+	}
 	// Alerts on refusals need the series before the first one.
 	for unit := limits.Requests; unit <= limits.Concurrency; unit++ {
 		m.limits.WithLabelValues(unit.String(), "allowed")
@@ -176,9 +179,15 @@ func (m *Metrics) series(key seriesKey) *series {
 // Limit counts one decision of a limit.
 func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, decision).Inc() }
 
+// hedged is the reason for an attempt that followed no failure.
+const hedged = "slow"
+
 // Fallback counts an attempt after the first: reason is the class of the
-// failure before it, or "slow" for a hedge.
+// failure before it.
 func (m *Metrics) Fallback(reason string) { m.fallbacks.WithLabelValues(reason).Inc() }
+
+// Hedge counts an attempt beside a slow first one.
+func (m *Metrics) Hedge() { m.fallbacks.WithLabelValues(hedged).Inc() }
 
 // Queued counts requests into the queue of a limit, or out of it.
 func (m *Metrics) Queued(delta float64) { m.queued.Add(delta) }

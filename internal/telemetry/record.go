@@ -72,10 +72,8 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if r.Overhead > 0 {
 		enc.AddFloat64("overhead_usd", USD(r.Overhead))
 	}
-	if len(r.Trail) > 0 {
-		if err := enc.AddArray("trail", trail(r.Trail)); err != nil {
-			return err
-		}
+	if err := enc.AddArray("trail", trail(r.Trail)); err != nil {
+		return err
 	}
 	t := r.Timings
 	for _, phase := range [...]struct {
