@@ -83,9 +83,6 @@ func healthOf(err error) health.Class {
 	}
 }
 
-// ok ends the attempt well.
-func (j *journey) ok() { j.trip.last.Health.End(health.Result{}) }
-
 func failed(kind wire.Kind) error { return &Error{Kind: kind} }
 
 func times(n int) *int { return &n }
@@ -126,7 +123,7 @@ func TestItinerary(t *testing.T) {
 			[]string{"openai/a first", "end"},
 		},
 		{
-			"the others, then the fallbacks", plan(Plan{Targets: []Target{a, b, c, Target{"gpu", "d"}}, Fallback: []Target{f, {"gpu", "g"}}}, Retry{}),
+			"the others, then the fallbacks", plan(Plan{Targets: []Target{a, b, c, {"gpu", "d"}}, Fallback: []Target{f, {"gpu", "g"}}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				j.start(t, "chat")
 				for range 5 {

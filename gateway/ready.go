@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+
 	"github.com/weirproxy/weir/gateway/health"
 )
 

@@ -130,12 +130,24 @@ func TestObject(t *testing.T) {
 		RequestID: "r", Time: at, Key: "k", Principal: "k", Dialect: wire.OpenAI, Operation: "chat", Model: "m", Provider: "p",
 		UpstreamModel: "u", UpstreamID: "up", Stream: true, Status: 200, Error: "timeout", Phase: "idle", FinishReason: "stop", ClientGone: true,
 		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, UsageSource: "provider", Cache: "hit", Attempts: 6, BytesOut: 7,
+		Overhead: 2e9, Trail: []gateway.Step{{
+			Provider: "p", Model: "u", Account: "key-1", Reason: "first", Error: "overloaded", Phase: "status", Status: 503, Skipped: []string{"q/v: open"},
+			Begun: 1e6, FirstToken: 2e6, Total: 3e6,
+		}, {}},
 		Timings: gateway.Timings{Auth: 1500 * time.Microsecond, Queue: 2e6, Limit: 3e6, Cache: 4e6, Route: 5e6, Upstream: 6e6, FirstToken: 7e6, Total: 8e6},
 	}}.MarshalLogObject(enc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
+		"overhead_usd": 2.0,
+		"trail": []any{
+			map[string]any{
+				"provider": "p", "model": "u", "account": "key-1", "reason": "first", "error": "overloaded", "phase": "status", "status": 503,
+				"skipped": []any{"q/v: open"}, "begun_ms": 1.0, "ttft_ms": 2.0, "total_ms": 3.0,
+			},
+			map[string]any{"provider": "", "model": "", "reason": "", "begun_ms": 0.0, "total_ms": 0.0},
+		},
 		"request_id": "r", "time": "2026-01-02T02:04:05.000006Z", "key": "k", "principal": "k", "dialect": "openai", "operation": "chat",
 		"model": "m", "provider": "p", "upstream_model": "u", "upstream_request_id": "up", "stream": true, "status": 200, "error": "timeout",
 		"error_phase": "idle", "finish_reason": "stop", "client_gone": true, "input_tokens": int64(1), "output_tokens": int64(2),

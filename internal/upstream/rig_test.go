@@ -25,6 +25,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/caddytls" // the sources of trust
+
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
 )
