@@ -36,21 +36,22 @@ type allowance struct {
 
 // newAllowance returns nil for a stream that nothing cuts.
 func (c *call) newAllowance(route *gateway.Route) *allowance {
-	a := &allowance{call: c}
+	var most int64
 	env := &c.x.Envelope
 	if route.Policy.Cuts(&c.proxy.policy) {
 		limit := env.OutputCap
 		if env.CapParam == "" || limit == 0 {
 			limit = c.capToWrite(route)
 		}
-		a.cap = limits.Multiply(limit, env.Choices)
+		most = limits.Multiply(limit, env.Choices)
 	}
-	a.claims = c.quota.cutting()
-	if len(a.claims) > 0 {
-		a.need = c.quota.need
-	}
-	if a.cap == 0 && len(a.claims) == 0 {
+	claims := c.quota.cutting()
+	if most == 0 && len(claims) == 0 {
 		return nil
+	}
+	a := &allowance{call: c, cap: most, claims: claims}
+	if len(claims) > 0 {
+		a.need = c.quota.need
 	}
 	return a
 }
