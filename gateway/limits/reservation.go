@@ -78,11 +78,15 @@ type Reservation struct {
 	// degraded says that the whole of it is held by the local store.
 	degraded bool
 	scaled   []int64
+
+	// strict is what Leased leaves to its store.
+	strict *Reservation
 }
 
 // Hold is what a store remembers of a claim.
 type Hold struct {
-	// Slot is where the amount was counted, Lease the id of the lease.
+	// Slot is where the amount was counted, Lease the id of the lease; of a
+	// Leased store, who holds the claim.
 	Slot   int64
 	Lease  uint64
 	Amount int64
@@ -100,7 +104,10 @@ func (r *Reservation) Reset() {
 	if backup != nil {
 		backup.Reset()
 	}
-	*r = Reservation{Claims: r.Claims[:0], Decisions: r.Decisions[:0], Holds: r.Holds[:0], Refused: -1, backup: backup, scaled: r.scaled[:0]}
+	if r.strict != nil {
+		r.strict.Reset()
+	}
+	*r = Reservation{Claims: r.Claims[:0], Decisions: r.Decisions[:0], Holds: r.Holds[:0], Refused: -1, backup: backup, scaled: r.scaled[:0], strict: r.strict}
 }
 
 // renewBackup returns the emptied part that the local store is to hold.

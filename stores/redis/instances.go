@@ -41,7 +41,7 @@ func (s *Store) count() {
 	keys := []string{s.tag + "generation", s.tag + "instances"}
 	args := []string{opBeat, "0", number(alive.Microseconds()), number(2 * alive.Milliseconds()), s.instance}
 	// A beat that fails comes again.
-	if p, err := decode(s.script.Exec(ctx, client, keys, args)); err == nil {
+	if p, err := decode(s.decisions.Exec(ctx, client, keys, args), perClaim); err == nil {
 		s.others.Store(min(p.generation, limits.MaxAmount))
 	}
 }

@@ -11,8 +11,13 @@ import (
 	"github.com/weirproxy/weir/gateway/limits"
 )
 
-//go:embed limits.lua
-var source string
+// Both scripts begin with the prelude.
+var (
+	//go:embed prelude.lua
+	prelude string
+	//go:embed limits.lua
+	source string
+)
 
 // The script's operations.
 const (
@@ -100,31 +105,39 @@ type reply struct {
 
 var errReply = errors.New("the script's answer has another shape")
 
-func decode(result rueidis.RedisResult) (reply, error) {
-	values, err := result.AsIntSlice()
+// decode reads an answer that has so many values per claim.
+func decode(result rueidis.RedisResult, values int) (reply, error) {
+	all, err := result.AsIntSlice()
 	if err != nil {
 		return reply{}, err
 	}
-	if len(values) < 3 || (len(values)-3)%4 != 0 {
+	if len(all) < 3 || (len(all)-3)%values != 0 {
 		return reply{}, errReply
 	}
-	return reply{status: values[0], now: values[1], generation: values[2], claims: values[3:]}, nil
+	return reply{status: all[0], now: all[1], generation: all[2], claims: all[3:]}, nil
 }
+
+// perClaim is how many values limits.lua answers per claim.
+const perClaim = 4
 
 // into notes the decisions in r.
 func (p *reply) into(r *limits.Reservation) error {
-	if len(p.claims) != 4*len(r.Claims) {
+	if len(p.claims) != perClaim*len(r.Claims) {
 		return errReply
 	}
 	r.Generation = p.generation
 	for i := range r.Claims {
-		at := p.claims[4*i:]
-		wait := time.Duration(at[2]) * time.Microsecond
-		if at[2] < 0 {
-			wait = limits.Never
-		}
-		r.Decide(i, at[0], time.Duration(at[1])*time.Microsecond, wait)
+		at := p.claims[perClaim*i:]
+		r.Decide(i, at[0], time.Duration(at[1])*time.Microsecond, waiting(at[2]))
 		r.Holds[i].Slot = at[3]
 	}
 	return nil
+}
+
+// waiting is the script's word for how long until there is room.
+func waiting(micros int64) time.Duration {
+	if micros < 0 {
+		return limits.Never
+	}
+	return time.Duration(micros) * time.Microsecond
 }

@@ -20,10 +20,12 @@ import (
 // limits.ErrUnavailable within the deadline, and at once while the breaker is
 // open.
 type Store struct {
-	dial   rueidis.ClientOption
-	script *rueidis.Lua
-	tag    string
-	pool   int
+	dial rueidis.ClientOption
+	// decisions is limits.lua, lending is lend.lua.
+	decisions, lending *rueidis.Lua
+
+	tag  string
+	pool int
 	// instance makes the ids of this process's reservations its own.
 	instance string
 	ids      atomic.Uint64
@@ -77,7 +79,8 @@ func New(options Options, clock func() time.Time) (*Store, error) {
 	_, _ = rand.Read(instance[:])
 	s := &Store{
 		dial: dial, pool: options.Pool, clock: clock, fixed: func() int64 { return 0 },
-		script: rueidis.NewLuaScript(source), tag: "{" + options.Prefix + "}:",
+		decisions: rueidis.NewLuaScript(prelude + source), lending: rueidis.NewLuaScript(prelude + lendSource),
+		tag:      "{" + options.Prefix + "}:",
 		instance: hex.EncodeToString(instance[:]),
 	}
 	s.deadline.Store(int64(options.Deadline))
@@ -95,8 +98,14 @@ func (s *Store) now() time.Time {
 	return s.clock().Add(time.Duration(s.skew.Load()) * time.Microsecond)
 }
 
-// run sends one script within the deadline, or says ErrUnavailable.
-func (s *Store) run(ctx context.Context, c call) (reply, error) {
+// decide runs limits.lua.
+func (s *Store) decide(ctx context.Context, c call) (reply, error) {
+	return s.run(ctx, s.decisions, perClaim, c)
+}
+
+// run sends one script, which answers so many values per claim, within the
+// deadline, or says ErrUnavailable.
+func (s *Store) run(ctx context.Context, script *rueidis.Lua, values int, c call) (reply, error) {
 	if !s.breaker.allow() {
 		s.wake()
 		return reply{}, errNotSent
@@ -109,7 +118,7 @@ func (s *Store) run(ctx context.Context, c call) (reply, error) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, time.Duration(s.deadline.Load()))
 	defer cancel()
-	p, err := decode(s.script.Exec(bounded, client, c.keys, c.args))
+	p, err := decode(script.Exec(bounded, client, c.keys, c.args), values)
 	if err == nil {
 		s.breaker.record(true)
 		s.skew.Store(p.now - s.clock().UnixMicro())
@@ -140,7 +149,7 @@ func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error
 	}
 	r.ID = s.id()
 	for attempt := 0; ; attempt++ {
-		p, err := s.run(ctx, s.encode(opReserve, r.ID, r.Claims, r.Holds, nil, s.now()))
+		p, err := s.decide(ctx, s.encode(opReserve, r.ID, r.Claims, r.Holds, nil, s.now()))
 		if err != nil {
 			// The answer may be lost and not the question: what it may have
 			// taken is given back when the server can be asked.
@@ -190,7 +199,7 @@ func (s *Store) Settle(ctx context.Context, r *limits.Reservation, actual []int6
 		}
 	}
 	for attempt := 0; ; attempt++ {
-		p, err := s.run(ctx, s.encode(opSettle, r.ID, r.Claims, r.Holds, amounts, s.now()))
+		p, err := s.decide(ctx, s.encode(opSettle, r.ID, r.Claims, r.Holds, amounts, s.now()))
 		if err != nil {
 			s.later(opSettle, r, amounts)
 			return err
@@ -211,7 +220,7 @@ func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
 	if !r.Held {
 		return nil
 	}
-	p, err := s.run(ctx, s.encode(opRenew, r.ID, r.Claims, nil, nil, s.now()))
+	p, err := s.decide(ctx, s.encode(opRenew, r.ID, r.Claims, nil, nil, s.now()))
 	if err != nil {
 		return err
 	}
@@ -225,7 +234,7 @@ func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
 func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 	r.Prepare()
 	for attempt := 0; ; attempt++ {
-		p, err := s.run(ctx, s.encode(opPeek, "", r.Claims, r.Holds, nil, s.now()))
+		p, err := s.decide(ctx, s.encode(opPeek, "", r.Claims, r.Holds, nil, s.now()))
 		if err != nil {
 			return err
 		}
@@ -245,7 +254,7 @@ func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
 	r := limits.Reservation{ID: s.id(), Claims: claims}
 	for attempt := 0; ; attempt++ {
-		p, err := s.run(ctx, s.encode(opCharge, r.ID, claims, nil, nil, s.now()))
+		p, err := s.decide(ctx, s.encode(opCharge, r.ID, claims, nil, nil, s.now()))
 		if err != nil {
 			s.later(opCharge, &r, nil)
 			return err
@@ -263,7 +272,7 @@ const restored = 50
 func (s *Store) Restore(ctx context.Context, claims []limits.Claim) error {
 	for attempt := 0; len(claims) > 0; {
 		some := claims[:min(len(claims), restored)]
-		p, err := s.run(ctx, s.encode(opRestore, "", some, nil, nil, s.now()))
+		p, err := s.decide(ctx, s.encode(opRestore, "", some, nil, nil, s.now()))
 		if err != nil {
 			return err
 		}

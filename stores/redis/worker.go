@@ -147,7 +147,7 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 
 // probe runs the script, reading only.
 func (s *Store) probe(ctx context.Context, client rueidis.Client) error {
-	p, err := decode(s.script.Exec(ctx, client, []string{s.tag + "generation", s.tag + "held:"}, []string{opPeek, "0", number(limits.LeaseTime), recordTTL, ""}))
+	p, err := decode(s.decisions.Exec(ctx, client, []string{s.tag + "generation", s.tag + "held:"}, []string{opPeek, "0", number(limits.LeaseTime), recordTTL, ""}), perClaim)
 	if err != nil {
 		return fmt.Errorf("probing redis: %w", err)
 	}
@@ -169,7 +169,7 @@ func (s *Store) settlePending() error {
 		}
 		first := s.pending[0]
 		s.mu.Unlock()
-		_, err := s.run(s.background, s.encode(first.op, first.id, first.claims, nil, first.amounts, s.now()))
+		_, err := s.decide(s.background, s.encode(first.op, first.id, first.claims, nil, first.amounts, s.now()))
 		if err != nil && !wrongType(err) {
 			return err
 		}
