@@ -86,7 +86,7 @@ func (l *Leased) lendingTime(rule *Rule) int64 {
 	if rule.Calendar == Sliding {
 		t = min(t, rule.Window.Microseconds()/4)
 	}
-	if t < shortest.Microseconds() {
+	if t < ShortestLease.Microseconds() {
 		return 0
 	}
 	return t

@@ -30,7 +30,7 @@ import (
 // Of what a counter has left, an instance is lent at most percent/instances:
 // chunks shrink with the room, until each request brings its own amount. How
 // much of that it takes is as much as it used of late. Who stops using a chunk
-// gives it back with the next report.
+// gives it back with the report after the next.
 //
 // A loan has a lease. The instance uses the chunk for the first half of it, and
 // reports in the second: an instance that was stopped and goes on finds that its
@@ -47,9 +47,9 @@ import (
 //   - An instance that crashes, or cannot reach the store for a whole lease, has
 //     used at most L that nobody knows of: X ≤ L for each of them, X ≤ M·L if all
 //     do so within one window. One that comes back reports what it used then.
-//   - Room may be idle: at most percent of the limit in all instances together,
-//     for half a lease; that of an instance that crashed for a whole one. A
-//     request may be refused for as long although others hold room.
+//   - Room may be idle: at most percent of the limit, and what was refunded of
+//     late, in all instances together, each for at most a lease. A request may be
+//     refused for as long although others hold room.
 //   - What is said to be left counts the others' chunks as used.
 //
 // What it costs: a round trip per counter and lease, when it is used at all;
@@ -95,8 +95,8 @@ type Terms struct {
 // DefaultTerms are the terms where none are set.
 var DefaultTerms = Terms{Time: 10 * time.Second, Percent: 25}
 
-// shortest is the shortest lease: round trips must be short against it.
-const shortest = 200 * time.Millisecond
+// ShortestLease is what a lease must have: round trips must be short against it.
+const ShortestLease = 200 * time.Millisecond
 
 const leasedShards = 64
 

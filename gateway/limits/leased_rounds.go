@@ -33,7 +33,7 @@ func (l *Leased) every() time.Duration {
 	case t > 0:
 		return time.Duration(t) * time.Microsecond
 	default:
-		return shortest / 16
+		return ShortestLease / 16
 	}
 }
 

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/limits/limitstest"
@@ -12,8 +13,22 @@ import (
 // BenchmarkDecision is one decision over four scopes, a round trip on
 // loopback, and its settlement.
 func BenchmarkDecision(b *testing.B) {
-	s := open(b, redistest.Start(b))
+	strict := open(b, redistest.Start(b))
+	leased := limits.NewLeased(open(b, redistest.Start(b)), limits.DefaultTerms, time.Now, nil)
+	defer leased.Close()
+	b.Run("strict", func(b *testing.B) { decide(b, strict, true) })
+	// A limit on concurrency would be decided strictly.
+	b.Run("strict without concurrency", func(b *testing.B) { decide(b, strict, false) })
+	b.Run("leased without concurrency", func(b *testing.B) { decide(b, leased, false) })
+	b.Run("leased", func(b *testing.B) { decide(b, leased, true) })
+}
+
+func decide(b *testing.B, s limits.Store, concurrency bool) {
+	b.Helper()
 	rules := [][]string{{"tokens", "9000000000M", "1m"}, {"usd", "9M", "1M"}, {"requests", "9000000000M", "1s"}, {"concurrency", "1000000"}}
+	if !concurrency {
+		rules[3] = []string{"input_tokens", "9000000000M", "1d"}
+	}
 	fill := func(r *limits.Reservation) {
 		for i, words := range rules {
 			r.Claim(string(rune('a'+i)), limitstest.Rule(b, words...), 1)

@@ -1,6 +1,9 @@
 package redis
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/internal/typo"
@@ -14,6 +17,9 @@ import (
 //		prefix   <word>
 //		deadline <duration>
 //		pool     <connections>
+//		mode     strict|leased
+//		lease    <duration>
+//		chunk    <percent>
 //		tls {
 //			ca          <file>
 //			certificate <file> <key file>
@@ -45,10 +51,20 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = words.Duration(d, &m.Deadline)
 		case "pool":
 			err = words.Count(d, &m.Pool)
+		case "mode":
+			if err = word(d, &m.Mode); err == nil && m.Mode != modeStrict && m.Mode != modeLeased {
+				err = d.Errf("unknown mode '%s'%s", m.Mode, typo.Suggest(m.Mode, modeStrict, modeLeased))
+			}
+		case "lease":
+			if err = words.Duration(d, &m.Lease); err == nil && m.Lease < 0 {
+				err = d.Err("lease cannot be off; mode strict borrows nothing")
+			}
+		case "chunk":
+			err = chunk(d, &m.Chunk)
 		case "tls":
 			err = m.unmarshalTLS(d)
 		default:
-			err = d.Errf("unknown option '%s'%s", option, typo.Suggest(option, "url", "prefix", "deadline", "pool", "tls"))
+			err = d.Errf("unknown option '%s'%s", option, typo.Suggest(option, "url", "prefix", "deadline", "pool", "mode", "lease", "chunk", "tls"))
 		}
 		if err != nil {
 			return err
@@ -95,6 +111,21 @@ func word(d *caddyfile.Dispenser, into *string) error {
 	if !d.AllArgs(into) || *into == "" {
 		return d.Errf("%s needs one value", option)
 	}
+	return nil
+}
+
+// chunk reads a whole percentage, such as `25%`.
+func chunk(d *caddyfile.Dispenser, into *int64) error {
+	var text string
+	if err := word(d, &text); err != nil {
+		return err
+	}
+	number, ok := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil || n < 1 || n > maxChunk {
+		return d.Errf("chunk: '%s' is no percentage of 1%% to %d%%", text, maxChunk)
+	}
+	*into = n
 	return nil
 }
 

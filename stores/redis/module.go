@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/secret"
+	"github.com/weirproxy/weir/internal/typo"
 )
 
 func init() { caddy.RegisterModule(&Module{}) }
@@ -51,9 +52,30 @@ type Module struct {
 	// Default: `4`.
 	Pool int64 `json:"pool,omitempty"`
 
-	store *Store
+	// `strict` asks the server about every request. `leased` borrows room from
+	// it in chunks and decides about that alone, which saves most round trips;
+	// limits on concurrency stay strict. See limits.Leased for what it promises.
+	// Default: `strict`.
+	Mode string `json:"mode,omitempty"`
+
+	// With `leased`, how long the server keeps room for a gateway that does not
+	// come back; at least 200 ms, and never more than a quarter of a limit's
+	// window. Default: `10s`.
+	Lease caddy.Duration `json:"lease,omitempty"`
+
+	// With `leased`, how much of what a limit has left all gateways together may
+	// borrow ahead of time, in percent, 1 to 50. Default: `25`.
+	Chunk int64 `json:"chunk,omitempty"`
+
+	store limits.Store
 	key   string
 }
+
+// The modes.
+const (
+	modeStrict = "strict"
+	modeLeased = "leased"
+)
 
 // TLS is what the connection to the server needs to know.
 type TLS struct {
@@ -95,6 +117,9 @@ func (m *Module) Provision(caddy.Context) error {
 	if m.Pool < 0 || m.Pool > 256 {
 		return fmt.Errorf("pool: %d is not between 1 and 256", m.Pool)
 	}
+	if err := m.checkMode(); err != nil {
+		return err
+	}
 	options := Options{URL: address, Prefix: m.Prefix, Deadline: time.Duration(m.Deadline), Pool: int(m.Pool)}
 	if m.TLS != nil {
 		if options.TLS, err = m.TLS.config(repl); err != nil {
@@ -112,6 +137,9 @@ func (m *Module) Provision(caddy.Context) error {
 		if err != nil {
 			return nil, err
 		}
+		if m.Mode == modeLeased {
+			return destructor{limits.NewLeased(s, m.terms(), time.Now, nil)}, nil
+		}
 		return destructor{s}, nil
 	})
 	if err != nil {
@@ -119,6 +147,41 @@ func (m *Module) Provision(caddy.Context) error {
 	}
 	m.store, m.key = value.(destructor).Store, key
 	return nil
+}
+
+func (m *Module) checkMode() error {
+	switch m.Mode {
+	case "", modeStrict:
+		if m.Lease != 0 || m.Chunk != 0 {
+			return errors.New("lease and chunk are for mode leased")
+		}
+	case modeLeased:
+		if m.Lease != 0 && time.Duration(m.Lease) < limits.ShortestLease {
+			return fmt.Errorf("lease: %s is shorter than %s", time.Duration(m.Lease), limits.ShortestLease)
+		}
+		if m.Chunk < 0 || m.Chunk > maxChunk {
+			return fmt.Errorf("chunk: %d is not between 1 and %d percent", m.Chunk, maxChunk)
+		}
+	default:
+		return fmt.Errorf("unknown mode '%s'%s", m.Mode, typo.Suggest(m.Mode, modeStrict, modeLeased))
+	}
+	return nil
+}
+
+// maxChunk is the most that may be lent: the rest of a limit must be left to
+// those that have no chunk.
+const maxChunk = 50
+
+// terms are those of the mode leased.
+func (m *Module) terms() limits.Terms {
+	terms := limits.DefaultTerms
+	if m.Lease > 0 {
+		terms.Time = time.Duration(m.Lease)
+	}
+	if m.Chunk > 0 {
+		terms.Percent = m.Chunk
+	}
+	return terms
 }
 
 // checkPassword refuses a URL with a password that is not one placeholder.
@@ -172,7 +235,7 @@ func (m *Module) Cleanup() error {
 }
 
 // destructor makes a Store one of a caddy.UsagePool.
-type destructor struct{ *Store }
+type destructor struct{ limits.Store }
 
 // Destruct implements caddy.Destructor.
 func (d destructor) Destruct() error { return d.Close() }

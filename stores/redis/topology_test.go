@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/limits/limitstest"
 	"github.com/weirproxy/weir/internal/redistest"
 )
@@ -42,7 +43,7 @@ func TestTLS(t *testing.T) {
 			if err := m.Provision(caddy.Context{}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := m.store.SelfTest(context.Background()); err != nil {
+			if _, err := m.store.(limits.Tester).SelfTest(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			r := claim(t, "a", 1, "requests", "1", "1m")
