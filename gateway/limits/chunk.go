@@ -180,12 +180,10 @@ func (c *chunk) depart(amount, lending, seq int64, terms *Terms, instances int64
 		c.room -= own
 	}
 	c.target = c.demand(at, lending, closed)
-	give := int64(0)
 	if !c.sent.open {
+		give := max(0, c.room)
 		if valid {
 			give = max(0, c.room-min(c.target, Multiply(c.free+max(0, c.room), terms.Percent)/100/instances))
-		} else {
-			give = max(0, c.room)
 		}
 		c.room -= give
 		spare := c.sent.deltas[:0]

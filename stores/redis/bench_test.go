@@ -30,8 +30,9 @@ func decide(b *testing.B, s limits.Store, concurrency bool) {
 		rules[3] = []string{"input_tokens", "9000000000M", "1d"}
 	}
 	fill := func(r *limits.Reservation) {
-		for i, words := range rules {
-			r.Claim(string(rune('a'+i)), limitstest.Rule(b, words...), 1)
+		for _, words := range rules {
+			rule := limitstest.Rule(b, words...)
+			r.Claim(limits.Key("key", "a", rule), rule, 1)
 		}
 	}
 	run := func(r *limits.Reservation) {

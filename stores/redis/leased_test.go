@@ -275,15 +275,15 @@ func TestLeasedEnds(t *testing.T) {
 }
 
 // TestLeasedStopped holds that an instance that was stopped for longer than its
-// lease does not use its chunk (B05), whichever of its clocks tells.
+// lease does not use its chunk (B05), whichever clock tells.
 func TestLeasedStopped(t *testing.T) {
 	server := redistest.Start(t)
 	for _, c := range []struct {
 		name string
 		skip func(time.Time) time.Time
 	}{
-		{"both clocks go on", func(t time.Time) time.Time { return t.Add(20 * time.Second) }},
-		{"the monotonic one stood still", func(t time.Time) time.Time { return t.Round(0).Add(20 * time.Second) }},
+		{"by the monotonic clock", func(t time.Time) time.Time { return t.Add(20 * time.Second) }},
+		{"by the wall clock alone", func(t time.Time) time.Time { return t.Round(0).Add(20 * time.Second) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var skipped atomic.Bool
