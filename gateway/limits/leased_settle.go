@@ -1,0 +1,43 @@
+package limits
+
+import "context"
+
+// Settle implements Store.
+func (l *Leased) Settle(ctx context.Context, r *Reservation, actual []int64) error {
+	if !r.Held {
+		return nil
+	}
+	r.Held = false
+	r.Prepare()
+	now := l.clock()
+	strict := false
+	for i := range r.Claims {
+		claim, hold := &r.Claims[i], &r.Holds[i]
+		if hold.Lease == inStore {
+			strict = true
+			continue
+		}
+		c := l.chunk(claim)
+		if i < len(actual) {
+			c.settle(hold.Slot, hold.Amount, actual[i], l.lendingTime(claim.Rule), now)
+		}
+		r.Generation = c.generation
+		r.Decisions[i] = c.decision(claim.Rule.amount(), now)
+		// Near the limit others wait for what comes back.
+		if c.tight && c.flight == nil && i < len(actual) && actual[i] < hold.Amount {
+			l.refill(c, now)
+		}
+		c.mu.Unlock()
+	}
+	var err error
+	if strict {
+		if len(actual) > 0 {
+			actual = r.strictly(actual)
+		}
+		err = l.lender.Settle(ctx, r.strict, actual)
+		r.strictDecisions()
+	}
+	l.held.Add(-1)
+	l.arm()
+	return err
+}
