@@ -196,6 +196,14 @@ func (l *Leased) Report(ctx context.Context) (more bool) {
 			switch {
 			case c.flight != nil:
 				more = true
+				if f := c.flight; l.ending.Load() {
+					c.mu.Unlock()
+					select {
+					case <-f.done:
+					case <-ctx.Done():
+					}
+					c.mu.Lock()
+				}
 			case c.idle():
 				c.gone = true
 			default:

@@ -61,10 +61,11 @@ func (l *Leased) Close() error {
 	l.ending.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
-	// A report whose answer was lost is sent again as it was; only the one after
-	// it gives the rest back, and the third finds nothing left.
+	// A question under way is waited for, a report whose answer was lost is sent
+	// again as it was, the one after it gives the rest back, and the last round
+	// finds nothing left.
 	more := true
-	for i := 0; more && i < 3; i++ {
+	for i := 0; more && i < 4; i++ {
 		more = l.Report(ctx)
 	}
 	if !l.finish(more) {
