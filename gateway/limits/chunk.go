@@ -30,8 +30,10 @@ type chunk struct {
 	sent report
 
 	// total, held, free and generation are the counter as of the last answer,
-	// over is the wait when it refused then, else 0.
+	// over is the wait when it refused then, else 0; answered is the number of
+	// the question.
 	total, held, free, generation int64
+	answered                      int64
 	over                          time.Duration
 
 	// now was the store's time at some moment after origin.
@@ -39,8 +41,9 @@ type chunk struct {
 	now    int64
 
 	// head is the newest slot, until the end of the room's use, reset when the
-	// counter is empty, due when the next report is: all by the store's time.
-	head, until, reset, due int64
+	// counter is empty, due when the next report is, expiry when the store may
+	// take the room back: all by the store's time.
+	head, until, reset, due, expiry int64
 
 	// taken is what was taken since the last answer, target how much room was
 	// wanted ahead of time then, low when more is asked for. Tight says that it
@@ -162,7 +165,7 @@ func (c *chunk) settle(slot, reserved, actual, lending int64, now time.Time) {
 // decision is the state of the counter as far as it is known here.
 func (c *chunk) decision(limit int64, now time.Time) Decision {
 	used := clamp(c.total - c.room)
-	d := Decision{Limit: limit, Used: used, Remaining: max(0, limit-used)}
+	d := Decision{Limit: limit, Used: used, Remaining: max(0, limit-used), Generation: c.generation}
 	if left := c.reset - c.at(now); left > 0 {
 		d.Reset = micros(left)
 	}
@@ -195,13 +198,38 @@ func (c *chunk) depart(amount, lending, seq int64, terms *Terms, instances int64
 		expected += d.Amount
 	}
 	loan = Loan{
-		Claim: Claim{c.key, c.rule, amount - own},
-		Known: max(0, c.total-c.held), Generation: c.generation,
-		Seq: c.sent.seq, Deltas: c.sent.deltas, Give: c.sent.give,
+		Claim:      Claim{c.key, c.rule, amount - own},
+		Generation: c.generation, Seq: c.sent.seq, Question: seq, Last: c.answered, Deltas: c.sent.deltas, Give: c.sent.give,
 		Also: c.waiting, Ahead: max(0, c.target-max(0, c.room)), Time: lending,
 	}
+	loan.Known, loan.Holding = c.knowledge(at)
 	c.waiting = 0
 	return loan, own, expected
+}
+
+// knowledge is what the counter is known to have held, and what of it is this
+// chunk's: what a store that has lost it is told.
+func (c *chunk) knowledge(at int64) (known, holding int64) {
+	gone := c.reset
+	if c.rule.Calendar == Sliding {
+		gone = c.now + Slots*c.rule.Slot()
+	}
+	switch {
+	case c.generation == 0 || at >= gone:
+		return 0, -1
+	case at >= c.expiry:
+		return max(0, c.total-c.held), -1
+	default:
+		return c.total, c.held
+	}
+}
+
+// knows reports whether there is anything to tell a store that has lost it.
+func (c *chunk) knows() bool { return c.total > 0 }
+
+// outlived reports whether the chunk is of an earlier life of its store.
+func (c *chunk) outlived(generation int64) bool {
+	return c.generation != 0 && c.generation != generation
 }
 
 // demand is how much room is worth having: for as long as it may be used, at
@@ -225,11 +253,11 @@ func (c *chunk) arrive(loan *Loan, granted bool, own, expected int64, sent time.
 	more := loan.Held - expected - need
 	c.room += more
 	c.tight = !granted || more < loan.Also+loan.Ahead
-	c.total, c.held, c.generation = loan.Decision.Used, loan.Held, loan.Generation
+	c.total, c.held, c.generation, c.answered = loan.Decision.Used, loan.Held, loan.Decision.Generation, loan.Question
 	c.free = max(0, loan.Decision.Limit-c.total)
 	c.over = loan.Decision.Wait
 	c.origin, c.now, c.head = sent, loan.Now, loan.Head
-	c.until, c.due = c.now+loan.Time/2, c.now+loan.Time*3/8
+	c.until, c.due, c.expiry = c.now+loan.Time/2, c.now+loan.Time*3/8, c.now+loan.Time
 	c.reset = c.now + loan.Decision.Reset.Microseconds()
 	if c.rule.Calendar != Sliding {
 		c.until = min(c.until, c.reset)

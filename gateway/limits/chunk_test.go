@@ -23,8 +23,8 @@ func lent(t *testing.T, now time.Time, words ...string) *chunk {
 		head, reset = start.UnixMicro(), end.Sub(now)
 	}
 	c.arrive(&Loan{
-		Decision: Decision{Limit: 1000, Used: 100, Reset: reset}, Held: 100, Head: head,
-		Now: now.UnixMicro(), Time: 10_000_000, Generation: 1,
+		Decision: Decision{Limit: 1000, Used: 100, Reset: reset, Generation: 1}, Held: 100, Head: head,
+		Now: now.UnixMicro(), Time: 10_000_000,
 	}, true, 0, 0, now)
 	return c
 }

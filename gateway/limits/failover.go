@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // LocalStore is what Failover decides with while its store is away: the
@@ -12,8 +11,7 @@ import (
 type LocalStore interface {
 	Store
 
-	// Note takes over how full r's counters are, from r.Decisions as of
-	// r.Generation. Leases are left alone.
+	// Note takes over how full r's counters are, from r.Decisions. Leases are left alone.
 	Note(r *Reservation)
 
 	// Recall sets Known and Generation of r.Holds to what was noted last,
@@ -43,7 +41,19 @@ type Failover struct {
 // NewFailover returns store with local to fall back on. instances says how
 // many gateways share the store at the moment.
 func NewFailover(store Store, local LocalStore, instances func() int) *Failover {
+	if l, ok := store.(*Leased); ok {
+		l.local.Store(&local)
+	}
 	return &Failover{store: store, local: local, instances: instances}
+}
+
+// Ratio is Leased.Ratio, of a store that lends room.
+func (f *Failover) Ratio() (ratio float64, lends bool) {
+	l, lends := f.store.(*Leased)
+	if !lends {
+		return 0, false
+	}
+	return l.Ratio(), true
 }
 
 // Reserve implements Store. Where a rule says `deny`, the error is
@@ -207,9 +217,12 @@ func (f *Failover) Peek(ctx context.Context, r *Reservation) error {
 	if err == nil {
 		// A store that has lost its counters learns nothing from a look: it must
 		// be told again.
-		if !slices.ContainsFunc(r.Holds[:len(r.Claims)], func(h Hold) bool { return h.Generation != r.Generation }) {
-			f.local.Note(r)
+		for i := range r.Claims {
+			if r.Holds[i].Generation != r.Decisions[i].Generation {
+				return nil
+			}
 		}
+		f.local.Note(r)
 		return nil
 	}
 	if !errors.Is(err, ErrUnavailable) {

@@ -35,7 +35,6 @@ func (l *Leased) fetch(ctx context.Context, r *Reservation) (bool, error) {
 			switch {
 			case ok:
 				hold.Slot, hold.Lease = slot, inChunk
-				r.Generation = c.generation
 				r.Decisions[i] = c.decision(claim.Rule.amount(), now)
 			case c.flight != nil:
 				other = c.flight
@@ -102,6 +101,7 @@ func (l *Leased) board(c *chunk, amount int64, now time.Time, hold *Hold) passen
 	p := passenger{c: c, claim: -1}
 	p.loan, p.own, p.expected = c.depart(amount, lending, l.seq.Add(1), &l.terms, int64(max(1, l.lender.Instances())), l.ending.Load(), now)
 	if c.generation == 0 && hold != nil {
+		// Of an earlier chunk that has been given back.
 		p.loan.Known, p.loan.Generation = hold.Known, hold.Generation
 	}
 	c.flight = &flight{done: make(chan struct{})}
@@ -125,6 +125,7 @@ func (l *Leased) fly(ctx context.Context, all []passenger, r *Reservation) (bool
 	for i := range all {
 		loans[i] = all[i].loan
 	}
+	var news Reservation
 	now := l.clock() // before the store's, so that its time is never thought earlier
 	// Others wait for the answer too, whatever becomes of this client.
 	granted, err := l.lender.Lend(context.WithoutCancel(ctx), l.terms.Percent, loans)
@@ -138,6 +139,9 @@ func (l *Leased) fly(ctx context.Context, all []passenger, r *Reservation) (bool
 			c.arrive(loan, granted, p.own, p.expected, now)
 			if p.claim >= 0 {
 				p.decide(r, granted, now)
+			} else {
+				news.Claims = append(news.Claims, Claim{Key: c.key, Rule: c.rule})
+				news.Decisions = append(news.Decisions, c.decision(c.rule.amount(), now))
 			}
 		}
 		f := c.flight
@@ -146,8 +150,22 @@ func (l *Leased) fly(ctx context.Context, all []passenger, r *Reservation) (bool
 		c.mu.Unlock()
 		close(f.done)
 	}
+	if err == nil && len(loans) > 0 {
+		l.heed(loans[0].Decision.Generation)
+	}
+	if local := l.local.Load(); local != nil && len(news.Claims) > 0 {
+		(*local).Note(&news)
+	}
 	l.arm()
 	return granted, err
+}
+
+// heed has all chunks reported at once when the store has begun a new life: it
+// may lack what was lent and used, and gives it to others until it is told.
+func (l *Leased) heed(generation int64) {
+	if was := l.generation.Swap(generation); was != 0 && was != generation {
+		l.spawn(0, func() { _ = l.Report(context.Background()) })
+	}
 }
 
 // decide notes in r what the answer says of its claim. The chunk is locked.
@@ -156,7 +174,6 @@ func (p *passenger) decide(r *Reservation, granted bool, now time.Time) {
 	if granted {
 		hold.Slot, hold.Lease = c.use(claim.Amount, c.now), inChunk
 	}
-	r.Generation = c.generation
 	d := c.decision(claim.Rule.amount(), now)
 	if d.Wait = c.over; d.Wait != 0 {
 		d.Over, d.Wait = true, c.wait(claim.Amount, d.Limit)
@@ -204,12 +221,12 @@ func (l *Leased) Report(ctx context.Context) (more bool) {
 					}
 					c.mu.Lock()
 				}
-			case c.idle():
+			case c.idle() && !(c.knows() && c.outlived(l.generation.Load())):
 				c.gone = true
 			default:
 				more = true
 				shortest = min(shortest, l.lendingTime(c.rule))
-				if c.at(now) >= c.due || l.ending.Load() {
+				if c.at(now) >= c.due || l.ending.Load() || c.outlived(l.generation.Load()) {
 					due = append(due, l.board(c, 0, now, nil))
 				}
 			}

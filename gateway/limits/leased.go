@@ -47,6 +47,11 @@ import (
 //   - An instance that crashes, or cannot reach the store for a whole lease, has
 //     used at most L that nobody knows of: X ≤ L for each of them, X ≤ M·L if all
 //     do so within one window. One that comes back reports what it used then.
+//   - A store that has lost its last changes is told, by every instance with its
+//     next report, what its counters held and what of that its chunk is, used and
+//     unused. When all have told, X = 0 again in calendar periods; in a sliding
+//     window a stale replica may have loans in older slots than they were used
+//     in, X ≤ L. Until then, X is what those knew that have not told yet.
 //   - Room may be idle: at most percent of the limit, and what was refunded of
 //     late, in all instances together, each for at most a lease. A request may be
 //     refused for as long although others hold room.
@@ -67,9 +72,17 @@ type Leased struct {
 	seed   maphash.Seed
 	shards [leasedShards]chunkShard
 	seq    atomic.Int64
-	held   atomic.Int64
+
+	// generation is the life of the store that answered last.
+	generation atomic.Int64
+
+	held atomic.Int64
 
 	spawn func(after time.Duration, f func())
+
+	// local is told what reports bring, as Failover tells it of decisions; nil
+	// if nobody wants to know.
+	local atomic.Pointer[LocalStore]
 
 	// tick is how often chunks are looked through, while there are any.
 	tick  atomic.Int64
@@ -169,7 +182,6 @@ func (l *Leased) Reserve(ctx context.Context, r *Reservation) (bool, error) {
 		slot, ok := c.take(claim.Amount, now)
 		if ok {
 			hold.Slot, hold.Lease = slot, inChunk
-			r.Generation = c.generation
 			r.Decisions[i] = c.decision(claim.Rule.amount(), now)
 		}
 		if ok && c.room < c.low && !c.tight && c.flight == nil && !l.ending.Load() {
@@ -196,9 +208,14 @@ func (l *Leased) Reserve(ctx context.Context, r *Reservation) (bool, error) {
 	return true, nil
 }
 
-// undo gives back what r has taken from chunks.
+// undo gives back what r has taken from chunks. Claims that were not decided,
+// since another was refused, are told as they were known before.
 func (l *Leased) undo(r *Reservation) {
 	for i := range r.Claims {
+		if d := &r.Decisions[i]; d.Generation == 0 {
+			d.Limit, d.Used, d.Generation = r.Claims[i].Rule.amount(), r.Holds[i].Known, r.Holds[i].Generation
+			d.Remaining = max(0, d.Limit-d.Used)
+		}
 		if hold := &r.Holds[i]; hold.Lease == inChunk {
 			c := l.chunk(&r.Claims[i])
 			c.undo(hold.Slot, hold.Amount)
@@ -228,7 +245,8 @@ func (l *Leased) Peek(ctx context.Context, r *Reservation) error {
 			continue
 		}
 		c := l.chunk(claim)
-		if c.at(l.clock()) < c.until {
+		// A store that has begun again may not know of the chunk.
+		if c.at(l.clock()) < c.until && c.generation == d.Generation {
 			d.Used = clamp(d.Used - c.room)
 			d.Remaining = max(0, d.Limit-d.Used)
 			if d.Over = d.Used > d.Limit-claim.Amount; !d.Over {
@@ -261,6 +279,11 @@ func (l *Leased) SelfTest(ctx context.Context) ([]string, error) {
 
 // Instances is how many gateways share the store.
 func (l *Leased) Instances() int { return l.lender.Instances() }
+
+// Ratio is L as a share of a limit: what this instance may borrow ahead.
+func (l *Leased) Ratio() float64 {
+	return float64(l.terms.Percent) / 100 / float64(max(1, l.lender.Instances()))
+}
 
 // Interface guards.
 var (

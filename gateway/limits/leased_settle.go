@@ -21,7 +21,6 @@ func (l *Leased) Settle(ctx context.Context, r *Reservation, actual []int64) err
 		if i < len(actual) {
 			c.settle(hold.Slot, hold.Amount, actual[i], l.lendingTime(claim.Rule), now)
 		}
-		r.Generation = c.generation
 		r.Decisions[i] = c.decision(claim.Rule.amount(), now)
 		// Near the limit others wait for what comes back.
 		if c.tight && c.flight == nil && i < len(actual) && actual[i] < hold.Amount {
@@ -34,6 +33,7 @@ func (l *Leased) Settle(ctx context.Context, r *Reservation, actual []int64) err
 		if len(actual) > 0 {
 			actual = r.strictly(actual)
 		}
+		r.strictKnowledge()
 		err = l.lender.Settle(ctx, r.strict, actual)
 		r.strictDecisions()
 	}

@@ -28,11 +28,22 @@ func (l *Leased) reserveStrictly(ctx context.Context, r *Reservation) (bool, err
 		return false, fmt.Errorf("deciding strictly: %w", err)
 	}
 	r.strictDecisions()
-	r.Generation = s.Generation
 	if !ok {
 		r.Refuse()
 	}
 	return ok, nil
+}
+
+// strictKnowledge brings what is known of the strict part's counters by now
+// into it.
+func (r *Reservation) strictKnowledge() {
+	at := 0
+	for i := range r.Claims {
+		if h := &r.Holds[i]; h.Lease == inStore && at < len(r.strict.Holds) {
+			r.strict.Holds[at].Known, r.strict.Holds[at].Generation = h.Known, h.Generation
+			at++
+		}
+	}
 }
 
 // strictDecisions brings the decisions of r's strict part into r.

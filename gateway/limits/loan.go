@@ -22,12 +22,19 @@ type Loan struct {
 	// Claim's Amount must be granted.
 	Claim
 
-	// Known is what the counter held at least, this loan apart, as of
-	// Generation.
-	Known int64
+	// Known is what the counter is known to have held in Generation.
+	Known, Generation int64
 
 	// Seq names the report: what is used or given back is counted once.
 	Seq int64
+
+	// Question is this one's number, Last that of the last one that was
+	// answered; 0 if none was.
+	Question, Last int64
+
+	// Holding is what this instance held then, and holds still: it is part of
+	// Known. -1 if the store may have taken it back; then it is not.
+	Holding int64
 
 	// Deltas are what was used or, when negative, refunded since the last
 	// report. Give is what goes back besides.
@@ -42,13 +49,13 @@ type Loan struct {
 	// report again, in microseconds.
 	Time int64
 
-	// Decision is the answer, with what the fleet uses and holds; Held is what
+	// Decision is the answer, with what the fleet uses and holds; its Generation
+	// is never 0. Held is what
 	// this instance holds, Head the newest slot, Now the store's time.
-	Decision   Decision
-	Held       int64
-	Head       int64
-	Now        int64
-	Generation int64
+	Decision Decision
+	Held     int64
+	Head     int64
+	Now      int64
 }
 
 // Delta is a change of a slot. A slot that is yet to come is the newest.

@@ -40,6 +40,11 @@ type Decision struct {
 	// Degraded says that the store could not be asked, and the rule's
 	// on_store_error decided.
 	Degraded bool
+
+	// Generation names the life of the store's counter that this is the state
+	// of; another one than before means that the store has lost it, or its last
+	// changes. 0 of a store that has one life.
+	Generation int64
 }
 
 // Reservation is what a request asks of all its rules, what was decided, and
@@ -65,10 +70,6 @@ type Reservation struct {
 
 	// Holds are the store's own notes, parallel to Claims.
 	Holds []Hold
-
-	// Generation names the life of the store's counters; another one than
-	// before means that the store has lost them.
-	Generation int64
 
 	// Force counts without refusing, as if every rule were a shadow.
 	Force bool

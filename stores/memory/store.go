@@ -287,7 +287,7 @@ func (s *Store) Note(r *limits.Reservation) {
 	defer s.unlock(&d)
 	for i := range r.Claims {
 		if c := d.counters[i]; r.Claims[i].Rule.Unit != limits.Concurrency {
-			c.Tell(r.Claims[i].Rule, d.now, r.Decisions[i].Used, r.Generation)
+			c.Tell(r.Claims[i].Rule, d.now, r.Decisions[i].Used, r.Decisions[i].Generation)
 		}
 	}
 }

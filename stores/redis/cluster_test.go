@@ -23,14 +23,16 @@ func TestCluster(t *testing.T) {
 		if i == 1 {
 			continue // the same code as the newer Redis's
 		}
-		t.Run(program.Name, func(t *testing.T) {
-			t.Parallel()
-			movingCluster(t, program)
-		})
+		for _, mode := range []string{modeStrict, modeLeased} {
+			t.Run(program.Name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				movingCluster(t, program, mode)
+			})
+		}
 	}
 }
 
-func movingCluster(t *testing.T, program redistest.Program) {
+func movingCluster(t *testing.T, program redistest.Program, mode string) {
 	c := program.StartCluster(t, 3)
 	through := func(node *redistest.Server) *Store {
 		return open(t, node, func(o *Options) { o.URL += "?addr=" + c.Nodes[0].Addr + "&addr=" + c.Nodes[1].Addr })
@@ -40,6 +42,13 @@ func movingCluster(t *testing.T, program redistest.Program) {
 
 	stores := []*Store{a, b}
 	gateways := []*limits.Failover{failover(a, 2), failover(b, 2)}
+	if mode == modeLeased {
+		for i, s := range stores {
+			l, f := lendingFailover(s, 2)
+			defer l.Close()
+			gateways[i] = f
+		}
+	}
 	const limit = 1_000_000
 	words := []string{"tokens", "1M", "1h"}
 	var admitted, degraded atomic.Int64

@@ -43,6 +43,34 @@ func (c *counting) Settle(ctx context.Context, r *limits.Reservation, actual []i
 	return c.Store.Settle(ctx, r, actual)
 }
 
+// longSince makes the counters' generation an old one: nothing is lent ahead in
+// a new one's first lease.
+func longSince(server *redistest.Server, prefix string) {
+	server.Must(`EVAL "return redis.call('SET', ARGV[1] .. 'generation', ` +
+		`'1 ' .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)'))" 0 ` + prefix)
+}
+
+// replica copies keys beside themselves.
+type replica struct {
+	server *redistest.Server
+	prefix string
+	times  int
+}
+
+func (r *replica) Copy() {
+	r.server.Must(`EVAL "for _, k in ipairs(redis.call('KEYS', 'copy' .. ARGV[1] .. '*')) do redis.call('DEL', k) end ` +
+		`for _, k in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('COPY', k, 'copy' .. k) end return 1" 0 ` + r.prefix)
+}
+
+func (r *replica) Promote() {
+	r.times++
+	r.server.Must(`EVAL "for _, k in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('DEL', k) end ` +
+		`for _, k in ipairs(redis.call('KEYS', 'copy' .. ARGV[1] .. '*')) do redis.call('COPY', k, string.sub(k, 5)) end ` +
+		`local g = redis.call('GET', ARGV[1] .. 'generation') ` +
+		`if g then redis.call('SET', ARGV[1] .. 'generation', string.match(g, '%d+') .. ' another' .. ARGV[2]) end return 1" 0 ` +
+		r.prefix + " " + fmt.Sprint(r.times))
+}
+
 // TestLeasedTraces holds the bound of limits.Leased on random traces over a
 // simulated fleet, whose clocks are wrong, and whose answers are lost.
 func TestLeasedTraces(t *testing.T) {
@@ -54,22 +82,28 @@ func TestLeasedTraces(t *testing.T) {
 	terms := limits.Terms{Time: 8 * time.Second, Percent: 30}
 	admitted := 0
 	for seed := range seeds {
-		name := fmt.Sprintf("%d, without faults", seed)
-		if seed%2 == 1 {
-			name = fmt.Sprintf("%d, with crashes and stops", seed)
-		}
+		name := fmt.Sprintf("%d, %s", seed, []string{"without faults", "with crashes and stops", "with failovers"}[seed%3])
 		t.Run(name, func(t *testing.T) {
 			clock := limitstest.NewClock()
 			prefix := func(o *Options) { o.Prefix = fmt.Sprintf("fleet%d", seed) }
+			longSince(server, fmt.Sprintf("{fleet%d}:", seed))
 			shared := open(t, server, prefix)
 			shared.fixed = clock.Micros
-			fleet := limitstest.Fleet{Store: shared, Instances: 3, Terms: terms, Faults: seed%2 == 1}
-			fleet.Start = func(now func() time.Time, spawn func(time.Duration, func()), lost func() bool) *limits.Leased {
+			fleet := limitstest.Fleet{Store: shared, Instances: 3, Terms: terms, Faults: seed%3 == 1}
+			if seed%3 == 2 {
+				fleet.Replica = &replica{server: server, prefix: fmt.Sprintf("{fleet%d}:", seed)}
+				fleet.Local = func(now func() time.Time) limits.LocalStore { return memory.New(now, 0) }
+			}
+			fleet.Start = func(local limits.LocalStore, now func() time.Time, spawn func(time.Duration, func()), lost func() bool) *limits.Leased {
 				s := open(t, server, prefix)
 				s.fixed = clock.Micros
 				s.others.Store(3)
 				s.beaten.Store(1 << 62)
-				return limits.NewLeased(&counting{Store: s, lost: lost}, terms, now, spawn)
+				l := limits.NewLeased(&counting{Store: s, lost: lost}, terms, now, spawn)
+				if local != nil {
+					limits.NewFailover(l, local, l.Instances)
+				}
+				return l
 			}
 			admitted += fleet.Trace(t, seed, 500, clock)
 		})
@@ -94,6 +128,14 @@ func lend(t testing.TB, server *redistest.Server, instances int, terms limits.Te
 		all, trips = append(all, l), append(trips, c)
 	}
 	return all, trips
+}
+
+// lendingFailover is failover in mode leased.
+func lendingFailover(s *Store, instances int) (*limits.Leased, *limits.Failover) {
+	s.others.Store(int64(instances))
+	s.beaten.Store(1 << 62)
+	l := limits.NewLeased(s, limits.Terms{Time: 2 * time.Second, Percent: 10}, time.Now, nil)
+	return l, limits.NewFailover(l, memory.New(time.Now, 0), l.Instances)
 }
 
 // race lets 1,000 clients ask the instances by turns. It returns what each got.
@@ -149,6 +191,7 @@ func used(t *testing.T, s limits.Store, key string, words ...string) int64 {
 // others may hold idle.
 func TestLeasedRace(t *testing.T) {
 	server := redistest.Start(t)
+	longSince(server, "{weir}:")
 	shared := open(t, server)
 	all, _ := lend(t, server, 3, limits.Terms{Time: 3 * time.Second, Percent: 25})
 	for _, c := range []struct {
@@ -196,6 +239,7 @@ func TestLeasedRace(t *testing.T) {
 // question for fifty requests at most, where strict mode has two for each.
 func TestLeasedTrips(t *testing.T) {
 	server := redistest.Start(t)
+	longSince(server, "{weir}:")
 	all, trips := lend(t, server, 3, limits.DefaultTerms)
 	words := [][]string{{"requests", "1M", "1h"}, {"tokens", "9000M", "1h"}, {"usd", "100k", "1M"}}
 	const rounds = 10
@@ -224,6 +268,7 @@ func TestLeasedTrips(t *testing.T) {
 // it back at once, and one that crashes within its lease.
 func TestLeasedEnds(t *testing.T) {
 	server := redistest.Start(t)
+	longSince(server, "{weir}:")
 	shared := open(t, server)
 	words := []string{"tokens", "100k", "1h"}
 	terms := limits.Terms{Time: time.Second, Percent: 25}
@@ -278,6 +323,7 @@ func TestLeasedEnds(t *testing.T) {
 // lease does not use its chunk (B05), whichever clock tells.
 func TestLeasedStopped(t *testing.T) {
 	server := redistest.Start(t)
+	longSince(server, "{weir}:")
 	for _, c := range []struct {
 		name string
 		skip func(time.Time) time.Time
@@ -323,6 +369,7 @@ func TestLeasedStopped(t *testing.T) {
 // policies hold, and that the server hears of it afterwards, once.
 func TestLeasedOutage(t *testing.T) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	longSince(server, "{weir}:")
 	store := open(t, server)
 	l := limits.NewLeased(store, limits.DefaultTerms, time.Now, nil)
 	f := limits.NewFailover(l, memory.New(time.Now, 0), l.Instances)

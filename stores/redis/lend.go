@@ -20,8 +20,12 @@ const opLend = "lend"
 // milliseconds: one that is sent again within it is counted once.
 const loanTTL = "600000"
 
-// Lend implements limits.Lender.
+// Lend implements limits.Lender. As Reserve, it waits for the server to be told
+// what was decided without it.
 func (s *Store) Lend(ctx context.Context, percent int64, loans []limits.Loan) (bool, error) {
+	if s.untold.Load() > 0 {
+		return false, errNotSent
+	}
 	for attempt := 0; ; attempt++ {
 		p, err := s.run(ctx, s.lending, 5, s.encodeLoans(percent, loans))
 		if err != nil {
@@ -38,9 +42,9 @@ func (s *Store) Lend(ctx context.Context, percent int64, loans []limits.Loan) (b
 			limit := min(max(loan.Rule.Amount, 0), limits.MaxAmount)
 			loan.Decision = limits.Decision{
 				Limit: limit, Used: at[0], Remaining: max(0, limit-at[0]),
-				Reset: time.Duration(at[1]) * time.Microsecond, Wait: waiting(at[2]), Over: at[2] != 0,
+				Reset: time.Duration(at[1]) * time.Microsecond, Wait: waiting(at[2]), Over: at[2] != 0, Generation: p.generation,
 			}
-			loan.Head, loan.Held, loan.Now, loan.Generation = at[3], at[4], p.now, p.generation
+			loan.Head, loan.Held, loan.Now = at[3], at[4], p.now
 		}
 		return p.status == statusDone, nil
 	}
@@ -67,7 +71,7 @@ func (s *Store) encodeLoans(percent int64, loans []limits.Loan) call {
 			deltas.WriteString(strconv.FormatInt(d.Amount, 10))
 			deltas.WriteByte(';')
 		}
-		c.args = append(c.args, number(loan.Seq), number(loan.Give), number(loan.Also), number(loan.Ahead), number(loan.Time), deltas.String())
+		c.args = append(c.args, number(loan.Seq), number(loan.Question), number(loan.Last), number(loan.Holding), number(loan.Give), number(loan.Also), number(loan.Ahead), number(loan.Time), deltas.String())
 	}
 	return c
 }

@@ -125,10 +125,10 @@ func (p *reply) into(r *limits.Reservation) error {
 	if len(p.claims) != perClaim*len(r.Claims) {
 		return errReply
 	}
-	r.Generation = p.generation
 	for i := range r.Claims {
 		at := p.claims[perClaim*i:]
 		r.Decide(i, at[0], time.Duration(at[1])*time.Microsecond, waiting(at[2]))
+		r.Decisions[i].Generation = p.generation
 		r.Holds[i].Slot = at[3]
 	}
 	return nil

@@ -129,6 +129,10 @@ func TestUser(t *testing.T) {
 				if !mustReserve(t, s, r) || s.Renew(context.Background(), r) != nil || s.Settle(context.Background(), r, nil) != nil {
 					t.Errorf("%+v", r.Decisions)
 				}
+				loan := []limits.Loan{{Claim: r.Claims[1], Seq: 1, Question: 1, Time: 1_000_000, Holding: -1}}
+				if ok, err := s.Lend(context.Background(), 25, loan); err != nil || !ok || loan[0].Held != 1 {
+					t.Errorf("borrowing: %t, %+v: %v", ok, loan[0], err)
+				}
 				if s.count(); s.Instances() != 1 {
 					t.Errorf("%d instances", s.Instances())
 				}

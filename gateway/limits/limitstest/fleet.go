@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // faults are drawn by the trace: answers that are lost and, where Faults says
 // so, crashes and stops.
 type Fleet struct {
-	// Start makes an instance on clock; what it spawns is run by the trace.
-	Start func(clock func() time.Time, spawn func(time.Duration, func()), lost func() bool) *limits.Leased
+	// Start makes an instance on clock, which remembers by local, if it is not
+	// nil; what it spawns is run by the trace.
+	Start func(local limits.LocalStore, clock func() time.Time, spawn func(time.Duration, func()), lost func() bool) *limits.Leased
 
 	// Store is the shared store itself.
 	Store limits.Store
@@ -23,10 +25,16 @@ type Fleet struct {
 	Instances int
 	Terms     limits.Terms
 	Faults    bool
+
+	// Replica makes traces with failovers; nil for none. Local makes what an
+	// instance remembers of the counters.
+	Replica Replica
+	Local   func(clock func() time.Time) limits.LocalStore
 }
 
 type instance struct {
 	store   *limits.Leased
+	local   limits.LocalStore
 	skew    time.Duration
 	waiting []func()
 	held    []*admission
@@ -46,8 +54,13 @@ type fleet struct {
 	trace
 	f         *Fleet
 	instances []*instance
-	faults    []fault
-	admitted  int
+	promoted  int
+
+	// lost are the promotions of a stale replica: it has amounts in other slots
+	// than they were used in, by a chunk at most.
+	lost     []fault
+	faults   []fault
+	admitted int
 
 	// unheard is by key what crashed instances had been refunded, which the
 	// store may not have heard of.
@@ -86,6 +99,8 @@ func (f *Fleet) Trace(t *testing.T, seed uint64, steps int, clock *Clock) int {
 		case n == 35 && f.Faults:
 			tr.faults = append(tr.faults, fault{tr.clock.Micros(), tr.clock.Now()})
 			in.stopped = tr.clock.Micros() + 20_000_000
+		case n == 34 && f.Replica != nil:
+			tr.failover()
 		case n < 39:
 			tr.pass(time.Duration(tr.rnd.Int64N(int64(2 * time.Second))))
 		default:
@@ -104,7 +119,10 @@ func (f *Fleet) Trace(t *testing.T, seed uint64, steps int, clock *Clock) int {
 
 func (tr *fleet) boot() *instance {
 	in := &instance{skew: time.Duration(tr.rnd.Int64N(int64(time.Minute)) - int64(30*time.Second))}
-	in.store = tr.f.Start(
+	if tr.f.Local != nil {
+		in.local = tr.f.Local(func() time.Time { return tr.clock.Now().Add(in.skew) })
+	}
+	in.store = tr.f.Start(in.local,
 		func() time.Time { return tr.clock.Now().Add(in.skew) },
 		func(after time.Duration, f func()) {
 			if after == 0 { // the trace makes the rounds itself
@@ -180,7 +198,7 @@ func (tr *fleet) reserveAt(in *instance) {
 		a.parts = append(a.parts, part{rule: tr.rules[rule], key: tr.keys[rule], reserved: amount, counted: amount})
 	}
 	a.in = []*limits.Reservation{r}
-	ok, err := in.store.Reserve(context.Background(), r)
+	ok, err := in.reserve(r)
 	if err != nil && !errors.Is(err, limits.ErrUnavailable) {
 		tr.t.Fatal(err)
 	}
@@ -209,10 +227,17 @@ func (tr *fleet) reserveAt(in *instance) {
 // each, or what one request brought.
 func (tr *fleet) overshoot(a *admission, p *part) (most int64) {
 	if p.rule.Unit == limits.Concurrency {
+		if tr.promoted > 0 {
+			return limits.MaxAmount - p.rule.Amount // a replica may lack leases
+		}
 		return 0
 	}
 	chunk := max(p.rule.Amount*tr.f.Terms.Percent/100/int64(tr.f.Instances), min(p.rule.Amount, 1_000_000)/8+2)
-	for _, f := range tr.faults {
+	faults := tr.faults
+	if p.rule.Calendar == limits.Sliding {
+		faults = slices.Concat(faults, tr.lost)
+	}
+	for _, f := range faults {
 		inside := f.at > a.at-p.rule.Window.Microseconds()-tr.f.Terms.Time.Microseconds()
 		if p.rule.Calendar != limits.Sliding {
 			start, _ := p.rule.Period(a.wall)
@@ -243,7 +268,7 @@ func (tr *fleet) settleAt(in *instance) {
 		}
 	}
 	for range 1 + tr.rnd.IntN(2) {
-		if err := in.store.Settle(context.Background(), a.in[0], actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
+		if err := in.settle(a.in[0], actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
 			tr.t.Fatal(err)
 		}
 	}
@@ -297,6 +322,9 @@ func (tr *fleet) end() {
 		strict, loose := tr.model.sums(a, p)
 		least := strict - tr.overshoot(a, p)
 		loose = limits.Add(loose, tr.unheard[p.key])
+		if tr.promoted > 0 {
+			loose = limits.MaxAmount // what was lost is counted in full
+		}
 		if used := r.Decisions[i].Used; used < least || used > loose {
 			tr.t.Errorf("%s: the store has counted %d, and %d to %d were used", p.rule, used, least, loose)
 		}
