@@ -98,6 +98,19 @@ type sharedStore interface {
 	Instances() int
 }
 
+// leased tells metrics what of a limit this instance may hold.
+func leased() (ratio float64, lends bool) {
+	app, err := running()
+	if err != nil || app.access == nil {
+		return 0, false
+	}
+	store, shared := app.access.store.(*limits.Failover)
+	if !shared {
+		return 0, false
+	}
+	return store.Ratio()
+}
+
 // failover lives as long as a configuration uses its store, and remembers
 // through reloads how full the counters were. The store has its own pool.
 type failover struct{ *limits.Failover }

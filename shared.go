@@ -34,7 +34,7 @@ const hedgeFloor = 3
 
 // metrics are the process's collectors. They stay even when no configuration
 // has an `ai` app for a while, since counters must not go back.
-var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers))
+var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased))
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
