@@ -73,7 +73,7 @@ func TestConnectionsSurviveReloads(t *testing.T) {
 	client := newClient(t)
 	chat(t, client, g.URL)
 	for i := range 20 {
-		if err := g.Load("", ai("{env.OLD_KEY} {env.NEW_KEY}", fmt.Sprintf("header X-Load %d", i)), "ai_gateway"); err != nil {
+		if err := g.Load("", ai("{env.OLD_KEY} {env.NEW_KEY}", fmt.Sprintf("key_policy first\nheader X-Load %d", i)), "ai_gateway"); err != nil {
 			t.Fatal(err)
 		}
 		client.CloseIdleConnections()

@@ -1,3 +1,8 @@
+//go:build !race
+
+// Under the race detector these would take minutes, and the simulation has one
+// goroutine.
+
 package main
 
 import (
@@ -16,14 +21,6 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // published are the results that the pages show.
 var published = sync.OnceValue(func() []Result { return runAll(seedOf) })
 
-// skipUnderRace skips what would take minutes there: the simulation has one
-// goroutine, so the detector has nothing to find.
-func skipUnderRace(t *testing.T) {
-	if raced {
-		t.Skip("the simulation has one goroutine")
-	}
-}
-
 func byName(results []Result) map[string]Result {
 	by := make(map[string]Result)
 	for _, r := range results {
@@ -34,7 +31,6 @@ func byName(results []Result) map[string]Result {
 
 // TestOrderings holds what each policy is for, whatever the luck.
 func TestOrderings(t *testing.T) {
-	skipUnderRace(t)
 	for seed, results := range map[uint64][]Result{seedOf: published(), 2: runAll(2)} {
 		by := byName(results)
 		for _, rule := range []struct {
@@ -78,7 +74,6 @@ func cost(r Result) float64    { return r.Cost }
 
 // TestDeterministic holds that a run depends on its seed and on nothing else.
 func TestDeterministic(t *testing.T) {
-	skipUnderRace(t)
 	c := contestants[1]
 	if diff := cmp.Diff(Run(c, 7), Run(c, 7)); diff != "" {
 		t.Error(diff)
@@ -94,7 +89,6 @@ func TestPages(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the pages are those of amd64")
 	}
-	skipUnderRace(t)
 	results := published()
 	text, err := os.ReadFile("../../" + page)
 	if err != nil {
