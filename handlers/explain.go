@@ -48,7 +48,11 @@ func (c *call) setExplain() {
 		return
 	}
 	e := explanation{Model: c.x.Model, Limits: c.explained, Attempts: []explainedAttempt{}}
+	now := c.proxy.gateway.Now().Sub(c.x.Start)
 	for _, s := range c.x.Trail() {
+		if s.Total == 0 { // it is not over
+			s.Total = now - s.Begun
+		}
 		e.Attempts = append(e.Attempts, explainedAttempt{
 			Target: gateway.Target{Provider: s.Provider, Model: s.Model}.String(), Reason: s.Reason, Status: s.Status,
 			Error: s.Error, Phase: s.Phase, MS: float64(s.Total.Microseconds()) / 1000, Skipped: s.Skipped,
