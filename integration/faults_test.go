@@ -22,6 +22,7 @@ var (
 	errMalformed  = failed(wire.KindUpstream, "stream", "the upstream sent a malformed event")
 	errNoAnswer   = failed(wire.KindUpstream, "round_trip", "the upstream closed the connection before it answered")
 	errNoStream   = failed(wire.KindUpstream, "content_type", "the upstream answered a request for a stream with something else")
+	errHeaders    = failed(wire.KindUpstream, "round_trip", "the headers of the upstream's answer are too large")
 	errAnswerCut  = failed(wire.KindUpstream, "answer", "the upstream broke off its answer")
 	errTooLong    = failed(wire.KindUpstream, "stream", "the upstream sent an event of more than 16777216 bytes")
 )
@@ -147,7 +148,7 @@ var streamFaults = []fault{
 	beforeCommit("no content", failed(wire.KindUpstream, "answer", "the upstream broke off its answer"), false, constant(bytesOnWire("HTTP/1.1 204 No Content\r\n\r\n"))),
 	beforeCommit("redirect", failed(wire.KindUpstream, "status", "the upstream answered with the unexpected status 307"), false,
 		constant(bytesOnWire("HTTP/1.1 307 Temporary Redirect\r\nLocation: /v1/elsewhere\r\nContent-Length: 0\r\n\r\n"))),
-	beforeCommit("1 MB of headers", errNoAnswer, false, constant(bytesOnWire("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"))),
+	beforeCommit("1 MB of headers", errHeaders, false, constant(bytesOnWire("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"))),
 	beforeCommit("first event malformed", errMalformed, false, constant(events("data: {\"choices\":\n\n"))),
 	beforeCommit("brotli", failed(wire.KindUpstream, "encoding", "the upstream's answer is compressed in a way that was not asked for"), false,
 		constant(bytesOnWire("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nab"))),
@@ -358,7 +359,7 @@ var answerFaults = []fault{
 		constant(bytesOnWire("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\nno gzip here"))),
 	beforeCommit("brotli", failed(wire.KindUpstream, "encoding", "the upstream's answer is compressed in a way that was not asked for"), false,
 		constant(whole(200, "{}", "Content-Encoding", "br"))),
-	beforeCommit("1 MB of headers", errNoAnswer, false, constant(bytesOnWire("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"))),
+	beforeCommit("1 MB of headers", errHeaders, false, constant(bytesOnWire("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"))),
 	{
 		"error with status 200",
 		func(d *door) answerer { return whole(200, d.errorBody) },

@@ -140,8 +140,9 @@ func TestProvidersAdmin(t *testing.T) {
 		}
 		return found
 	}
+	account := "" // of the provider, as it is named
 	call := func(model string, r tracking.Result) {
-		c := tracker(t).Begin(tracking.Target{Provider: "up", Model: model}, "", tracking.Settings{})
+		c := tracker(t).Begin(tracking.Target{Provider: "up", Model: model}, account, tracking.Settings{})
 		c.End(r)
 	}
 	state := func(when, want string) {
@@ -161,6 +162,10 @@ func TestProvidersAdmin(t *testing.T) {
 	if up, dark := got["up"], got["dark"]; len(got) != 2 || up.Module != "openai_compatible" || up.Host != "127.0.0.1:9" || dark.Host != "" {
 		t.Errorf("providers: %+v", got)
 	}
+	if list := got["up"].Accounts; len(list) != 1 || list[0].Account == "" {
+		t.Fatalf("accounts: %+v", list)
+	}
+	account = got["up"].Accounts[0].Account
 	state("at first", "closed")
 	if diff := cmp.Diff(map[string]float64{`{model="m",provider="up"}`: 0}, breaker()); diff != "" {
 		t.Errorf("breakers at first (-want +got)\n%s", diff)
@@ -176,8 +181,8 @@ func TestProvidersAdmin(t *testing.T) {
 	want := []string{
 		"ai.target_unhealthy from ai provider=up model=m reason=status 503 until",
 		"ai.target_unhealthy from ai provider=up model=invented reason=status 503 until",
-		"ai.account_disabled from ai provider=up reason=status 401 until",
-		"ai.account_cooling from ai provider=up model=other reason=status 429 until",
+		"ai.account_disabled from ai provider=up account=" + account + " reason=status 401 until",
+		"ai.account_cooling from ai provider=up model=other account=" + account + " reason=status 429 until",
 	}
 	if diff := cmp.Diff(want, hear(t, len(want))); diff != "" {
 		t.Errorf("events (-want +got)\n%s", diff)
@@ -225,7 +230,7 @@ func TestProvidersAdmin(t *testing.T) {
 	ask("POST", "/ai/providers/up/reset", 204)
 	// Targets are reset in no order.
 	reset := strings.Join(hear(t, 3), "\n")
-	for _, want := range []string{"ai.account_enabled from ai provider=up reason=reset", "ai.target_healthy from ai provider=up model=m reason=reset", "ai.target_healthy from ai provider=up model=invented reason=reset"} {
+	for _, want := range []string{"ai.account_enabled from ai provider=up account=" + account + " reason=reset", "ai.target_healthy from ai provider=up model=m reason=reset", "ai.target_healthy from ai provider=up model=invented reason=reset"} {
 		if !strings.Contains(reset, want) {
 			t.Errorf("no event %q after a reset, only\n%s", want, reset)
 		}
