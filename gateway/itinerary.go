@@ -215,10 +215,11 @@ func (i *Itinerary) Failed(p *Pick) { i.failed = append(i.failed, p.place()) }
 // again picks a target that has failed before, if the rules and its budget
 // allow it and the pause is worth it.
 func (i *Itinerary) again(err error) *Pick {
-	if i.retry.Retries == nil {
-		return nil
+	e := AsError(err)
+	if i.retry.Retries == nil || i.class == ClassAuth || e.Kind == wire.KindBudget || e.NoRetry {
+		return nil // the same again would fail again
 	}
-	pause := i.pause(AsError(err).RetryAfter)
+	pause := i.pause(e.RetryAfter)
 	if pause < 0 || i.late(pause) {
 		return nil
 	}

@@ -168,6 +168,16 @@ func TestItinerary(t *testing.T) {
 			[]string{"openai/a first", "anthropic/f fallback"},
 		},
 		{
+			"a key that is not taken is not tried again", plan(Plan{Targets: []Target{a}, Fallback: []Target{f}}, Retry{Retries: times(2)}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(failed(wire.KindAuthentication)) },
+			[]string{"openai/a first", "anthropic/f fallback"},
+		},
+		{
+			"nor is an account that has spent its money", plan(Plan{Targets: []Target{a}}, Retry{Retries: times(2)}),
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(failed(wire.KindBudget)) },
+			[]string{"openai/a first", "end"},
+		},
+		{
 			"too late", plan(Plan{Targets: []Target{a, b}}, Retry{TryDuration: time.Second}),
 			func(t *testing.T, j *journey) { j.start(t, "chat"); j.clock.add(time.Second); j.fail(overloaded) },
 			[]string{"openai/a first", "end"},

@@ -68,8 +68,6 @@ func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error)
 		a.conversation.open()
 	}
 	s.mayCut()
-	a.call.x.Update(func() { a.call.x.Stream = true })
-	a.call.out.expectStream(a.call.door)
 	a.watch.stream.Store(true)
 	a.watch.enter(phaseFirstToken)
 	if err := s.open(); err != nil {
@@ -281,7 +279,12 @@ func (s *stream) commit() error {
 	if !s.firstToken.IsZero() {
 		s.timeFirstToken()
 	}
-	s.call.out.openStream()
+	// Whether it was asked for or not: the client gets what came. A stream that
+	// failed earlier must not change what the next upstream is asked for.
+	c := s.call
+	c.x.Update(func() { c.x.Stream = true })
+	c.out.expectStream(c.door)
+	c.out.openStream()
 	if len(s.held) == 0 {
 		return nil
 	}
