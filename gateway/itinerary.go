@@ -48,7 +48,7 @@ type Itinerary struct {
 	began   time.Time
 
 	leg   *leg
-	queue []Target // fallbacks that have not been tried
+	queue []spare // fallbacks that have not been tried
 
 	calls   int
 	class   Class // of the last failure, if failed is not empty
@@ -57,6 +57,13 @@ type Itinerary struct {
 	last    *Pick
 	failed  []place
 	skipped []string
+}
+
+// spare is a fallback, and the leg whose it is: a target that a model names
+// goes by that model's rules, whichever models were tried in between.
+type spare struct {
+	Target
+	of *leg
 }
 
 // place is one account for one target; account is empty where there is only
@@ -248,10 +255,15 @@ func (i *Itinerary) again(err error) *Pick {
 // enqueue puts what is tried after a failure of class before the fallbacks
 // that wait already. A leg's fallbacks are entered once.
 func (i *Itinerary) enqueue(class Class) {
+	of := &leg{name: i.leg.name, model: i.leg.model, plan: &noPlan}
 	if more := i.leg.plan.FallbackFor(class); len(more) > 0 {
-		i.queue = append(append(make([]Target, 0, len(more)+len(i.queue)), more...), i.queue...)
+		queue := make([]spare, 0, len(more)+len(i.queue))
+		for _, target := range more {
+			queue = append(queue, spare{target, of})
+		}
+		i.queue = append(queue, i.queue...)
 	}
-	i.leg = &leg{model: i.leg.model, plan: &noPlan}
+	i.leg = of
 }
 
 // fallback goes on to the first leg in the queue that has a fit target.
@@ -259,13 +271,14 @@ func (i *Itinerary) fallback() (choice, bool) {
 	for len(i.queue) > 0 {
 		next := i.queue[0]
 		i.queue = i.queue[1:]
-		from := i.leg.model
 		if next.Provider == "" {
 			model, rest := i.gateway.Alias(next.Model)
 			i.leg = i.gateway.modelLeg(i.ask.Operation, model, next.Model, rest, &i.ask.Facts)
 		} else {
-			i.leg = &leg{model: from, plan: &noPlan}
-			if route := i.gateway.route(i.ask.Operation, from, i.ask.Model, expand(next, i.ask.Model, "")); route != nil {
+			i.leg = &leg{name: next.of.name, model: next.of.model, plan: &noPlan}
+			if route := i.gateway.route(i.ask.Operation, next.of.model, next.of.name, expand(next.Target, i.ask.Model, "")); route != nil {
+				// A window that the model states is that of its own targets.
+				route.ContextWindow = contextWindow(route.Target.Model)
 				i.leg.routes = []*Route{route}
 			}
 		}

@@ -10,6 +10,9 @@ import (
 // leg is a set of targets that stand for each other: a model's own, or one of
 // its fallbacks.
 type leg struct {
+	// name is that under which a key must be allowed to use it.
+	name string
+
 	// model is whose settings hold; nil where a client named the target itself.
 	model  *Model
 	plan   *Plan

@@ -188,7 +188,7 @@ func (g *Gateway) modelLeg(op *wire.Operation, model *Model, name, rest string, 
 	if facts != nil {
 		model, rest, plan = g.Follow(model, rest, facts)
 	}
-	l := &leg{model: model, plan: plan, routes: make([]*Route, 0, len(plan.Targets))}
+	l := &leg{name: name, model: model, plan: plan, routes: make([]*Route, 0, len(plan.Targets))}
 	for _, target := range plan.Targets {
 		if route := g.route(op, model, name, expand(target, name, rest)); route != nil {
 			l.routes = append(l.routes, route)
@@ -223,7 +223,7 @@ func (g *Gateway) direct(op *wire.Operation, name string, target Target) (*leg, 
 	if route == nil {
 		return nil, g.cannotSpeak(op, name)
 	}
-	return &leg{plan: &noPlan, routes: []*Route{route}}, nil
+	return &leg{name: name, plan: &noPlan, routes: []*Route{route}}, nil
 }
 
 // Spoken is the operation in which provider serves a request for op to model:

@@ -57,10 +57,10 @@ func (c *call) next(err error) bool {
 	if c.cause() != nil {
 		return false
 	}
-	failed := c.target
+	failed := c.way
 	for pick := c.way.trip.Next(err); pick != nil; {
 		why := c.take(pick)
-		if why == nil && pick.Route.Target != failed.Target {
+		if was := failed.pick.Route; why == nil && (pick.Route.Target != was.Target || pick.Route.Alias != was.Alias) {
 			why = c.rebook()
 		}
 		if why == nil {
@@ -70,7 +70,7 @@ func (c *call) next(err error) bool {
 		}
 		pick = c.way.trip.Unfit(why)
 	}
-	c.target = failed
+	c.turn(failed)
 	return false
 }
 

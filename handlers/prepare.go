@@ -32,6 +32,7 @@ func (a *attempt) prepare() error {
 	}
 	sent := newPayload()
 	if op == c.route.Operation {
+		c.x.Update(func() { c.x.Dropped = nil }) // that of an earlier attempt
 		rw := a.rewrite()
 		a.askedUsage = rw.AskUsage && !c.x.Envelope.IncludeUsage
 		sent.bytes = c.x.Envelope.Apply(sent.bytes, rw)

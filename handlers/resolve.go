@@ -50,10 +50,26 @@ func (c *call) turn(w way) {
 	})
 }
 
-// take makes pick the target of the call, if its rules allow the request.
+// take makes pick the target of the call, if its rules allow the request and
+// its dialect can carry it.
 func (c *call) take(pick *gateway.Pick) error {
 	c.turn(way{c.way.trip, pick})
-	return c.permitted()
+	if err := c.permitted(); err != nil {
+		return err
+	}
+	return c.translatable()
+}
+
+// translatable refuses a target in whose dialect the request cannot be said.
+// What the client is told is then what the target before has said, not that
+// another is of no use.
+func (c *call) translatable() error {
+	if c.form != nil || c.target.Operation == c.route.Operation {
+		return nil
+	}
+	trial := attempt{call: c, pick: c.way.pick, route: c.target}
+	_, err := trial.translate(nil)
+	return err
 }
 
 // elsewhere looks for a target that a prompt fits which was too long for the

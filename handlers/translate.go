@@ -56,14 +56,13 @@ func (a *attempt) translate(dst []byte) ([]byte, error) {
 // drops tells what a translation left out.
 func (a *attempt) drops(loss *wire.Loss) error {
 	c, fields := a.call, loss.Fields()
-	c.x.Update(func() { c.x.Dropped = fields })
-	if len(fields) == 0 {
-		return nil
-	}
-	if c.proxy.Unmapped == unmappedReject {
+	if len(fields) > 0 && c.proxy.Unmapped == unmappedReject {
 		return gateway.Invalid(fields[0], "the provider of model '%s' has nothing for: %s; leave it out (this site refuses what cannot be translated)", c.x.Model, loss)
 	}
-	a.dropped = headerSafe(loss.String())
+	c.x.Update(func() { c.x.Dropped = fields })
+	if len(fields) > 0 {
+		a.dropped = headerSafe(loss.String())
+	}
 	return nil
 }
 
