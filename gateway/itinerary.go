@@ -46,6 +46,7 @@ type Itinerary struct {
 	ask     *Ask
 	retry   Retry
 	began   time.Time
+	ends    time.Time // when nobody waits any more; zero: never
 
 	leg   *leg
 	queue []spare // fallbacks that have not been tried
@@ -141,6 +142,10 @@ func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
 // Model is the name that was asked for.
 func (i *Itinerary) Model() string { return i.ask.Model }
 
+// EndBy says when the request is over, whatever comes of it: no pause is begun
+// that lasts until then.
+func (i *Itinerary) EndBy(t time.Time) { i.ends = t }
+
 // Retry returns the rules of attempts of the model asked for.
 func (i *Itinerary) Retry() *Retry { return &i.retry }
 
@@ -235,8 +240,8 @@ func (i *Itinerary) again(err error) *Pick {
 	if !ok {
 		c, ok = i.choose(i.leg, nowhere)
 	}
-	if !ok && !i.leg.strict() {
-		c, ok = i.force(i.leg), true
+	if l := i.up(i.leg); !ok && len(l.routes) > 0 {
+		c, ok = i.force(l), true
 	}
 	if !ok {
 		return nil
@@ -335,7 +340,8 @@ func (i *Itinerary) retryOn() Classes {
 
 // late reports whether it will be too late for another call after pause.
 func (i *Itinerary) late(pause time.Duration) bool {
-	return i.retry.TryDuration > 0 && i.gateway.Now().Add(pause).Sub(i.began) >= i.retry.TryDuration
+	at := i.gateway.Now().Add(pause)
+	return i.retry.TryDuration > 0 && at.Sub(i.began) >= i.retry.TryDuration || !i.ends.IsZero() && !at.Before(i.ends)
 }
 
 // note keeps for explanations why a route was not fit.

@@ -38,6 +38,23 @@ func (l *leg) settings() health.Settings {
 // that refuses by itself what an upstream might have answered helps nobody.
 func (l *leg) strict() bool { return l.model != nil && l.model.Passive.MaxFails > 0 }
 
+// up is l with those targets only that may be called after a pause although
+// none is fit now: behind a breaker those that it lets pass, whose account is
+// but limited for a moment.
+func (i *Itinerary) up(l *leg) *leg {
+	if !l.strict() {
+		return l
+	}
+	up := *l
+	up.routes = nil
+	for _, route := range l.routes {
+		if i.gateway.Health.Look(health.Target(route.Target)).State == health.Closed {
+			up.routes = append(up.routes, route)
+		}
+	}
+	return &up
+}
+
 // choice is a route that can be called, with the account to call it with.
 type choice struct {
 	route   *Route

@@ -18,6 +18,7 @@ func (c *call) dispatch() (answer, error) {
 	total := c.limits(c.target).Total
 	if total > 0 {
 		total = max(total-c.x.Timings.Queue, time.Millisecond)
+		c.way.trip.EndBy(c.upstreamStart.Add(total))
 	}
 	c.pulse.start(c, total)
 	for {

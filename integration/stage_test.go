@@ -55,6 +55,8 @@ func newStageWith(t *testing.T, global, one, ai, site string) *stage {
 	t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
 	t.Setenv("CI_KEY", keyOfCI)
 	t.Setenv("OTHER_KEY", keyOfOther)
+	t.Setenv("RED_KEY", "a-secret-of-team-red")
+	t.Setenv("TAGGED_KEY", "a-secret-of-tagged-1")
 	t.Setenv("ACCOUNT_ONE", accountOne)
 	t.Setenv("ACCOUNT_TWO", accountTwo)
 	s := &stage{answers: make(map[string]answerer), client: newClient(t)}
@@ -133,13 +135,22 @@ func (s *stage) post(t testing.TB, path, body string, header ...string) *reply {
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := s.client.Do(req)
+	got, err := s.send(req)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return got
+}
+
+// send sends req and reads the whole answer.
+func (s *stage) send(req *http.Request) (*reply, error) {
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
-	return &reply{status: res.StatusCode, header: res.Header, body: string(data), cut: err != nil, err: err}
+	return &reply{status: res.StatusCode, header: res.Header, body: string(data), cut: err != nil, err: err}, nil
 }
 
 // ask asks for a whole answer of model.
