@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/internal/inflight"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -88,6 +90,25 @@ func TestLeavingInPause(t *testing.T) {
 		if target.InFlight != 0 {
 			t.Errorf("%+v", target)
 		}
+	}
+}
+
+// TestExitInPause answers with what is known when the process exits meanwhile.
+func TestExitInPause(t *testing.T) {
+	s := newStage(t, "model m one/gpt-4o {\nlb_retries 1\n}", "")
+	s.plays("one", once(failing(503, "Retry-After", "15"), fine("one")))
+	answered := make(chan *reply, 1)
+	go func() { answered <- s.ask(t, "m") }()
+	// The pause begins when the attempt is over.
+	eventually(t, "the pause", func() bool {
+		targets := tracker(t).Report("one").Targets
+		return len(s.up.Requests()) == 1 && len(targets) == 1 && targets[0].Failures == 1
+	})
+	began := time.Now()
+	inflight.Process.Cancel(gateway.ErrShutdown)
+	s.took(t, <-answered, 503, "", "one")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
