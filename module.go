@@ -19,6 +19,7 @@ import (
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
+	"github.com/weirproxy/weir/internal/inflight"
 	// Commands and the built-in guests.
 	_ "github.com/weirproxy/weir/internal/cli"
 	"github.com/weirproxy/weir/internal/telemetry"
@@ -101,6 +102,8 @@ type App struct {
 	// Default: `10s`.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
+	generation uint64
+
 	gateway *gateway.Gateway
 	access  *access
 	book    *book
@@ -147,6 +150,7 @@ const defaultDrain = 10 * time.Second
 // apps start in random order, so requests may come before Start.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
+	a.generation = inflight.Process.NextGeneration()
 	if a.DrainTimeout == 0 {
 		a.DrainTimeout = caddy.Duration(defaultDrain)
 	}
@@ -210,6 +214,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.checkDowngrades(); err != nil {
 		return err
 	}
+	a.revokeKeys(ctx)
 	return a.subscribe(ctx)
 }
 

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -114,7 +113,7 @@ func (s Classes) String() string {
 // Classify files the error of an attempt; ok is false where another attempt
 // makes no sense: the request is at fault, or nobody waits any more.
 func Classify(err error) (c Class, ok bool) {
-	if errors.Is(err, ErrClientGone) || errors.Is(err, ErrShutdown) || errors.Is(err, ErrTotal) {
+	if CalledOff(err) {
 		return 0, false
 	}
 	e := AsError(err)

@@ -85,7 +85,20 @@ var (
 	ErrTotal      = &Error{Kind: wire.KindTimeout, Phase: "total", Message: "the request took longer than the total timeout"}
 	ErrHeaders    = &Error{Kind: wire.KindTimeout, Phase: "response_header", Message: "the upstream did not answer within the response-header timeout"}
 	ErrShutdown   = &Error{Kind: wire.KindOverloaded, Phase: "shutdown", Message: "the gateway is shutting down"}
+	ErrRevoked    = &Error{Kind: wire.KindAuthentication, Phase: "revoked", Message: "the API key was revoked"}
+	ErrKeyExpired = &Error{Kind: wire.KindAuthentication, Phase: "revoked", Message: "the API key has expired"}
 )
 
 // ErrClientGone says that the client left. No one is there to read it.
 var ErrClientGone = errors.New("client left")
+
+// CalledOff reports whether err ended a whole call, not an attempt: it says
+// nothing of the upstream, and no other one is to be asked.
+func CalledOff(err error) bool {
+	for _, cause := range [...]error{ErrClientGone, ErrShutdown, ErrTotal, ErrRevoked, ErrKeyExpired} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}

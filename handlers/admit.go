@@ -25,6 +25,9 @@ func (c *call) admit() error {
 	c.x.Update(func() {
 		c.x.Principal = c.caller.principal
 	})
+	if c.caller.key != nil {
+		c.flight.Own(c.proxy.host.Generation(), c.caller.grant)
+	}
 	return nil
 }
 

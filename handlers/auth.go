@@ -79,6 +79,7 @@ func (a *Auth) Provision(ctx caddy.Context) error {
 type caller struct {
 	principal gateway.Principal
 	key       *keys.Key
+	grant     keys.Grant // what key was found by
 	took      time.Duration
 }
 
@@ -115,7 +116,9 @@ func (a *Auth) identify(r *http.Request) (*caller, *gateway.Error) {
 	case credential != "" && a.keys.Asked():
 		key, err := a.keys.Find(credential, now)
 		if err == nil {
-			return newCaller(key, repl), nil
+			c := newCaller(key, repl)
+			c.grant.Credential = credential
+			return c, nil
 		}
 		if !a.Anonymous {
 			return nil, unauthorized(err)

@@ -23,8 +23,14 @@ func (c *call) dispatch() (answer, error) {
 	c.pulse.start(c, total)
 	for {
 		answer, err := c.try()
-		if err == nil || !c.next(err) {
-			return answer, err
+		if err == nil {
+			return answer, nil
+		}
+		if !c.next(err) {
+			if cause := c.cause(); cause != nil {
+				err = cause // such as the end of the process while it paused
+			}
+			return nil, err
 		}
 	}
 }

@@ -35,6 +35,10 @@ type Host interface {
 	VirtualKeys() *keys.Set
 	KeyRules(key *keys.Key) ([]limits.Rule, error)
 
+	// Generation is the configuration's number in inflight.Process: calls with
+	// keys are watched, each with its keys.Grant.
+	Generation() uint64
+
 	// Rules are the configuration's own limits, LimitStore where all are counted.
 	Rules() *gateway.Rules
 	LimitStore() limits.Store

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -23,7 +22,7 @@ func verdict(err error) health.Result {
 	if err == nil {
 		return health.Result{Class: health.OK}
 	}
-	if errors.Is(err, gateway.ErrClientGone) || errors.Is(err, gateway.ErrShutdown) || errors.Is(err, gateway.ErrTotal) {
+	if gateway.CalledOff(err) {
 		return health.Result{Class: health.Abandoned}
 	}
 	e := gateway.AsError(err)

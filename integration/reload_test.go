@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"runtime"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,27 +30,6 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("%s did not come", what)
 		}
 	}
-}
-
-// goroutinesOf counts goroutines, those of admin endpoints apart: Caddy starts
-// an endpoint for each configuration that it tries and shuts the one before
-// down in its own time, and sometimes never when they follow each other closely.
-// Each holds a descriptor.
-func goroutinesOf() (n, admins int) {
-	var profile bytes.Buffer
-	_ = pprof.Lookup("goroutine").WriteTo(&profile, 1)
-	for block := range strings.SplitSeq(profile.String(), "\n\n") {
-		head, _, _ := strings.Cut(block, " @ ")
-		count, err := strconv.Atoi(head[strings.LastIndexByte(head, '\n')+1:])
-		switch {
-		case err != nil:
-		case strings.Contains(block, "replaceLocalAdminServer"):
-			admins += count
-		default:
-			n += count
-		}
-	}
-	return n, admins
 }
 
 // newClient returns a client with connections of its own, closed at the end.
@@ -87,6 +64,7 @@ func (p persistent) RoundTrip(req *http.Request) (res *http.Response, err error)
 type gated struct {
 	*weirtest.Upstream
 	release chan struct{}
+	gone    atomic.Int64 // streams whose caller left before they were released
 }
 
 func newGated(t testing.TB) *gated {
@@ -107,6 +85,7 @@ func newGated(t testing.TB) *gated {
 		select {
 		case <-g.release:
 		case <-r.Gone:
+			g.gone.Add(1)
 			return
 		}
 		_, _ = io.WriteString(w, rest)
@@ -314,16 +293,6 @@ func TestReloadKeepsStreams(t *testing.T) {
 	}
 }
 
-// openFiles counts the process's descriptors.
-func openFiles(t testing.TB) int {
-	t.Helper()
-	files, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip(err)
-	}
-	return len(files)
-}
-
 func TestRejectedReloadChangesNothing(t *testing.T) {
 	up := newGated(t)
 	ai := fmt.Sprintf("provider up openai_compatible {\n base_url %s\n}\nmodel chat up/m1", up.URL)
@@ -375,9 +344,7 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 	}
 	client.CloseIdleConnections()
 	scraper.CloseIdleConnections()
-	runtime.GC()
-	goroutines, admins := goroutinesOf()
-	files := openFiles(t) - admins
+	before := takeCensus(t, admin)
 	counts := scrape(t, scraper, admin)
 	if counts["caddy_ai_in_flight"] != 3 {
 		t.Errorf("in_flight is %v after rejected reloads, want 3", counts["caddy_ai_in_flight"])
@@ -389,15 +356,7 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 		}
 	}
 	scraper.CloseIdleConnections()
-	eventually(t, "the goroutines of before", func() bool {
-		runtime.GC()
-		now, _ := goroutinesOf()
-		return now <= goroutines
-	})
-	eventually(t, "the descriptors of before", func() bool {
-		_, admins := goroutinesOf()
-		return openFiles(t)-admins <= files
-	})
+	wantAsBefore(t, before, admin)
 
 	close(up.release)
 	finish(t, streams)

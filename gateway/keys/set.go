@@ -95,6 +95,7 @@ func (s *Set) build() (*snapshot, error) {
 			}
 		}
 	}
+	slices.Sort(next.expiries)
 	slices.SortFunc(next.sorted, func(a, b *Key) int { return strings.Compare(a.Name, b.Name) })
 	return next, nil
 }
@@ -108,11 +109,8 @@ func (s *Set) Find(credential string, now time.Time) (*Key, error) {
 // Anonymous returns the key of requests that bring no credential. ok is false
 // when there is none, or none that is valid.
 func (s *Set) Anonymous(now time.Time) (key *Key, ok bool) {
-	e := s.now.Load().anonymous
-	if e == nil || e.key.Disabled || now.UnixNano() >= e.expires {
-		return nil, false
-	}
-	return e.key, true
+	key, err := s.now.Load().forNobody(now.UnixNano())
+	return key, err == nil
 }
 
 // Get returns the key of a name or an id.

@@ -79,6 +79,10 @@ type snapshot struct {
 	byName map[string]*entry
 	sorted []*Key // by name
 
+	// expiries are when keys and replaced secrets are over, in Unix nanoseconds,
+	// sorted.
+	expiries []int64
+
 	anonymous *entry
 	stranger  *entry // compared with when no key is found
 	work      *work  // counts in tests; nil
@@ -96,6 +100,7 @@ func (s *snapshot) add(e *entry, owners map[mac]*entry) error {
 	}
 	s.byName[key.Name] = e
 	s.sorted = append(s.sorted, key)
+	s.expires(e.expires)
 	if key.Anonymous {
 		if s.anonymous != nil {
 			return clash("role of the anonymous key", s.anonymous.key, key)
@@ -113,6 +118,7 @@ func (s *snapshot) add(e *entry, owners map[mac]*entry) error {
 	macs := []mac{e.mac}
 	for i := range key.Previous {
 		macs = append(macs, e.previous[i].mac)
+		s.expires(e.previous[i].until)
 	}
 	for _, m := range macs {
 		if other, taken := owners[m]; taken && other != e {
@@ -124,6 +130,26 @@ func (s *snapshot) add(e *entry, owners map[mac]*entry) error {
 		}
 	}
 	return nil
+}
+
+func (s *snapshot) expires(at int64) {
+	if at != forever {
+		s.expiries = append(s.expiries, at)
+	}
+}
+
+// forNobody returns the key of requests that bring no credential.
+func (s *snapshot) forNobody(now int64) (*Key, error) {
+	switch e := s.anonymous; {
+	case e == nil:
+		return nil, ErrUnknown
+	case e.disabled:
+		return nil, ErrDisabled
+	case now >= e.expires:
+		return nil, ErrExpired
+	default:
+		return e.key, nil
+	}
 }
 
 func clash(what string, a, b *Key) error {

@@ -22,6 +22,9 @@ type Registry struct {
 	exiting atomic.Bool
 	shard   [shards]shard
 
+	generation atomic.Uint64
+	guard      atomic.Pointer[Guard]
+
 	mu   sync.Mutex
 	idle []chan struct{} // closed when count falls to 0
 }
@@ -41,6 +44,9 @@ type Call struct {
 
 	// settle accounts for a call whose handler does not come back.
 	settle func()
+
+	// owner is who the call is made for; nil if that cannot change.
+	owner atomic.Pointer[owner]
 }
 
 // Process holds the calls of this process. It is package state on purpose:
