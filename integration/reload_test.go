@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/internal/redistest"
 )
 
 // eventually polls until ok holds; it fails the test when that does not come.
@@ -330,6 +334,37 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 		{"unknown word of a model", "model 'chat': on_exceed", replace(`"targets":`, `"on_exceed":"never","targets":`)},
 		{"unknown field of the handler", "unknown field", replace(`"handler":"ai_proxy"`, `"handler":"ai_proxy","max_bodyy":1`)},
 	}
+	// Those that fail only when an app starts, in random order, and have opened
+	// what they need by then.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	started := func(ai string) []byte {
+		t.Helper()
+		_, port, _ := net.SplitHostPort(taken.Addr().String())
+		config, err := weirtest.Adapt(administered(g.Caddyfile("", ai, "ai_gateway"), admin) + "http://:" + port + " {\n bind 127.0.0.1\n respond hello\n}\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return config
+	}
+	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
+	type rejected = struct {
+		name, want string
+		config     []byte
+	}
+	bad = append(bad,
+		rejected{"port taken", "address already in use", started(ai)},
+		rejected{"port taken, without its provider", "address already in use", started("provider sim simulator")},
+		rejected{"port taken, with keys and limits", "address already in use", started(ai + "\nkey ci {env.CI_KEY} {\n limit concurrency 1 queue 1s\n}")},
+		rejected{"port taken, with other records", "address already in use", started(ai + "\nrecords sqlite " + t.TempDir() + "/other.db")},
+		rejected{"missing keys file", "keys_file", started(ai + "\nkeys_file /nonexistent/keys.json")},
+	)
+	if _, err := exec.LookPath("redis-server"); err == nil {
+		bad = append(bad, rejected{"port taken, with another store", "address already in use", started(ai + "\nstore redis " + redistest.Start(t).URL)})
+	}
 	reject := func(t *testing.T, i int) {
 		t.Helper()
 		b := bad[i%len(bad)]
@@ -338,8 +373,8 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", b.name, err, b.want)
 		}
 	}
-	// The first round warms up what lives as long as the process.
-	for i := range bad {
+	// The first rounds warm up what lives as long as the process.
+	for i := range 2 * len(bad) {
 		reject(t, i)
 	}
 	client.CloseIdleConnections()
@@ -349,7 +384,11 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 	if counts["caddy_ai_in_flight"] != 3 {
 		t.Errorf("in_flight is %v after rejected reloads, want 3", counts["caddy_ai_in_flight"])
 	}
-	for i := range 50 {
+	rounds := 50
+	if os.Getenv("WEIR_SOAK") != "" {
+		rounds = 500
+	}
+	for i := range rounds {
 		reject(t, i)
 		if i%10 == 0 && scrape(t, scraper, admin)["caddy_ai_in_flight"] != 3 {
 			t.Errorf("%s took the metrics away", bad[i%len(bad)].name)
