@@ -32,6 +32,7 @@ func TestProcess(t *testing.T) {
 		run  func(t *testing.T, binary string)
 	}{
 		{"exit tells streams", exitTellsStreams},
+		{"exit tells waiters", exitTellsWaiters},
 		{"exit turns readiness off", exitTurnsReadinessOff},
 		{"exit tells streams of before a reload", exitTellsStreamsOfBeforeReload},
 		{"exit lets streams finish", exitLetsStreamsFinish},
@@ -286,18 +287,93 @@ const stalling = `ai {
 func exitTellsStreams(t *testing.T, binary string) {
 	for _, c := range []struct {
 		name string
-		sig  syscall.Signal
-	}{{"SIGTERM", syscall.SIGTERM}, {"SIGINT", syscall.SIGINT}} {
+		end  func(t *testing.T, p *process)
+	}{
+		{"SIGTERM", func(t *testing.T, p *process) { p.signal(t, syscall.SIGTERM) }},
+		{"SIGINT", func(t *testing.T, p *process) { p.signal(t, syscall.SIGINT) }},
+		{"stop", func(t *testing.T, p *process) { askAdmin(t, p.admin, http.MethodPost, "/stop", "", http.StatusOK) }},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			// The drain ends streams, long before Caddy would give up on them.
 			p := startProcess(t, binary, strings.Replace(stalling, graceOption, "10m", 1), "ai_gateway")
 			client := newClient(t)
 			streams := openChild(t, client, p.url)
-			p.signal(t, c.sig)
+			c.end(t, p)
 			wantBrokenOff(t, streams)
 			p.wantExit(t, grace, 0)
 			p.wantSettled(t, len(streams))
 		})
+	}
+}
+
+// exitTellsWaiters holds that calls which have no answer yet are told the
+// truth and recorded as well: those that wait for headers, for a first token,
+// for room under a limit, and for another attempt.
+func exitTellsWaiters(t *testing.T, binary string) {
+	p := startProcess(t, binary, `metrics
+	ai {
+		provider sim simulator
+		model headers sim/hang
+		model token sim/stall-0
+		model queued sim/hang {
+			limit concurrency 1 queue 10m
+		}
+		model paused sim/err-503 {
+			lb_retries 5
+			lb_try_interval 30m
+		}
+		drain_timeout 300ms
+	}
+	grace_period 10m`, "ai_gateway")
+	client, scraper := newClient(t), newClient(t)
+	models := []string{"headers", "token", "queued", "queued", "paused"}
+	answers := make(chan string, len(models))
+	for _, model := range models {
+		go func() {
+			body := fmt.Sprintf(`{"model":%q,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, model)
+			res, err := client.Post(p.url+"/v1/chat/completions", "application/json", strings.NewReader(body))
+			if err != nil {
+				answers <- model + ": " + err.Error()
+				return
+			}
+			defer res.Body.Close()
+			answer, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(answer, []byte("shutting down")) {
+				answers <- fmt.Sprintf("%s: status %d, %v: %s", model, res.StatusCode, err, answer)
+				return
+			}
+			answers <- ""
+		}()
+	}
+	eventually(t, "calls that wait", func() bool {
+		values, paused := scrape(t, scraper, p.admin), 0.0
+		for name, v := range values {
+			if strings.HasPrefix(name, "caddy_ai_fallbacks_total") {
+				paused += v
+			}
+		}
+		return values["caddy_ai_in_flight"] == float64(len(models)) && paused > 0
+	})
+	p.signal(t, syscall.SIGTERM)
+	for range models {
+		select {
+		case wrong := <-answers:
+			if wrong != "" {
+				t.Error(wrong)
+			}
+		case <-time.After(grace):
+			t.Fatal("a call goes on")
+		}
+	}
+	p.wantExit(t, grace, 0)
+	lines := p.usage(t)
+	if len(lines) != len(models) {
+		t.Errorf("%d usage lines, want %d", len(lines), len(models))
+	}
+	for _, u := range lines {
+		if u.Error != "overloaded" || u.Phase != "shutdown" {
+			t.Errorf("usage %+v", u)
+		}
 	}
 }
 
