@@ -453,3 +453,56 @@ func TestPatchModel(t *testing.T) {
 		t.Errorf("the patched cap is not in %s", last.Body)
 	}
 }
+
+// TestPatchWithOpenStreams changes parts of the running configuration by paths
+// and by `@id`: streams go on, and the next call follows the change.
+func TestPatchWithOpenStreams(t *testing.T) {
+	up, other := newGated(t), newGated(t)
+	ai := fmt.Sprintf("provider up openai_compatible {\n base_url %s\n}\nmodel chat {\n to up/m1 up/m2\n lb_policy weighted_round_robin 1 0\n}", up.URL)
+	g := weirtest.Start(t, ai, "ai_gateway")
+	admin := weirtest.FreeAddr(t)
+	config, err := weirtest.Adapt(administered(g.Caddyfile("", ai, "ai_gateway"), admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = bytes.Replace(config, []byte(`"chat":{`), []byte(`"chat":{"@id":"chat-model",`), 1)
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatal(err)
+	}
+	weirtest.Swapped(g.Addr)
+	client := newClient(t)
+	streams := openStreams(t, client, g.URL, "chat", 2)
+	wants := []string{"m1", "m1"}
+	for _, c := range []struct{ name, method, path, body, want string }{
+		{"weights", http.MethodPatch, "/config/apps/ai/models/chat/lb_policy", `{"policy":"weighted_round_robin","weights":[0,1]}`, "m2"},
+		{"targets, by id", http.MethodPatch, "/id/chat-model", `{"@id":"chat-model","targets":[{"provider":"up","model":"m3"}]}`, "m3"},
+		{"another provider", http.MethodPut, "/config/apps/ai/providers/other", fmt.Sprintf(`{"provider":"openai_compatible","base_url":%q}`, other.URL), "m3"},
+		{"its target, by id", http.MethodPatch, "/id/chat-model/targets", `[{"provider":"other","model":"m4"}]`, "m4"},
+		{"no first provider", http.MethodDelete, "/config/apps/ai/providers/up", "", "m4"},
+	} {
+		askAdmin(t, admin, c.method, c.path, c.body, http.StatusOK)
+		weirtest.Swapped(g.Addr)
+		streams = append(streams, openStreams(t, client, g.URL, "chat", 1)...)
+		wants = append(wants, c.want)
+	}
+	// What is still asked for cannot go.
+	askAdmin(t, admin, http.MethodDelete, "/config/apps/ai/providers/other", "", http.StatusInternalServerError) // as Caddy words it
+	close(up.release)
+	close(other.release)
+	finish(t, streams)
+	served := make(map[string]int)
+	for _, r := range g.Records.Wait(t, len(wants)) {
+		if r.Error != "" || r.UsageSource != "provider" {
+			t.Errorf("record %+v", r)
+		}
+		served[r.UpstreamModel]++
+	}
+	for _, want := range wants {
+		served[want]--
+	}
+	for model, n := range served {
+		if n != 0 {
+			t.Errorf("%+d streams of %s", n, model)
+		}
+	}
+}
