@@ -19,9 +19,9 @@ import (
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
-	"github.com/weirproxy/weir/internal/inflight"
 	// Commands and the built-in guests.
 	_ "github.com/weirproxy/weir/internal/cli"
+	"github.com/weirproxy/weir/internal/inflight"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 	_ "github.com/weirproxy/weir/policies"

@@ -109,16 +109,10 @@ func (c *call) begin() {
 	// upstream's answer may not have been read yet.
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.r.Context()))
 	c.unwatch = context.AfterFunc(c.r.Context(), func() { c.cancel(gateway.ErrClientGone) })
-	c.flight = inflight.Process.Add(c.callOff, c.abandon)
+	c.flight = inflight.Process.Add(c.cancel, c.abandon)
 	p.metrics.Begin()
 	c.setPlaceholders()
 	c.identify()
-}
-
-// callOff ends the call with a cause, from outside.
-func (c *call) callOff(cause error) {
-	c.cancel(cause)
-	c.out.hurry()
 }
 
 // abandon settles an exchange whose handler is stuck while the process exits.

@@ -30,25 +30,6 @@ type output struct {
 	renewed time.Time // of the write deadline
 	closed  bool
 	scratch []byte
-
-	// deadline guards the write deadline, which can come nearer while a write
-	// holds mu; due says that it stands for good.
-	deadline sync.Mutex
-	due      bool
-}
-
-// lastWords is how long a client may take to read why its call was called off.
-const lastWords = 2 * time.Second
-
-// hurry lets a write that the client does not read end soon, so that a call
-// that is called off does.
-func (o *output) hurry() {
-	o.deadline.Lock()
-	defer o.deadline.Unlock()
-	if !o.due {
-		o.due = true
-		_ = o.rc.SetWriteDeadline(time.Now().Add(lastWords))
-	}
 }
 
 // renewAfter is how old a write deadline may be at most before it is set anew:
@@ -218,15 +199,10 @@ func earlier(a, b time.Time) time.Time {
 // renewLocked moves the write deadline on: it bounds how long a client may
 // refuse to read.
 func (o *output) renewLocked(now time.Time) {
-	if o.timeout <= 0 || now.Sub(o.renewed) < o.renewal() {
-		return
-	}
-	o.renewed = now
-	o.deadline.Lock()
-	defer o.deadline.Unlock()
-	if !o.due {
+	if o.timeout > 0 && now.Sub(o.renewed) >= o.renewal() {
 		// Not every ResponseWriter has deadlines; those do without.
 		_ = o.rc.SetWriteDeadline(now.Add(o.timeout))
+		o.renewed = now
 	}
 }
 
@@ -236,11 +212,8 @@ func (o *output) finish() (sent int64, status int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.deadline.Lock()
-	defer o.deadline.Unlock()
-	if o.due || !o.renewed.IsZero() {
+	if !o.renewed.IsZero() {
 		_ = o.rc.SetWriteDeadline(time.Time{})
 	}
-	o.due = true
 	return o.sent, o.status
 }
