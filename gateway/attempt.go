@@ -18,6 +18,11 @@ type Attempt struct {
 
 	exchange *Exchange
 
+	// before is the attempt whose answer this one continues; repeated and
+	// thoughts count what nobody is shown of its output.
+	before             *Attempt
+	repeated, thoughts OutputCounter
+
 	// What follows is guarded by the exchange's mutex.
 	seen     wire.Seen
 	output   OutputCounter
@@ -186,7 +191,7 @@ func (a *Attempt) countText(text []byte) {
 	a.output.Add(text)
 }
 
-// usageLocked decides what the attempt is charged. The provider's last
+// usageLocked decides what the attempt itself has used. The provider's last
 // report wins; without one, the prompt is counted if an upstream took it, and
 // of the answer what was received, whether or not it reached the client.
 func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {

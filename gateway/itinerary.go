@@ -224,6 +224,35 @@ func (i *Itinerary) Return(to *Pick) {
 // Failed notes that an attempt has failed beside which another is under way.
 func (i *Itinerary) Failed(p *Pick) { i.failed = append(i.failed, p.place()) }
 
+// Continue picks a target for the rest of an answer that the last one has
+// broken off: another that is fit, else one that has been called already, if
+// its breaker and its retry budget allow it; nil when there is none.
+func (i *Itinerary) Continue() *Pick {
+	i.failed = append(i.failed, i.last.place())
+	if p := i.Elsewhere(ReasonContinue); p != nil {
+		return p
+	}
+	if i.calls >= maxCalls {
+		return nil
+	}
+	c, ok := i.choose(i.leg, nowhere)
+	if !ok || !i.allowed(c) {
+		return nil
+	}
+	return i.picked(c, ReasonContinue, false)
+}
+
+// allowed reports whether the budget of a target bears one call more than
+// clients have made, and gives the choice up otherwise.
+func (i *Itinerary) allowed(c choice) bool {
+	if i.gateway.Health.Retries(health.Target(c.route.Target)).Allow() {
+		return true
+	}
+	c.call.End(health.Result{Class: health.Abandoned})
+	i.note(c.route, "its retry budget is spent")
+	return false
+}
+
 // again picks a target that has failed before, if the rules and its budget
 // allow it and the pause is worth it.
 func (i *Itinerary) again(err error) *Pick {
@@ -246,9 +275,7 @@ func (i *Itinerary) again(err error) *Pick {
 	if !ok {
 		return nil
 	}
-	if !i.gateway.Health.Retries(health.Target(c.route.Target)).Allow() {
-		c.call.End(health.Result{Class: health.Abandoned})
-		i.note(c.route, "its retry budget is spent")
+	if !i.allowed(c) {
 		return nil
 	}
 	i.retries--
@@ -326,7 +353,11 @@ func (i *Itinerary) Unfit(why error) *Pick {
 	}
 	i.enqueue(i.class)
 	if c, ok := i.fallback(); ok {
-		return i.picked(c, ReasonFallback, true)
+		reason := ReasonFallback
+		if i.last.Reason == ReasonContinue {
+			reason = ReasonContinue
+		}
+		return i.picked(c, reason, true)
 	}
 	return nil
 }

@@ -48,6 +48,10 @@ type Traits struct {
 	// `reasoning_details`, as OpenRouter does.
 	ReasoningDetails bool
 
+	// Prefill is how the upstream's chat is told to go on with an answer that
+	// has been begun.
+	Prefill wire.Prefill
+
 	// Labels: the upstream, Vertex, takes metadata as labels.
 	Labels bool
 

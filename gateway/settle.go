@@ -50,8 +50,13 @@ type Record struct {
 
 	// Overhead is what calls cost whose answers nobody was shown, in
 	// nano-dollars: the losers of hedges, and streams that broke before their
-	// first content. The caller is not charged for them.
+	// first content; and what continuations cost beyond the text that they
+	// added, see [Attempt.Continues]. The caller is not charged for them.
 	Overhead int64
+
+	// Continued is how often the answer broke off and another target went on
+	// with it.
+	Continued int
 
 	// Trail is what became of each attempt, in their order.
 	Trail []Step
@@ -84,7 +89,7 @@ func (x *Exchange) recordLocked() *Record {
 	usage, source, finish, cut, id := wire.Usage{}, SourceNone, "", "", ""
 	if a := x.attempt; a != nil {
 		cut, id = a.cut, a.step.UpstreamID
-		usage, source = a.usageLocked(x.outcome.Err == nil && !x.outcome.ClientGone)
+		usage, source = a.chargedLocked(x.outcome.Err == nil && !x.outcome.ClientGone)
 		finish = a.seen.Finish
 	}
 	record := &Record{
@@ -107,6 +112,7 @@ func (x *Exchange) recordLocked() *Record {
 		ClientGone:    x.outcome.ClientGone,
 		Cut:           cut,
 		Dropped:       x.Dropped,
+		Continued:     x.attempt.continued(),
 		Usage:         usage,
 		UsageSource:   source,
 		Attempts:      x.Attempts,
@@ -116,8 +122,7 @@ func (x *Exchange) recordLocked() *Record {
 	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
 	record.Trail = x.trailLocked()
 	for _, a := range x.tried {
-		if a != x.attempt && a.Price != nil {
-			wasted, _ := a.usageLocked(false)
+		if wasted := a.wastedLocked(x.attempt); a.Price != nil && !wasted.IsZero() {
 			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)
 		}
 	}
@@ -137,15 +142,26 @@ func finished(reason string) bool {
 	return reason != "" && reason != "in_progress" && reason != "queued"
 }
 
-// costLocked is what usage costs at the target's price. What no upstream took
-// costs nothing, whatever the price.
+// costLocked is what usage costs at the prices of the targets that it came
+// from. What no upstream took costs nothing, whatever the price.
 func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced, estimated bool) {
-	if x.Price != nil {
-		cost = x.Price.Cost(prices.FromUsage(usage))
-		estimated = x.Price.Estimated() && !usage.IsZero()
-		return cost, !estimated, estimated
+	priced = true
+	charge := func(price *prices.Price, usage wire.Usage) {
+		if price == nil {
+			priced = priced && usage.IsZero()
+			return
+		}
+		cost = cost.Plus(price.Cost(prices.FromUsage(usage)))
+		if price.Estimated() && !usage.IsZero() {
+			priced, estimated = false, true
+		}
 	}
-	return cost, usage.IsZero(), false
+	if x.attempt == nil || x.attempt.before == nil {
+		charge(x.Price, usage)
+	} else {
+		x.attempt.chargesLocked(usage, charge)
+	}
+	return cost, priced, estimated
 }
 
 // Draft is the record that the exchange would make if it ended now.

@@ -35,6 +35,10 @@ type attempt struct {
 	conversation *conversation
 	dropped      string // what the translation left out
 
+	// shadow follows a stream that is not translated, so that another attempt
+	// can go on with it; nil where none may.
+	shadow *conversation
+
 	outgoing *gateway.Call
 	sent     *payload
 
@@ -82,6 +86,10 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 	a.ctx, a.cancel = context.WithCancelCause(c.ctx)
 	a.begun = c.proxy.gateway.Now()
 	a.told = c.x.Try(pick)
+	if c.sequel != nil {
+		a.told.Continues(c.sequel.before)
+		a.conversation.goesOn(c.sequel, a.told)
+	}
 	c.out.prepare(a.announce)
 	return a, nil
 }

@@ -68,6 +68,11 @@ type call struct {
 	upstreamStart time.Time
 	current       *attempt
 
+	// sequel is set while an attempt goes on with an answer that broke off, and
+	// sequels counts those.
+	sequel  *sequel
+	sequels int
+
 	out   output
 	pulse pulse
 }

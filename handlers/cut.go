@@ -22,7 +22,8 @@ func (s *stream) exceeded(class wire.Class) string {
 	if s.finishing || class&(wire.Terminal|wire.Failed) != 0 {
 		return ""
 	}
-	return s.allowance.exceeded(s.told.Output())
+	n, exact := s.told.Output()
+	return s.allowance.exceeded(n+s.before, exact)
 }
 
 // cutOff ends the stream in the upstream's place, as the client's vendor ends
@@ -37,7 +38,7 @@ func (s *stream) cutOff(by string) error {
 		unit = s.allowance.refusedBy.String()
 	}
 	c.proxy.metrics.Limit(unit, "cut")
-	seen := s.told.Seen()
+	seen := s.told.Answer()
 	var end []byte
 	if s.conversation != nil {
 		end = s.conversation.cutOff(seen.Usage)
@@ -81,20 +82,20 @@ func (t *conversation) at(choice int) *progress {
 func (t *conversation) cutOff(usage wire.Usage) []byte {
 	t.out = t.out[:0]
 	if !t.started {
-		t.emit(&wire.Event{Kind: wire.EventStart})
+		t.write(&wire.Event{Kind: wire.EventStart})
 	}
 	if len(t.choices) == 0 {
 		t.at(0)
 	}
 	for _, p := range t.choices {
 		if p.open {
-			t.emit(&wire.Event{Kind: wire.EventBlockEnd, Choice: p.choice, Index: p.index})
+			t.write(&wire.Event{Kind: wire.EventBlockEnd, Choice: p.choice, Index: p.index})
 		}
 		if !p.finished {
-			t.emit(&wire.Event{Kind: wire.EventFinish, Choice: p.choice, Finish: wire.FinishLength})
+			t.write(&wire.Event{Kind: wire.EventFinish, Choice: p.choice, Finish: wire.FinishLength})
 		}
 	}
-	t.emit(&wire.Event{Kind: wire.EventUsage, Usage: &wire.Report{Usage: usage, Reported: true}})
-	t.emit(&wire.Event{Kind: wire.EventEnd})
+	t.write(&wire.Event{Kind: wire.EventUsage, Usage: &wire.Report{Usage: usage, Reported: true}})
+	t.write(&wire.Event{Kind: wire.EventEnd})
 	return t.out
 }

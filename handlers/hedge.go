@@ -24,7 +24,7 @@ type raced struct {
 // second is made beside it; 0 for ever.
 func (c *call) hedgeAfter(a *attempt) time.Duration {
 	retry := c.way.trip.Retry()
-	if !retry.Hedge || c.form != nil || a.pick.Reason == gateway.ReasonHedge {
+	if !retry.Hedge || c.form != nil || c.sequel != nil {
 		return 0
 	}
 	c.proxy.gateway.Hedges.First()

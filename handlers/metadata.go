@@ -24,7 +24,7 @@ func (c *call) wantsMetadata() bool {
 // when they are sent.
 func (s *stream) metadata() []byte {
 	c := s.call
-	seen := s.told.Seen()
+	seen := s.told.Answer()
 	if s.conversation != nil {
 		wire.Identify(s.conversation.encoder, &seen)
 	}
@@ -46,7 +46,11 @@ func (s *stream) metadata() []byte {
 		{"reasoning_tokens", seen.Usage.Reasoning},
 		{"ttft_ms", c.x.Timings.FirstToken.Milliseconds()},
 		{"total_ms", now.Sub(c.x.Start).Milliseconds()},
+		{"continued", int64(s.told.Continued())},
 	} {
+		if n.name == "continued" && n.value == 0 {
+			continue
+		}
 		meta = append(meta, `,"`...)
 		meta = append(meta, n.name...)
 		meta = append(meta, `":`...)

@@ -31,12 +31,20 @@ func (a *attempt) prepare() error {
 		return nil
 	}
 	sent := newPayload()
-	if op == c.route.Operation {
+	switch {
+	case c.sequel != nil:
+		body, err := a.carryOn(sent.bytes)
+		if err != nil {
+			sent.release()
+			return err
+		}
+		sent.bytes = body
+	case op == c.route.Operation:
 		c.x.Update(func() { c.x.Dropped = nil }) // that of an earlier attempt
 		rw := a.rewrite()
 		a.askedUsage = rw.AskUsage && !c.x.Envelope.IncludeUsage
 		sent.bytes = c.x.Envelope.Apply(sent.bytes, rw)
-	} else {
+	default:
 		body, err := a.translate(sent.bytes)
 		if err != nil {
 			sent.release()
@@ -44,6 +52,7 @@ func (a *attempt) prepare() error {
 		}
 		sent.bytes = body
 	}
+	a.mayContinue()
 	a.sent = sent
 	a.outgoing.Body, a.outgoing.Length = sent.reader(), int64(len(sent.bytes))
 	a.outgoing.GetBody = func() (io.ReadCloser, error) { return sent.reader(), nil }

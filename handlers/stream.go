@@ -35,6 +35,7 @@ type stream struct {
 	// ending knows how to end a stream that is not translated, where it may have
 	// to be cut; over is why it must, cut that it was.
 	ending wire.Ending
+	before int64 // tokens of the answer that this one goes on with
 	over   string
 	cut    bool
 
@@ -64,8 +65,13 @@ func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error)
 	reader := readers.Get().(*sse.Reader)
 	reader.Reset(body)
 	s := &stream{attempt: a, res: res, reader: reader, observer: a.source.Observer(), noted: time.Now()}
-	if a.conversation != nil {
-		a.conversation.open()
+	for _, t := range []*conversation{a.conversation, a.shadow} {
+		if t != nil {
+			t.open()
+		}
+	}
+	if q := a.call.sequel; q != nil {
+		s.before = q.before.Shown()
 	}
 	s.mayCut()
 	a.watch.stream.Store(true)
@@ -129,31 +135,53 @@ func (s *stream) close(complete bool) {
 	})
 }
 
-// show passes the stream on, event by event, and watches it go.
-func (s *stream) show() (err error) {
+// show passes the stream on, and what goes on with it if it breaks off.
+func (s *stream) show() error {
+	next, err := s.relay()
+	if next != nil {
+		return next.show()
+	}
+	return err
+}
+
+// relay passes the stream on, event by event, and watches it go. next is an
+// answer that goes on with it, nil where there is none.
+func (s *stream) relay() (next answer, err error) {
 	complete := false
 	defer func() { s.close(complete) }()
-	s.settled()
 	c := s.call
+	if c.sequel == nil {
+		s.settled()
+	}
 	c.allowance = s.allowance
 	c.out.prepare(func() {
 		c.copyHeader(s.route.Provider, s.res.Header)
 		c.tell()
 	})
 	if err := s.commit(); err != nil {
-		return err
+		return nil, err
 	}
 	for {
 		done, err := s.pass()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if done {
 			complete = !s.cut
-			return c.sent(c.out.endStream())
+			return nil, c.sent(c.out.endStream())
 		}
-		if err := s.read(); err != nil {
-			return err
+		broken := s.read()
+		if broken == nil && s.class.Has(wire.Failed) {
+			broken = s.upstreamFailure(s.told.Seen().Failure)
+		}
+		if broken == nil {
+			continue
+		}
+		if next := s.goOn(broken); next != nil {
+			return next, nil
+		}
+		if !s.class.Has(wire.Failed) {
+			return nil, broken
 		}
 	}
 }
@@ -200,7 +228,19 @@ func (s *stream) read() error {
 	if class.Has(wire.Content) {
 		s.arrived()
 	}
+	if class.Has(wire.Failed) && s.committed {
+		return nil // it is translated if nobody goes on with the stream
+	}
+	if s.shadow != nil && s.event.HasData {
+		if _, err := s.shadow.event(&s.event); err != nil {
+			s.shadow = nil
+		}
+	}
 	if s.event.HasData && s.conversation != nil {
+		s.translated = nil
+		if class.Has(wire.Failed) && s.conversation.join != nil {
+			return nil // what broke is the client's stream no more
+		}
 		if s.translated, err = s.conversation.event(&s.event); err != nil {
 			return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
 		}
@@ -226,6 +266,9 @@ func (s *stream) arrived() {
 
 // timeFirstToken notes when the client's first content came.
 func (s *stream) timeFirstToken() {
+	if s.call.sequel != nil {
+		return // it came long ago
+	}
 	x := s.call.x
 	x.Update(func() { x.Timings.FirstToken = s.firstToken.Sub(x.Start) })
 }
@@ -328,6 +371,10 @@ func (s *stream) raw() []byte {
 // failed passes the upstream's own error event on as it came.
 func (s *stream) failed() error {
 	e := s.upstreamFailure(s.told.Seen().Failure)
+	if s.conversation != nil {
+		// Its own words are shown if they can be read, else the gateway's.
+		s.translated, _ = s.conversation.event(&s.event)
+	}
 	s.shown = s.conversation == nil || s.conversation.told
 	if err := s.write(redact(s.route.Provider, s.raw()), true); err != nil {
 		return err

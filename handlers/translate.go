@@ -92,6 +92,15 @@ type conversation struct {
 	choices []progress
 	redact  func([]byte) []byte
 
+	// cap is the client's own on generated tokens, 0 for none. script is what
+	// the client has been shown, where another target may have to go on with
+	// it, and passed follows what of it was not encoded here; join makes the
+	// answer of one that does so fit.
+	cap    int64
+	script *script
+	passed wire.Ending
+	join   *joiner
+
 	// opening are events before the first content that a failure has kept back.
 	// A client that a heartbeat has opened a stream for needs them: without
 	// them the error has no response to belong to. told says that the upstream's
@@ -102,14 +111,10 @@ type conversation struct {
 }
 
 func newConversation(c *call, route *gateway.Route, body []byte) (*conversation, error) {
-	traits := route.Provider.Traits()
 	t := &conversation{
-		client: doors.Codec(c.route.Operation),
-		upstream: doors.Upstream(route.Operation, doors.Options{
-			CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning,
-			Details: traits.ReasoningDetails, Labels: traits.Labels,
-		}),
-		redact: func(text []byte) []byte { return redact(route.Provider, text) },
+		client:   doors.Codec(c.route.Operation),
+		upstream: upstreamCodec(route, wire.PrefillNone),
+		redact:   redactor(route.Provider),
 	}
 	var err error
 	if t.asked, err = t.client.DecodeRequest(body); err != nil {
@@ -117,7 +122,7 @@ func newConversation(c *call, route *gateway.Route, body []byte) (*conversation,
 	}
 	t.asked.Model = route.Target.Model
 	t.asked.Stream = c.x.Stream
-	if t.asked.MaxTokens == 0 {
+	if t.cap = t.asked.MaxTokens; t.cap == 0 {
 		t.asked.MaxTokens = c.capToWrite(route)
 	}
 	t.reply = wire.Reply{
@@ -127,6 +132,19 @@ func newConversation(c *call, route *gateway.Route, body []byte) (*conversation,
 		Model:   route.Target.Model,
 	}
 	return t, nil
+}
+
+// upstreamCodec is the codec of the dialect that route's provider speaks.
+func upstreamCodec(route *gateway.Route, prefill wire.Prefill) wire.Codec {
+	traits := route.Provider.Traits()
+	return doors.Upstream(route.Operation, doors.Options{
+		CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning,
+		Details: traits.ReasoningDetails, Labels: traits.Labels, Prefill: prefill,
+	})
+}
+
+func redactor(provider gateway.Provider) func([]byte) []byte {
+	return func(text []byte) []byte { return redact(provider, text) }
 }
 
 // plainID keeps of an id what every vendor allows in one.
@@ -154,7 +172,9 @@ func (t *conversation) answer(dst, body []byte) ([]byte, error) {
 
 // open makes the conversation ready for a stream.
 func (t *conversation) open() {
-	t.decoder = t.upstream.StreamDecoder()
+	if t.decoder = t.upstream.StreamDecoder(); t.encoder != nil {
+		return // it goes on with another stream
+	}
 	t.encoder = wire.CustomCalls(t.asked, t.client.StreamEncoder(&t.reply))
 }
 
@@ -163,6 +183,12 @@ func (t *conversation) open() {
 func (t *conversation) event(ev *sse.Event) ([]byte, error) {
 	t.out = t.out[:0]
 	err := t.decoder.Decode(ev, t.emit)
+	if t.passed != nil {
+		t.passed.Pass(ev)
+	}
+	if t.join != nil && t.join.err != nil {
+		err = t.join.err
+	}
 	return t.out, err
 }
 
@@ -174,8 +200,23 @@ func (t *conversation) end() []byte {
 }
 
 func (t *conversation) emit(ev *wire.Event) {
+	if t.join != nil {
+		t.join.pass(ev)
+		return
+	}
+	t.write(ev)
+}
+
+// write encodes an event for the client.
+func (t *conversation) write(ev *wire.Event) {
 	t.started = true
 	t.follow(ev)
+	if t.script != nil {
+		t.script.note(ev)
+	}
+	if t.passed != nil {
+		return // the client gets the upstream's own events
+	}
 	if ev.Kind == wire.EventFail {
 		t.told = true
 		f := *ev.Failure

@@ -60,6 +60,14 @@ type Ending interface {
 	AppendLength(dst []byte, seen *Seen, askedUsage bool) []byte
 }
 
+// Resumer is implemented by an Ending of a dialect whose events have numbers
+// and names that the gateway's own encoder would give otherwise.
+type Resumer interface {
+	// Resume returns an encoder that goes on with the stream behind the events
+	// that have passed; nil if they are such that it cannot.
+	Resume(reply *Reply) StreamEncoder
+}
+
 // Door is what the relay needs to know of an operation's dialect.
 type Door interface {
 	// Observer returns a new observer for one answer.

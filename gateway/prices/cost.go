@@ -1,6 +1,10 @@
 package prices
 
-import "github.com/weirproxy/weir/wire"
+import (
+	"strings"
+
+	"github.com/weirproxy/weir/wire"
+)
 
 // Usage is what is charged for. As in [wire.Usage], Input includes what was
 // read from and written to the vendor's cache, and audio and pictures; Output
@@ -59,6 +63,20 @@ type Cost struct {
 
 	// PriceVersion is the price's.
 	PriceVersion string
+}
+
+// Plus is the cost of two calls, whose prices may have different versions.
+func (c Cost) Plus(o Cost) Cost {
+	sum := Cost{
+		Input: add(c.Input, o.Input), Output: add(c.Output, o.Output),
+		CacheRead: add(c.CacheRead, o.CacheRead), CacheWrite: add(c.CacheWrite, o.CacheWrite),
+		Reasoning: add(c.Reasoning, o.Reasoning), Audio: add(c.Audio, o.Audio), Image: add(c.Image, o.Image),
+		Other: add(c.Other, o.Other), Total: add(c.Total, o.Total), PriceVersion: c.PriceVersion,
+	}
+	if o.PriceVersion != c.PriceVersion {
+		sum.PriceVersion = strings.Trim(c.PriceVersion+"+"+o.PriceVersion, "+")
+	}
+	return sum
 }
 
 // Cost charges u. Parts that a vendor reports to be larger than their whole

@@ -79,11 +79,12 @@ func (s *Seam) Add(dst, text []byte) ([]byte, error) {
 }
 
 // End appends what is still held back: no more text comes.
-func (s *Seam) End(dst []byte) ([]byte, error) {
+func (s *Seam) End(dst []byte) []byte {
 	if s.done {
-		return dst, nil
+		return dst
 	}
-	return s.decide(dst, true)
+	dst, _ = s.decide(dst, true) // what could fail has done so already
+	return dst
 }
 
 // Removed is the text that was left out so far.
@@ -98,7 +99,7 @@ func (s *Seam) decide(dst []byte, end bool) ([]byte, error) {
 		if (s.again || len(s.places) > 0) && !end {
 			return dst, nil
 		}
-		if s.overlap == 0 && s.anew >= anew && s.anew < len(s.all) {
+		if !end && s.overlap == 0 && s.anew >= anew && s.anew < len(s.all) {
 			return dst, ErrAnew
 		}
 		s.matched, s.places = true, nil
@@ -153,8 +154,11 @@ func (s *Seam) compare(end bool) {
 		for _, p := range s.places {
 			s.reached(p, p+s.checked == len(s.body))
 		}
+		if s.again && s.overlap == 0 && s.anew >= anew && s.anew < len(s.all) {
+			s.overlap = s.anew // it ends before it has said anything new
+		}
 		s.followed(s.again && s.anew == len(s.all))
-		s.places, s.again = nil, false
+		s.places = nil
 	}
 }
 

@@ -23,10 +23,7 @@ func join(first, second string, size int) (string, error) {
 		}
 		rest = rest[n:]
 	}
-	if out, err = s.End(out); err != nil {
-		return "", err
-	}
-	return first + string(out), nil
+	return first + string(s.End(out)), nil
 }
 
 func TestJoin(t *testing.T) {
@@ -91,6 +88,9 @@ func TestAnew(t *testing.T) {
 	if got, err := join(long, first+" another island lies", 5); !errors.Is(err, ErrAnew) {
 		t.Errorf("%q, %v", got, err)
 	}
+	if got, err := join(first, "The history of the lighthouse begins", 5); got != first || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
 	if got, err := join(first, " the history of the lighthouse begins.", 5); err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -130,7 +130,7 @@ func FuzzJoin(f *testing.F) {
 			out, err = s.Add(out, rest[:n])
 		}
 		if err == nil {
-			out, err = s.End(out)
+			out = s.End(out)
 		}
 		whole, failed := join(first, second, len(second)+1)
 		if (err == nil) != (failed == nil) {

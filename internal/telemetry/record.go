@@ -60,6 +60,9 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if r.Cut != "" {
 		enc.AddString("cut", r.Cut)
 	}
+	if r.Continued > 0 {
+		enc.AddInt("continued", r.Continued)
+	}
 	if len(r.Dropped) > 0 {
 		zap.Strings("dropped", r.Dropped).AddTo(enc)
 	}

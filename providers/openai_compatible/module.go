@@ -3,11 +3,14 @@
 package openaicompatible
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/upstream"
+	"github.com/weirproxy/weir/wire"
 )
 
 func init() {
@@ -43,7 +46,11 @@ func (p *Provider) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (p *Provider) Provision(ctx caddy.Context) (err error) {
-	p.Client, err = p.Config.Provision(ctx, presets[p.name])
+	vendor := presets[p.name]
+	if p.name == "deepseek" && strings.HasSuffix(strings.TrimRight(p.BaseURL, "/"), "/beta") {
+		vendor.Traits.Prefill = wire.PrefillMark // of the beta alone
+	}
+	p.Client, err = p.Config.Provision(ctx, vendor)
 	return err
 }
 

@@ -15,9 +15,9 @@ const generic = "openai_compatible"
 // and some of them end a complete stream without `[DONE]`.
 var compatible = gateway.Traits{CapParam: "max_tokens", LooseEnd: true}
 
-// silent is for servers that refuse `stream_options` and report usage in the
-// finish chunk by themselves.
-var silent = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, NoStreamOptions: true}
+// silent is for Mistral, which refuses `stream_options` and reports usage in
+// the finish chunk by itself.
+var silent = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, NoStreamOptions: true, Prefill: wire.PrefillMark}
 
 // thinking is for servers that refuse a history of tool calls without the
 // reasoning that led to them.
@@ -111,7 +111,7 @@ var presets = map[string]upstream.Vendor{
 		BaseURL:    "http://127.0.0.1:8000/v1",
 		Operations: messages,
 		Authorize:  upstream.Bearer,
-		Traits:     compatible,
+		Traits:     gateway.Traits{CapParam: "max_tokens", LooseEnd: true, Prefill: wire.PrefillTemplate},
 	},
 	"llamacpp": {
 		BaseURL:    "http://127.0.0.1:8080/v1",

@@ -56,6 +56,7 @@ type Options struct {
 	Reasoning       bool
 	Details         bool
 	Labels          bool
+	Prefill         wire.Prefill
 }
 
 // Codec returns the codec of a client's operation, nil for operations that
@@ -86,7 +87,7 @@ func Codec(op *wire.Operation) wire.Codec {
 func Upstream(op *wire.Operation, o Options) wire.Codec {
 	switch op {
 	case wire.Chat:
-		return openai.Codec{CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning, Details: o.Details}
+		return openai.Codec{CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning, Details: o.Details, Prefill: o.Prefill}
 	case wire.GeminiGenerate:
 		return gemini.Codec{Vertex: o.Labels}
 	default:

@@ -21,6 +21,10 @@ type Codec struct {
 	// Details sends earlier thinking with its signatures as
 	// reasoning_details, as OpenRouter takes it.
 	Details bool
+
+	// Prefill says that the last message is an answer to go on with, and how
+	// the server is told.
+	Prefill wire.Prefill
 }
 
 // ownName is the spelling that marks a request that was decoded from Chat

@@ -55,6 +55,9 @@ func (w *requestWriter) assistant(index int, blocks []wire.Block) {
 		}
 		w.EndArray()
 	}
+	if w.codec.Prefill == wire.PrefillMark && index == len(w.req.Messages)-1 {
+		w.Flag("prefix", true)
+	}
 	w.End()
 }
 

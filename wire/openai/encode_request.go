@@ -55,6 +55,10 @@ func (w *requestWriter) options() {
 		w.Flag("stream", true)
 		w.streamOptions()
 	}
+	if w.codec.Prefill == wire.PrefillTemplate {
+		w.Flag("continue_final_message", true)
+		w.Flag("add_generation_prompt", false)
+	}
 	capParam := w.codec.CapParam
 	if capParam == "" {
 		capParam = "max_completion_tokens"
