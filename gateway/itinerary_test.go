@@ -264,6 +264,34 @@ func TestItinerary(t *testing.T) {
 			},
 			[]string{"openai/a first", "gpu/b hedge"},
 		},
+		{
+			"continue", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				for range 4 {
+					j.note(j.trip.Continue())
+				}
+			},
+			[]string{"openai/a first", "gpu/b continue", "openai/c continue", "openai/c continue", "openai/c continue"},
+		},
+		{
+			"continue alone", plan(Plan{Targets: []Target{a}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.note(j.trip.Continue())
+			},
+			[]string{"openai/a first", "openai/a continue"},
+		},
+		{
+			"continue, unfit by the gateway's own rules", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.note(j.trip.Continue())
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+			},
+			[]string{"openai/a first", "gpu/b continue", "openai/c continue", "end"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			big := &Model{Name: "big", Plan: Plan{Targets: []Target{{"gpu", "big-1"}, {"gpu", "big-2"}}, Fallback: []Target{{"openai", "big-3"}}}, Internal: true}

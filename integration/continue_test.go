@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirproxy/weir/gateway"
@@ -309,9 +310,13 @@ func TestNotContinued(t *testing.T) {
 		encoder := codecs.Codec(operationOf(d)).StreamEncoder(&wire.Reply{ID: "9", Model: d.model, Created: 7})
 		var out []byte
 		for _, ev := range []wire.Event{
-			{Kind: wire.EventStart, Model: d.model}, {Kind: wire.EventBlock, Block: wire.TextBlock}, {Kind: wire.EventDelta, Text: []byte("One two")},
-			{Kind: wire.EventBlockEnd}, {Kind: wire.EventBlock, Index: 1, Block: wire.CallBlock, ID: "call_1", Name: "f"},
-			{Kind: wire.EventDelta, Index: 1, Text: []byte(`{"a":1}`)}, {Kind: wire.EventBlockEnd, Index: 1},
+			{Kind: wire.EventStart, Model: d.model},
+			{Kind: wire.EventBlock, Block: wire.TextBlock},
+			{Kind: wire.EventDelta, Text: []byte("One two")},
+			{Kind: wire.EventBlockEnd},
+			{Kind: wire.EventBlock, Index: 1, Block: wire.CallBlock, ID: "call_1", Name: "f"},
+			{Kind: wire.EventDelta, Index: 1, Text: []byte(`{"a":1}`)},
+			{Kind: wire.EventBlockEnd, Index: 1},
 		} {
 			out = encoder.Encode(out, &ev)
 		}
@@ -344,12 +349,17 @@ func TestNotContinued(t *testing.T) {
 		d   *door
 		add string
 	}{
-		{chat, `"response_format":{"type":"json_object"}`}, {chat, `"n":2`}, {chat, `"logprobs":true`}, {chat, `"guided_json":{}`},
+		{chat, `"response_format":{"type":"json_object"}`},
+		{chat, `"n":2`},
+		{chat, `"logprobs":true`},
+		{chat, `"guided_json":{}`},
 		{chat, `"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object"}}}`},
 		{chat, `"modalities":["text","audio"],"audio":{"voice":"ash","format":"mp3"}`},
-		{responses, `"text":{"format":{"type":"json_schema","name":"x","schema":{"type":"object"}}}`}, {responses, `"background":true`},
+		{responses, `"text":{"format":{"type":"json_schema","name":"x","schema":{"type":"object"}}}`},
+		{responses, `"background":true`},
 		{messages, `"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}`},
-		{gemini, `"generationConfig":{"responseMimeType":"application/json"}`}, {gemini, `"generationConfig":{"responseMimeType":"text/x.enum","responseSchema":{"type":"STRING","enum":["a"]}}`},
+		{gemini, `"generationConfig":{"responseMimeType":"application/json"}`},
+		{gemini, `"generationConfig":{"responseMimeType":"text/x.enum","responseSchema":{"type":"STRING","enum":["a"]}}`},
 	} {
 		tests = append(tests, tt{c.add, c.d, with1(c.d.body, c.add), c.d.said(false, "One two")})
 	}
@@ -377,11 +387,18 @@ func TestContinueThenCalls(t *testing.T) {
 				var out []byte
 				for _, ev := range []wire.Event{
 					{Kind: wire.EventStart, Model: second.model},
-					{Kind: wire.EventBlock, Block: wire.ThinkingBlock}, {Kind: wire.EventDelta, Text: []byte("Hm")}, {Kind: wire.EventBlockEnd},
-					{Kind: wire.EventBlock, Index: 1, Block: wire.TextBlock}, {Kind: wire.EventDelta, Index: 1, Text: []byte(" two")}, {Kind: wire.EventBlockEnd, Index: 1},
+					{Kind: wire.EventBlock, Block: wire.ThinkingBlock},
+					{Kind: wire.EventDelta, Text: []byte("Hm")},
+					{Kind: wire.EventBlockEnd},
+					{Kind: wire.EventBlock, Index: 1, Block: wire.TextBlock},
+					{Kind: wire.EventDelta, Index: 1, Text: []byte(" two")},
+					{Kind: wire.EventBlockEnd, Index: 1},
 					{Kind: wire.EventBlock, Index: 2, Block: wire.CallBlock, ID: "call_1", Name: "f"},
-					{Kind: wire.EventDelta, Index: 2, Text: []byte(`{"a":1}`)}, {Kind: wire.EventBlockEnd, Index: 2},
-					{Kind: wire.EventFinish, Finish: wire.FinishTools}, {Kind: wire.EventUsage, Usage: &wire.Report{Reported: true, Usage: wire.Usage{Input: 9, Output: 9}}}, {Kind: wire.EventEnd},
+					{Kind: wire.EventDelta, Index: 2, Text: []byte(`{"a":1}`)},
+					{Kind: wire.EventBlockEnd, Index: 2},
+					{Kind: wire.EventFinish, Finish: wire.FinishTools},
+					{Kind: wire.EventUsage, Usage: &wire.Report{Reported: true, Usage: wire.Usage{Input: 9, Output: 9}}},
+					{Kind: wire.EventEnd},
 				} {
 					out = encoder.Encode(out, &ev)
 				}
@@ -450,3 +467,49 @@ func TestContinueOff(t *testing.T) {
 	}
 }
 
+// TestContinueAlone goes on with the same target where there is no other.
+func TestContinueAlone(t *testing.T) {
+	r := newTranslation(t, "on_cut continue", "")
+	for _, d := range doors {
+		var calls atomic.Int32
+		r.answers(func(w http.ResponseWriter, req *weirtest.Request) {
+			if calls.Add(1) == 1 {
+				d.breaks(d.said(false, "One two"))(w, req)
+				return
+			}
+			d.plays(d.said(true, " three"))(w, req)
+		})
+		path, body := d.to(d, d.body)
+		checkJoined(t, d, r.ask(t, path, body), "One two three")
+		if record := r.record(t); record.Attempts != 2 || record.Continued != 1 {
+			t.Errorf("record %+v", record)
+		}
+	}
+}
+
+// TestContinueAllowed asks again whether the key may use the target that goes
+// on.
+func TestContinueAllowed(t *testing.T) {
+	t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
+	t.Setenv("SOME_KEY", "sk-some-key-of-a-test-0123456789")
+	chat := doors[0]
+	r := &rig{}
+	r.up = weirtest.NewUpstream(t, func(w http.ResponseWriter, req *weirtest.Request) {
+		if strings.HasPrefix(req.Path, "/a/") {
+			chat.breaks(chat.said(false, "One two"))(w, req)
+			return
+		}
+		chat.plays(chat.said(true, " three"))(w, req)
+	})
+	var ai strings.Builder
+	for _, name := range []string{"a", "b"} {
+		fmt.Fprintf(&ai, "provider %s openai {\nbase_url %s/%s/v1\napi_key {env.UPSTREAM_KEY}\nserves chat\n}\n", name, r.up.URL, name)
+	}
+	ai.WriteString("model m a/gpt-4o {\nfallback n\non_cut continue\nfail_duration off\nmax_fails 1\n}\nmodel n b/gpt-4o\n" +
+		"key few {env.SOME_KEY} {\nmodels m\n}\n")
+	r.Gateway = weirtest.Start(t, ai.String(), "ai_gateway")
+	got := r.ask(t, chat.path, chat.body, "Authorization: Bearer sk-some-key-of-a-test-0123456789")
+	if calls := r.upstreamCalls(); got.status != 200 || !got.cut || len(calls) != 1 {
+		t.Errorf("status %d, cut %v, %d calls; a target that the key may not use went on:\n%s", got.status, got.cut, len(calls), got.body)
+	}
+}
