@@ -60,7 +60,7 @@ func (a *attempt) mayContinue() {
 // its last message is meant.
 var formed = []string{
 	"structured_outputs", "guided_", "grammar", "json_schema", "regex", "ebnf", "responseMimeType", "responseSchema", "responseJsonSchema",
-	"response_mime_type", "response_schema", "continue_final_message", "add_generation_prompt", "background",
+	"response_mime_type", "response_schema", "continue_final_message", "add_generation_prompt",
 }
 
 // continuable reports whether the answer to req is plain text, of which a
@@ -72,6 +72,9 @@ func continuable(req *wire.Request) bool {
 	}
 	for _, x := range req.Extra {
 		free = free && !slices.ContainsFunc(formed, func(name string) bool { return strings.Contains(x.Name, name) })
+	}
+	for _, x := range req.Echo {
+		free = free && (x.Name != "background" || x.Raw != "true") // its vendor keeps it
 	}
 	return free && req.Choices <= 1 && !req.LogProbs && req.TopLogProbs == ""
 }

@@ -167,6 +167,10 @@ func TestObject(t *testing.T) {
 	if f := enc.Fields; f["cost_usd"] != 0.0025 || f["cost_estimated"] != true || f["price_version"] != "1~openai/x" {
 		t.Errorf("an estimate: %v", f)
 	}
+	enc = zapcore.NewMapObjectEncoder()
+	if err := (Object{&gateway.Record{Continued: 1}}).MarshalLogObject(enc); err != nil || enc.Fields["continued"] != 1 {
+		t.Errorf("continued: %v, %v", enc.Fields["continued"], err)
+	}
 }
 
 // TestSpanWithoutTracing holds that a site without `tracing` pays nothing.
