@@ -124,8 +124,8 @@ func FuzzJoin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second string, size uint8) {
 		s := New(first)
 		var out []byte
-		n, err := 0, error(nil)
-		for rest := []byte(second); err == nil && len(rest) > 0; rest = rest[n:] {
+		var err error
+		for rest, n := []byte(second), 0; err == nil && len(rest) > 0; rest = rest[n:] {
 			n = min(int(size)+1, len(rest))
 			out, err = s.Add(out, rest[:n])
 		}
