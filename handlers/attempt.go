@@ -140,7 +140,7 @@ func (a *attempt) run() (answer, error) {
 // unanswered files the failure of a call that got no answer.
 func (a *attempt) unanswered(err error) error {
 	c := a.call
-	if c.r.Context().Err() != nil {
+	if c.absent() {
 		return gateway.ErrClientGone
 	}
 	e := gateway.AsError(err)

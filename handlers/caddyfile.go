@@ -29,6 +29,8 @@ import (
 //		deny_params <names...>
 //		unmapped drop|reject
 //		stream_metadata [on|off]
+//		resume <duration>|off
+//		resume_buffer <size>
 //		errors dialect|caddy
 //	}
 //
@@ -97,13 +99,17 @@ func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return words.Choice(d, &p.Unmapped, unmappedDrop, unmappedReject)
 	case "stream_metadata":
 		return words.Switch(d, &p.StreamMetadata)
+	case "resume":
+		return words.Duration(d, &p.Resume)
+	case "resume_buffer":
+		return words.Size(d, &p.ResumeBuffer)
 	case "errors":
 		return words.Choice(d, &p.Errors, "dialect", "caddy")
 	default:
 		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option,
 			"max_body", "max_upload", "heartbeat", "write_timeout", "response_header_timeout", "first_token_timeout",
 			"idle_timeout", "total_timeout", "max_output_tokens", "on_exceed", "max_input_tokens", "temperature", "allow_params",
-			"deny_params", "unmapped", "stream_metadata", "errors"))
+			"deny_params", "unmapped", "stream_metadata", "resume", "resume_buffer", "errors"))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
@@ -113,7 +112,11 @@ func (c *call) begin() {
 	// one is cancelled as soon as the handler returns, when the end of the
 	// upstream's answer may not have been read yet.
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.r.Context()))
-	c.unwatch = context.AfterFunc(c.r.Context(), func() { c.cancel(gateway.ErrClientGone) })
+	c.unwatch = context.AfterFunc(c.r.Context(), func() {
+		if !c.out.detach() {
+			c.cancel(gateway.ErrClientGone)
+		}
+	})
 	c.flight = inflight.Process.Add(c.cancel, c.abandon)
 	p.metrics.Begin()
 	c.setPlaceholders()
@@ -213,9 +216,7 @@ func (c *call) logRecord(record *gateway.Record) {
 	if record == nil {
 		return
 	}
-	if extra, ok := c.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-		extra.Set(zap.Object("ai", telemetry.Object{Record: record}))
-	}
+	c.addLog(zap.Object("ai", telemetry.Object{Record: record}))
 	if err := c.x.Outcome().Err; err != nil && err.Kind.Status(wire.OpenAI) >= http.StatusInternalServerError {
 		if ce := c.proxy.logger.Check(zap.WarnLevel, "request failed"); ce != nil {
 			ce.Write(zap.String("request_id", c.id), zap.String("provider", record.Provider), zap.String("phase", err.Phase), zap.Error(err))

@@ -47,7 +47,7 @@ func (c *call) refuse(e *gateway.Error) error {
 // place that decides what a client learns of a failure.
 func (c *call) fail(err error) error {
 	c.pulse.stop()
-	if errors.Is(err, gateway.ErrClientGone) || c.r.Context().Err() != nil {
+	if errors.Is(err, gateway.ErrClientGone) || c.absent() {
 		c.x.End(func(o *gateway.Outcome) {
 			o.ClientGone = true
 			if o.Status == 0 {

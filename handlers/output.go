@@ -1,10 +1,13 @@
 package handlers
 
 import (
+	"bytes"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
+	"github.com/weirproxy/weir/internal/replay"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/gemini"
 )
@@ -23,6 +26,16 @@ type output struct {
 	stream bool
 	array  *gemini.Array
 
+	// rec keeps a stream that its client may come back to, nil for all others.
+	// left is closed when the client is gone and the stream goes on, nil where it
+	// never does; detached says the same. gate guards the use of deadlines, which
+	// other goroutines set.
+	rec       *recording
+	left      chan struct{}
+	detached  bool
+	gate      gate
+	deadlines *http.ResponseController
+
 	mu      sync.Mutex
 	status  int // 0 until headers are out
 	sent    int64
@@ -30,6 +43,9 @@ type output struct {
 	renewed time.Time // of the write deadline
 	closed  bool
 	scratch []byte
+
+	// numbered says that events have ids.
+	numbered bool
 }
 
 // renewAfter is how old a write deadline may be at most before it is set anew:
@@ -66,6 +82,9 @@ func (o *output) claim() (started bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stream = false
+	if o.rec != nil {
+		o.rec.ending = true
+	}
 	return o.status != 0
 }
 
@@ -95,6 +114,10 @@ func (o *output) openStreamLocked(now time.Time) {
 	setHeader(h, "Cache-Control", "no-cache, no-transform")
 	setHeader(h, "X-Accel-Buffering", "no")
 	h.Del("Content-Length")
+	if o.rec != nil {
+		setHeader(h, headerResume, "on")
+		replay.Process.Put(o.rec.key, o.rec.tape)
+	}
 	o.renewLocked(now)
 	o.status = http.StatusOK
 	o.w.WriteHeader(http.StatusOK)
@@ -103,7 +126,10 @@ func (o *output) openStreamLocked(now time.Time) {
 
 // event sends p, whole events of a stream that is open; flush pushes it out.
 func (o *output) event(p []byte, flush bool) error {
-	if o.array != nil {
+	switch {
+	case o.rec != nil:
+		return o.record(p, flush)
+	case o.array != nil:
 		p = o.array.Append(nil, p)
 	}
 	return o.write(p, flush)
@@ -126,6 +152,9 @@ func (o *output) write(p []byte, flush bool) error {
 }
 
 func (o *output) writeLocked(now time.Time, p []byte, flush bool) error {
+	if o.numbered && o.gate.closed.Load() {
+		return os.ErrDeadlineExceeded // a wrapper would set the deadline anew
+	}
 	o.renewLocked(now)
 	n, err := o.w.Write(p)
 	o.sent += int64(n)
@@ -173,7 +202,7 @@ func (o *output) heartbeat(now time.Time, interval time.Duration) (next time.Tim
 		return time.Time{}
 	}
 	o.renewLocked(now)
-	if !o.stream || interval <= 0 {
+	if !o.stream || interval <= 0 || o.detached {
 		return now.Add(o.renewal())
 	}
 	if o.written.IsZero() {
@@ -184,6 +213,11 @@ func (o *output) heartbeat(now time.Time, interval time.Duration) (next time.Tim
 	}
 	o.openStreamLocked(now)
 	o.scratch = o.door.AppendHeartbeat(o.scratch[:0])
+	if o.numbered && o.scratch[0] == ':' {
+		// Alone in its block a comment would be an event for SDKs that have seen
+		// an id. It goes before the next event.
+		o.scratch = bytes.TrimSuffix(o.scratch, []byte("\n"))
+	}
 	// An error shows again at the next event, and in the request's context.
 	_ = o.writeLocked(now, o.scratch, true)
 	return earlier(now.Add(interval), now.Add(o.renewal()))
@@ -200,8 +234,7 @@ func earlier(a, b time.Time) time.Time {
 // refuse to read.
 func (o *output) renewLocked(now time.Time) {
 	if o.timeout > 0 && now.Sub(o.renewed) >= o.renewal() {
-		// Not every ResponseWriter has deadlines; those do without.
-		_ = o.rc.SetWriteDeadline(now.Add(o.timeout))
+		o.gate.renew(o.rc, now.Add(o.timeout))
 		o.renewed = now
 	}
 }
@@ -213,7 +246,8 @@ func (o *output) finish() (sent int64, status int) {
 	defer o.mu.Unlock()
 	o.closed = true
 	if !o.renewed.IsZero() {
-		_ = o.rc.SetWriteDeadline(time.Time{})
+		o.gate.renew(o.rc, time.Time{})
 	}
+	o.gate.leave()
 	return o.sent, o.status
 }

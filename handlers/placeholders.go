@@ -3,14 +3,23 @@ package handlers
 import (
 	"strconv"
 	"strings"
+
+	"github.com/weirproxy/weir/wire"
 )
 
 // placeholder answers {http.ai.*}.
-func (c *call) placeholder(key string) (any, bool) {
+func (c *call) placeholder(key string) (value any, ok bool) {
 	name, ok := strings.CutPrefix(key, "http.ai.")
 	if !ok {
 		return nil, false
 	}
+	seen := c.x.Seen()
+	// The call may go on when its handler, whose log line this is for, has gone.
+	c.x.Update(func() { value, ok = c.placeholderValue(name, &seen.Usage) })
+	return value, ok
+}
+
+func (c *call) placeholderValue(name string, usage *wire.Usage) (any, bool) {
 	switch name {
 	case "request_id":
 		return c.id, true
@@ -27,9 +36,9 @@ func (c *call) placeholder(key string) (any, bool) {
 	case "key.name":
 		return c.x.Principal.Key, true
 	case "usage.input_tokens":
-		return strconv.FormatInt(c.x.Seen().Usage.Input, 10), true
+		return strconv.FormatInt(usage.Input, 10), true
 	case "usage.output_tokens":
-		return strconv.FormatInt(c.x.Seen().Usage.Output, 10), true
+		return strconv.FormatInt(usage.Output, 10), true
 	case "time_to_first_token_ms":
 		return strconv.FormatInt(c.x.Timings.FirstToken.Milliseconds(), 10), true
 	default:

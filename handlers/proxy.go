@@ -151,6 +151,14 @@ type Proxy struct {
 	// routes (`handle_errors`). Default: `dialect`.
 	Errors string `json:"errors,omitempty"`
 
+	// How long a client that has left may come back to its stream, if it asked for
+	// that with `X-AI-Resume: on`; the upstream is read on meanwhile. Default: never.
+	Resume caddy.Duration `json:"resume,omitempty"`
+
+	// The most bytes of a stream that are kept for a client that comes back; an event
+	// that is longer is kept alone. Default: `4194304` (4 MiB).
+	ResumeBuffer int64 `json:"resume_buffer,omitempty"`
+
 	host     Host
 	auth     Auth
 	rules    *gateway.Rules
@@ -184,6 +192,7 @@ const (
 	defaultMaxUpload    = 200 << 20
 	defaultHeartbeat    = 15 * time.Second
 	defaultWriteTimeout = 30 * time.Second
+	defaultResumeBuffer = 4 << 20
 )
 
 // Provision implements caddy.Provisioner.
@@ -199,6 +208,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)
 	setDefault(&p.Heartbeat, caddy.Duration(defaultHeartbeat))
+	setDefault(&p.ResumeBuffer, defaultResumeBuffer)
 	setDefault(&p.WriteTimeout, caddy.Duration(defaultWriteTimeout))
 	p.policy = gateway.Policy{
 		MaxOutputTokens: p.MaxOutputTokens,
@@ -236,7 +246,7 @@ func (p *Proxy) Validate() error {
 		return fmt.Errorf("unmapped must be 'drop' or 'reject', not '%s'", p.Unmapped)
 	case p.Errors != "" && p.Errors != "dialect" && p.Errors != "caddy":
 		return fmt.Errorf("errors must be 'dialect' or 'caddy', not '%s'", p.Errors)
-	case p.MaxBody < 0 || p.MaxUpload < 0 || p.MaxOutputTokens < 0 || p.MaxInputTokens < 0:
+	case p.MaxBody < 0 || p.MaxUpload < 0 || p.ResumeBuffer < 0 || p.MaxOutputTokens < 0 || p.MaxInputTokens < 0:
 		return fmt.Errorf("limits must not be negative")
 	case p.MinTemperature != nil && p.MaxTemperature != nil && *p.MinTemperature > *p.MaxTemperature:
 		return fmt.Errorf("temperature: the lower bound is above the upper one")
@@ -264,11 +274,15 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Ha
 		return nil
 	case c.route.Operation == nil:
 		return c.refuse(notFound(r))
+	case c.resumes():
+		return c.resume()
 	case c.route.Allow != "":
 		w.Header().Set("Allow", c.route.Allow)
 		return c.refuse(methodNotAllowed(r, c.route.Allow))
 	case c.route.Operation == wire.ListModels:
 		return c.serveModels()
+	case c.wantsResumption():
+		return c.exchangeApart()
 	}
 	return c.exchange()
 }
@@ -310,6 +324,7 @@ func (c *call) serve() error {
 	if c.countsHere() {
 		return c.count()
 	}
+	c.record()
 	if err := c.resolve(); err != nil {
 		return err
 	}

@@ -22,6 +22,10 @@ type pulse struct {
 	timer   *time.Timer
 	stopped bool
 
+	// stalled says that the upstream is not read on, so that its silence means
+	// nothing.
+	stalled bool
+
 	// watches are those of the attempts under way: one, or two that race.
 	watches [2]*watch
 }
@@ -60,6 +64,19 @@ func (p *pulse) remove(w *watch) {
 	}
 }
 
+// stall has the pulse look away while nobody reads the upstream's answer.
+func (p *pulse) stall(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled = on
+	for _, w := range p.watches {
+		if w != nil && !on {
+			w.seen(time.Now())
+		}
+	}
+	p.resetLocked()
+}
+
 // reset has the timer look when the next limit is over.
 func (p *pulse) reset() {
 	p.mu.Lock()
@@ -80,7 +97,7 @@ func (p *pulse) nextLocked(now time.Time) time.Time {
 		next = earlier(next, now.Add(p.heartbeat))
 	}
 	for _, w := range p.watches {
-		if w != nil {
+		if w != nil && !p.stalled {
 			next = earlier(next, w.deadline())
 		}
 	}
@@ -95,10 +112,10 @@ func (p *pulse) beat() {
 		return
 	}
 	p.mu.Lock()
-	watches := p.watches
+	watches, stalled := p.watches, p.stalled
 	p.mu.Unlock()
 	for _, w := range watches {
-		if w == nil {
+		if w == nil || stalled {
 			continue
 		}
 		if cause := w.expired(now); cause != nil {
@@ -142,7 +159,7 @@ func (c *call) cause() error {
 	if err := context.Cause(c.ctx); err != nil {
 		return err
 	}
-	if c.r.Context().Err() != nil {
+	if c.absent() {
 		return gateway.ErrClientGone
 	}
 	return nil

@@ -339,6 +339,9 @@ func (s *stream) commit() error {
 func (s *stream) write(p []byte, flush bool) error {
 	s.unflushed = !flush
 	if err := s.call.out.event(p, flush); err != nil {
+		if cause := s.call.cause(); cause != nil {
+			return cause // of a stream that could not be kept any longer
+		}
 		return gateway.ErrClientGone
 	}
 	return nil
