@@ -17,7 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/internal/inflight"
 	tapes "github.com/weirproxy/weir/internal/replay"
 	"github.com/weirproxy/weir/wire"
 )
@@ -518,5 +520,76 @@ func TestResumeReload(t *testing.T) {
 	}
 	if record := rig.record(t); record.Error != wire.KindUpstream.String() {
 		t.Errorf("record %+v", ledgerOf(record))
+	}
+}
+
+// TestResumeExit settles a stream whose client is away when the process exits, and
+// tells the client that comes back.
+func TestResumeExit(t *testing.T) {
+	d := doors[0]
+	rig := newRig(t, d, "", "resume 1m")
+	rig.answers(stallAfter(d.prelude + d.words(1)))
+	c := rig.comer(t, d, freshID())
+	c.mustOpen(t, http.MethodPost, false)
+	c.until(t, 2)
+	c.close()
+	inflight.Process.Drain(t.Context(), 0, patience, gateway.ErrShutdown)
+	if record := rig.record(t); record.Error != wire.KindOverloaded.String() || record.Phase != "shutdown" || record.Usage.Output == 0 {
+		t.Errorf("record %+v", ledgerOf(record))
+	}
+	c.mustOpen(t, http.MethodGet, true)
+	if err := c.rest(); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("ended with %v", err)
+	}
+	want := withIDs(d.prelude + d.words(1) + strings.ReplaceAll(d.errorEvent(gateway.ErrShutdown, 1), requestID, c.id))
+	if diff := cmp.Diff(want, string(c.got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestResumeShapes leaves streams that are translated and that end with metadata,
+// whose ids count the events that the client sees, and comments, which have none.
+func TestResumeShapes(t *testing.T) {
+	for _, upstream := range doors {
+		if upstream.provider == doors[0].provider {
+			continue // nothing is translated there
+		}
+		t.Run(upstream.name, func(t *testing.T) {
+			rig := newRig(t, upstream, "", "resume 1m\nstream_metadata on\nheartbeat 50ms")
+			s := newScript()
+			rig.answers(s.answer)
+			c := rig.comer(t, doors[0], freshID())
+			go func() { s.steps <- upstream.prelude + upstream.words(2) }()
+			c.mustOpen(t, http.MethodPost, false)
+			for !strings.Contains(string(c.got), "word1") {
+				if err := c.read(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for !strings.Contains(string(c.partial), ": keep-alive\n") { // not in a block of its own
+				if err := c.read(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.close()
+			s.send(t, ": a comment\n\n"+upstream.words(1)+upstream.finish+upstream.hidden+upstream.end)
+			close(s.steps)
+			c.mustOpen(t, http.MethodGet, true)
+			if err := c.rest(); !errors.Is(err, io.EOF) {
+				t.Error(err)
+			}
+			text, n := string(c.got), 0
+			for rest := c.got; len(rest) > 0; n++ {
+				var event []byte
+				event, rest = tapes.Cut(rest)
+				if !strings.Contains(string(event), "id: "+strconv.Itoa(n+1)+"\n") || !tapes.HasData(event) {
+					t.Errorf("event %d: %q", n+1, event)
+				}
+			}
+			if strings.Count(text, "word0") != 2 || strings.Count(text, `"request_id":`) != 1 || strings.Count(text, "[DONE]") != 1 || strings.Contains(text, "a comment") {
+				t.Errorf("got %s", text)
+			}
+			rig.record(t)
+		})
 	}
 }
