@@ -81,7 +81,6 @@ func TestExactlyOnce(t *testing.T) {
 						t.Fatalf("seed %d: no room for %d bytes", seed, tape.size-tape.read)
 					}
 					if client == nil {
-						op = 19
 						break
 					}
 					continue
