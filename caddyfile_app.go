@@ -38,6 +38,12 @@ import (
 //		tokenizer <model-pattern> <format> <path>
 //		usage <sink>
 //		drain_timeout <duration>
+//		overload off
+//		overload {
+//			max_in_flight <requests>
+//			max_memory <size>|<percent>|off
+//			target_latency <duration>|off
+//		}
 //	}
 func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 	p := &appParser{app: new(App)}
@@ -133,8 +139,10 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 			return d.Err("drain_timeout is given twice")
 		}
 		return words.Duration(d, &p.app.DrainTimeout)
+	case "overload":
+		return p.overload(d)
 	default:
-		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "key", "keys_file", "key_pepper", "limit", "store", "records", "price", "unpriced", "tokenizer", "usage", "drain_timeout"))
+		return d.Errf("unrecognized ai option '%s'%s", d.Val(), typo.Suggest(d.Val(), "provider", "model", "key", "keys_file", "key_pepper", "limit", "store", "records", "price", "unpriced", "tokenizer", "usage", "drain_timeout", "overload"))
 	}
 	return nil
 }

@@ -9,12 +9,13 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/gateway/overload"
 )
 
 // Health is what is known of targets and accounts, for all configurations.
 func (a *App) Health() *health.Tracker { return a.tracker }
 
-// track tells the tracker what this configuration has. That belongs to when it
+// track tells what is shared what this configuration has. That belongs to when it
 // runs, not to when it starts: one that is rejected because another app cannot
 // start must not make anything forgotten.
 func (a *App) track() {
@@ -36,6 +37,8 @@ func (a *App) track() {
 		targets = append(targets, health.Target(t))
 	}
 	a.tracker.Configure(providers, targets)
+	a.capacity.Configure(a.gateway.Bounds())
+	a.overload.Configure(a.Overload.settings(overload.MemoryLimit()))
 }
 
 // descriptions are the providers as administrators are shown them.
@@ -68,6 +71,13 @@ func secretBase(raw json.RawMessage) bool {
 func breakers(do func(provider, model string, configured, open bool)) {
 	if app, err := running(); err == nil {
 		app.tracker.Each(func(key health.Target, configured, open bool) { do(key.Provider, key.Model, configured, open) })
+	}
+}
+
+// places tells metrics how many calls each provider is sent, and how many wait.
+func places(do func(provider string, inFlight, waiting int64)) {
+	if app, err := running(); err == nil {
+		app.capacity.Each(do)
 	}
 }
 

@@ -15,8 +15,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/capacity"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
 	// Commands and the built-in guests.
@@ -96,6 +98,10 @@ type App struct {
 	// Where usage records go, each to all of them. Default: `log`.
 	UsageRaw []json.RawMessage `json:"usage,omitempty" caddy:"namespace=ai.usage inline_key=sink"`
 
+	// What is too much for the process; then new requests are refused, those of
+	// the lowest priority first. Default: see its fields.
+	Overload *Overload `json:"overload,omitempty"`
+
 	// How long streams may run on when the process is told to exit, before
 	// they are ended with an error event; negative: as long as Caddy's
 	// `grace_period` allows. It is cut to fit into that in any case.
@@ -111,8 +117,12 @@ type App struct {
 	secret  map[string]bool   // providers whose address is not to be shown
 	tokens  *tokens.Counter
 	shared  *shared
-	tracker *health.Tracker // that of shared, which Cleanup lets go
 	logger  *zap.Logger
+
+	// Those of shared, which Cleanup lets go.
+	tracker  *health.Tracker
+	capacity *capacity.Set
+	overload *overload.Guard
 
 	// emit tells Caddy's events app.
 	emit func(name string, data map[string]any)
@@ -189,7 +199,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.shared, err = acquireShared(); err != nil {
 		return err
 	}
-	a.tracker = a.shared.tracker
+	a.tracker, a.capacity, a.overload = a.shared.tracker, a.shared.capacity, a.shared.overload
 	if err := a.shared.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
@@ -204,6 +214,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Tokens:    a.tokens,
 		Health:    a.shared.tracker,
 		Hedges:    a.shared.hedges,
+		Capacity:  a.capacity,
 		Clock:     gateway.SystemClock{},
 		Random:    rand.Uint64,
 		NewID:     newRequestID,
@@ -281,6 +292,9 @@ func (a *App) Validate() error {
 	case "", gateway.UnpricedDeny, gateway.UnpricedEstimate, gateway.UnpricedFree:
 	default:
 		return fmt.Errorf("unpriced must be 'deny', 'estimate' or 'free', not '%s'", a.Unpriced)
+	}
+	if err := a.Overload.check(); err != nil {
+		return err
 	}
 	for name, m := range a.Models {
 		if m == nil {

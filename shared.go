@@ -7,7 +7,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/capacity"
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/telemetry"
 )
@@ -19,6 +21,10 @@ type shared struct {
 	tracker *health.Tracker
 	hedges  *health.Budget
 	queues  *queue.Set
+
+	// capacity counts the calls to each provider.
+	capacity *capacity.Set
+	overload *overload.Guard
 }
 
 // pool holds the one shared value, for as long as a configuration uses it. A
@@ -34,11 +40,13 @@ const hedgeFloor = 3
 
 // metrics are the process's collectors. They stay even when no configuration
 // has an `ai` app for a while, since counters must not go back.
-var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased))
+var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased), telemetry.Places(places))
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
 		s := &shared{metrics: metrics, tracker: health.New(gateway.SystemClock{}, rand.Float64), queues: queue.NewSet(queue.System{})}
+		s.capacity = capacity.NewSet(s.queues)
+		s.overload = overload.New(queue.System{}, rand.Float64, overload.NewSampler(), overloaded)
 		s.hedges = health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)
 		s.tracker.OnChange(announce)
 		return s, nil

@@ -110,6 +110,9 @@ type Outcome struct {
 	// ClientGone says that the client left before the end.
 	ClientGone bool
 
+	// Stalled says that it was there and did not read, until write_timeout.
+	Stalled bool
+
 	// BytesOut counts the body's bytes sent to the client.
 	BytesOut int64
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway/balance"
+	"github.com/weirproxy/weir/gateway/capacity"
 	"github.com/weirproxy/weir/gateway/health"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Tokens    Tokens
 	Health    *health.Tracker
 	Hedges    *health.Budget
+	Capacity  *capacity.Set // nil where no provider has a bound
 	Clock     Clock
 	Random    balance.Rand
 	NewID     func() string
@@ -52,6 +54,7 @@ type Gateway struct {
 	random    balance.Rand
 	newID     func() string
 	pools     map[string]*pool
+	doors     map[string]*door
 	inFlight  atomic.Int64
 }
 
@@ -76,6 +79,7 @@ func New(cfg Config) (*Gateway, error) {
 		Health:    cfg.Health,
 		Hedges:    cfg.Hedges,
 		pools:     pools,
+		doors:     newDoors(cfg.Capacity, cfg.Providers),
 		random:    cfg.Random,
 		providers: cfg.Providers,
 		models:    models,

@@ -40,6 +40,9 @@ type Ask struct {
 //     are extra load, and the target's budget bounds them.
 //   - Then to the fallbacks, each a leg of its own.
 //
+// Where the provider of a pick has no place free, Detour finds one that has,
+// in the same order, before the request waits.
+//
 // It belongs to one goroutine.
 type Itinerary struct {
 	gateway *Gateway
@@ -58,6 +61,9 @@ type Itinerary struct {
 	last    *Pick
 	failed  []place
 	skipped []string
+
+	// roomy leaves out providers that have no place free.
+	roomy bool
 }
 
 // spare is a fallback, and the leg whose it is: a target that a model names
@@ -90,9 +96,8 @@ type Pick struct {
 	Account int
 	Name    string
 
-	// Health is the call as the tracker of health has entered it. It must be
-	// ended.
-	Health health.Call
+	// Health is the call as it has been entered. It must be ended.
+	Health Visit
 
 	// Reason is why, Pause how long to wait before.
 	Reason string
@@ -112,6 +117,7 @@ const (
 	ReasonFallback  = "fallback"
 	ReasonUnhealthy = "unhealthy" // the first, elsewhere because nothing of the model's own is fit
 	ReasonPanic     = "panic"     // nothing is fit
+	ReasonBusy      = "busy"      // the provider that was picked has no place free
 	ReasonHedge     = "hedge"
 	ReasonContinue  = "continue"
 )
@@ -199,6 +205,8 @@ func (i *Itinerary) Elsewhere(reason string) *Pick {
 	if i.calls >= maxCalls {
 		return nil
 	}
+	i.roomy = true // nobody waits for what is extra
+	defer func() { i.roomy = false }()
 	last := i.last.Route.Target
 	away := func(route *Route, account string) bool { return route.Target == last || i.hasFailed(route, account) }
 	if c, ok := i.choose(i.leg, away); ok {
@@ -333,7 +341,7 @@ func (i *Itinerary) picked(c choice, reason string, whole bool) *Pick {
 		i.gateway.Health.Retries(health.Target(c.route.Target)).First()
 	}
 	i.calls++
-	p := &Pick{Route: c.route, Account: c.account, Health: c.call, Reason: reason, Skipped: i.skipped}
+	p := &Pick{Route: c.route, Account: c.account, Health: i.gateway.visit(c.route.Target.Provider, c.call), Reason: reason, Skipped: i.skipped}
 	if len(c.route.pool.names) > 1 {
 		p.Name = c.name
 	}
@@ -360,6 +368,36 @@ func (i *Itinerary) Unfit(why error) *Pick {
 		return i.picked(c, reason, true)
 	}
 	return nil
+}
+
+// Detour looks for a target whose provider has a place free, since that of the
+// last pick has none. Each is offered to try, which says why the request cannot
+// go there, if so. The last pick is taken back for one that can; if there is
+// none, it stands as if nothing had been tried, and its provider is waited for.
+func (i *Itinerary) Detour(try func(*Pick) error) bool {
+	home, leg, queue, calls := i.last, i.leg, i.queue, i.calls
+	i.roomy = true
+	defer func() { i.roomy, i.calls = false, calls }()
+	for {
+		c, ok := i.choose(i.leg, i.hasFailed)
+		if !ok {
+			i.enqueue(ClassOverloaded)
+			c, ok = i.fallback()
+		}
+		if !ok {
+			i.last, i.leg, i.queue = home, leg, queue
+			return false
+		}
+		p := i.picked(c, ReasonBusy, true)
+		why := try(p)
+		if why == nil {
+			home.Health.End(health.Result{Class: health.Abandoned})
+			return true
+		}
+		p.Health.End(health.Result{Class: health.Abandoned})
+		i.skipped = append(p.Skipped, p.Route.Target.String()+": "+AsError(why).Message)
+		i.failed = append(i.failed, p.place())
+	}
 }
 
 func (i *Itinerary) retryOn() Classes {

@@ -83,6 +83,31 @@ func healthOf(err error) health.Class {
 	}
 }
 
+// fill takes all places of a provider until the test ends.
+func (j *journey) fill(t *testing.T, provider string) {
+	t.Helper()
+	v := j.g.visit(provider, health.Call{})
+	if !v.Enter() || !v.Full() && v.gate.Enter(v.bound) {
+		t.Fatal("it has no bound of 1")
+	}
+	t.Cleanup(func() { v.End(health.Result{}) })
+}
+
+// detour looks for a place elsewhere; only target can be used.
+func (j *journey) detour(target string) {
+	step := "back"
+	if j.trip.Detour(func(p *Pick) error {
+		j.note(p)
+		if p.Route.Target.String() != target {
+			return failed(wire.KindPermission)
+		}
+		return nil
+	}) {
+		step = "there"
+	}
+	j.steps = append(j.steps, step)
+}
+
 func failed(kind wire.Kind) error { return &Error{Kind: kind} }
 
 func times(n int) *int { return &n }
@@ -291,6 +316,28 @@ func TestItinerary(t *testing.T) {
 				j.note(j.trip.Unfit(failed(wire.KindPermission)))
 			},
 			[]string{"openai/a first", "gpu/b continue", "openai/c continue", "end"},
+		},
+		{
+			"nothing extra where it had to wait", plan(Plan{Targets: []Target{a, {"small", "b"}}, Fallback: []Target{f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.fill(t, "small")
+				j.start(t, "chat")
+				j.note(j.trip.Elsewhere(ReasonHedge))
+			},
+			[]string{"openai/a first", "anthropic/f hedge"},
+		},
+		{
+			"a detour: the others, then the fallbacks, then back", plan(Plan{Targets: []Target{{"small", "a"}, b, {"small", "c"}}, Fallback: []Target{f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.fill(t, "small")
+				j.start(t, "chat")
+				j.detour("anthropic/f")
+				j.fail(overloaded)
+				j.start(t, "chat")
+				j.detour("nowhere")
+				j.fail(overloaded) // as if nothing had been tried, but for what cannot be used
+			},
+			[]string{"small/a first", "gpu/b busy", "anthropic/f busy", "there", "end", "small/a first", "gpu/b busy", "anthropic/f busy", "back", "small/c failover"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

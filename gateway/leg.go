@@ -68,11 +68,17 @@ type choice struct {
 func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool) (choice, bool) {
 	settings := l.settings()
 	if len(l.routes) == 1 {
+		if i.crowded(l.routes[0]) {
+			return choice{}, false
+		}
 		return i.enter(l.routes[0], settings, skip)
 	}
 	candidates := make([]balance.Candidate, 0, len(l.routes))
 	routes := make([]*Route, 0, len(l.routes))
 	for at, route := range l.routes {
+		if i.crowded(route) {
+			continue
+		}
 		view := i.gateway.Health.Look(health.Target(route.Target))
 		fit, tried := i.callable(route, skip)
 		switch {
@@ -103,6 +109,16 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 		routes = append(routes[:at], routes[at+1:]...)
 	}
 	return choice{}, false
+}
+
+// crowded reports whether a route is left out since its provider has no place
+// free.
+func (i *Itinerary) crowded(route *Route) bool {
+	if !i.roomy || !i.gateway.full(route.Target.Provider) {
+		return false
+	}
+	i.note(route, "its provider has no place free")
+	return true
 }
 
 // costOf is what the request costs at a route; -1 when that is not known.

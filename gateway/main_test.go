@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/gateway/capacity"
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/wire"
 )
@@ -63,6 +65,11 @@ func (*fake) Do(context.Context, *Call) (*http.Response, error) {
 	return nil, errors.New("not called in these tests")
 }
 
+// small is a provider with one place.
+type small struct{ fake }
+
+func (*small) Bound() capacity.Bound { return capacity.Bound{MaxInFlight: 1} }
+
 // words counts spaces: enough to tell one text from another.
 type words struct{}
 
@@ -105,11 +112,13 @@ func newGateway(t testing.TB, models ...*Model) (*Gateway, *clock, *ledger) {
 		Providers: map[string]Provider{
 			"openai":    &fake{ops: openAI, owned: "gpt-"},
 			"anthropic": &fake{ops: anthropic, owned: "claude-"},
+			"small":     &small{fake{ops: openAI}},
 			"pool":      &pooled{fake{ops: openAI}},
 			"gpu":       &fake{ops: append(append([]*wire.Operation(nil), openAI...), anthropic...)},
 		},
 		Models: models, Sinks: []UsageSink{l}, Tokens: words{}, Health: health.New(c, func() float64 { return 0.5 }), Clock: c, Random: rand.Uint64,
-		NewID: func() string { return "req_minted" },
+		Capacity: capacity.NewSet(queue.NewSet(queue.System{})),
+		NewID:    func() string { return "req_minted" },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -145,6 +145,13 @@ const (
 	PhaseRoundTrip = "round_trip"
 )
 
+// The phases of a call in the gateway itself.
+const (
+	PhaseCapacity    = "capacity"     // no place at the provider
+	PhaseOverload    = "overload"     // no room in the gateway
+	PhaseClientWrite = "client_write" // the client does not read
+)
+
 // Unsent reports whether a call that failed in phase is certain not to have
 // reached the upstream, so that nothing can have been billed and sending it
 // again is safe.

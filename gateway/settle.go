@@ -131,6 +131,9 @@ func (x *Exchange) recordLocked() *Record {
 		record.Error, record.Phase = x.outcome.Err.Kind.String(), x.outcome.Err.Phase
 	case x.outcome.ClientGone:
 		record.Error = "client_gone"
+		if x.outcome.Stalled {
+			record.Phase = PhaseClientWrite
+		}
 	}
 	return record
 }

@@ -1,13 +1,16 @@
 package handlers
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
 )
 
 // admit decides whether the caller may use the gateway at all. Nothing of
@@ -28,7 +31,24 @@ func (c *call) admit() error {
 	if c.caller.key != nil {
 		c.flight.Own(c.proxy.host.Generation(), c.caller.grant)
 	}
-	return nil
+	return c.squeeze()
+}
+
+// squeeze refuses the call where the gateway has too much to do for its class. What
+// goes on is not touched.
+func (c *call) squeeze() error {
+	guard, class := c.proxy.overload, c.class()
+	reason, ok := guard.Enter(class)
+	if c.admitted = ok; ok {
+		return nil
+	}
+	c.proxy.metrics.Shed(class.String(), string(reason))
+	return &gateway.Error{
+		Kind: wire.KindOverloaded, Phase: gateway.PhaseOverload,
+		// Those who were refused together must not come back together.
+		RetryAfter: time.Second + time.Duration(rand.Int64N(int64(time.Second))),
+		Message:    "the gateway is overloaded (" + string(reason) + ") and takes no request of the priority '" + class.String() + "' at the moment",
+	}
 }
 
 // stranger is the refusal of a caller who may not use the gateway, nil for

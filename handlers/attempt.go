@@ -76,8 +76,12 @@ type answer interface {
 	drop()
 }
 
-// attempt makes the call to the target that was picked ready.
+// attempt makes the call to the target that was picked ready. It needs a place
+// at the provider; who has not waited for one gets one if there is any.
 func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
+	if !pick.Health.Enter() {
+		return nil, c.crowded(&pick.Health, nil)
+	}
 	a := &attempt{call: c, pick: pick, route: pick.Route, source: doors.Of(pick.Route.Operation)}
 	if err := a.prepare(); err != nil {
 		pick.Health.End(health.Result{Class: health.Abandoned})

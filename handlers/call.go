@@ -56,6 +56,9 @@ type call struct {
 	cancel  context.CancelCauseFunc
 	unwatch func() bool
 
+	// admitted says that the call counts as one that the gateway serves.
+	admitted bool
+
 	// handedOver says that something else ends ctx when it is done with it.
 	handedOver bool
 
@@ -146,9 +149,9 @@ func (c *call) settle() {
 	if !c.handedOver {
 		c.cancel(nil)
 	}
-	sent, status := c.out.finish()
+	sent, status, stalled := c.out.finish()
 	c.x.End(func(o *gateway.Outcome) {
-		o.BytesOut = sent
+		o.BytesOut, o.Stalled = sent, stalled
 		if status != 0 {
 			o.Status = status
 		}
@@ -168,6 +171,9 @@ func (c *call) settle() {
 	c.body.release()
 	if c.form != nil {
 		c.form.spool.close()
+	}
+	if c.admitted {
+		c.proxy.overload.Leave()
 	}
 	c.flight.Done()
 }
@@ -217,7 +223,8 @@ func (c *call) logRecord(record *gateway.Record) {
 		return
 	}
 	c.addLog(zap.Object("ai", telemetry.Object{Record: record}))
-	if err := c.x.Outcome().Err; err != nil && err.Kind.Status(wire.OpenAI) >= http.StatusInternalServerError {
+	// What is refused for too much of it must not fill the log besides.
+	if err := c.x.Outcome().Err; err != nil && err.Phase != gateway.PhaseOverload && err.Phase != gateway.PhaseCapacity && err.Kind.Status(wire.OpenAI) >= http.StatusInternalServerError {
 		if ce := c.proxy.logger.Check(zap.WarnLevel, "request failed"); ce != nil {
 			ce.Write(zap.String("request_id", c.id), zap.String("provider", record.Provider), zap.String("phase", err.Phase), zap.Error(err))
 		}

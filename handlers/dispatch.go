@@ -14,13 +14,20 @@ func (c *call) dispatch() (answer, error) {
 	if c.x.Stream {
 		c.out.expectStream(c.door)
 	}
-	c.upstreamStart = c.proxy.gateway.Now()
 	total := c.limits(c.target).Total
 	if total > 0 {
 		total = max(total-c.x.Timings.Queue, time.Millisecond)
-		c.way.trip.EndBy(c.upstreamStart.Add(total))
+		c.way.trip.EndBy(c.proxy.gateway.Now().Add(total))
 	}
 	c.pulse.start(c, total)
+	err := c.enter()
+	c.upstreamStart = c.proxy.gateway.Now()
+	if err != nil {
+		return nil, err
+	}
+	if reason := c.way.pick.Reason; reason == gateway.ReasonBusy {
+		c.proxy.metrics.Fallback(gateway.ClassOverloaded.String())
+	}
 	for {
 		answer, err := c.try()
 		if err == nil {
@@ -59,7 +66,7 @@ func (c *call) try() (answer, error) {
 
 // next goes on to another target after a failure, and reports whether there is
 // one. Each is looked at as if it had been asked for: may the caller use it, is
-// there room under its limits.
+// there room under its limits, and a place at its provider.
 func (c *call) next(err error) bool {
 	if c.cause() != nil {
 		return false
@@ -70,10 +77,19 @@ func (c *call) next(err error) bool {
 		if was := failed.pick.Route; why == nil && (pick.Route.Target != was.Target || pick.Route.Alias != was.Alias) {
 			why = c.rebook()
 		}
+		if why == nil && !c.pause(pick.Pause) {
+			break // nobody waits any more
+		}
+		if why == nil {
+			why = c.enter()
+		}
 		if why == nil {
 			class, _ := gateway.Classify(err)
 			c.proxy.metrics.Fallback(class.String())
-			return c.pause(pick.Pause)
+			return true
+		}
+		if c.cause() != nil {
+			break
 		}
 		pick = c.way.trip.Unfit(why)
 	}

@@ -42,6 +42,7 @@ type output struct {
 	written time.Time // of the last write
 	renewed time.Time // of the write deadline
 	closed  bool
+	stalled bool // a write ended at its deadline
 	scratch []byte
 
 	// numbered says that events have ids.
@@ -159,13 +160,20 @@ func (o *output) writeLocked(now time.Time, p []byte, flush bool) error {
 	n, err := o.w.Write(p)
 	o.sent += int64(n)
 	o.written = now
-	if err != nil {
-		return err
+	if err == nil && flush {
+		err = o.rc.Flush()
 	}
-	if flush {
-		return o.rc.Flush()
+	return o.failedLocked(err)
+}
+
+// failedLocked notes whether a write that failed did so at its deadline: the
+// client is there and does not read. Only the time tells, since HTTP/2 and
+// HTTP/3 reset the stream then and report no timeout.
+func (o *output) failedLocked(err error) error {
+	if err != nil && o.timeout > 0 && !time.Now().Before(o.renewed.Add(o.timeout)) {
+		o.stalled = true
 	}
-	return nil
+	return err
 }
 
 // whole sends an answer of known length in one go, so that headers and body
@@ -179,7 +187,7 @@ func (o *output) whole(status int, body []byte) error {
 	o.w.WriteHeader(status)
 	n, err := o.w.Write(body)
 	o.sent += int64(n)
-	return err
+	return o.failedLocked(err)
 }
 
 // open sends the headers of an answer that is copied as it comes.
@@ -241,7 +249,7 @@ func (o *output) renewLocked(now time.Time) {
 
 // finish ends all writing and returns what was sent. The connection may serve
 // another request, which must not inherit the deadline.
-func (o *output) finish() (sent int64, status int) {
+func (o *output) finish() (sent int64, status int, stalled bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
@@ -249,5 +257,5 @@ func (o *output) finish() (sent int64, status int) {
 		o.gate.renew(o.rc, time.Time{})
 	}
 	o.gate.leave()
-	return o.sent, o.status
+	return o.sent, o.status, o.stalled
 }

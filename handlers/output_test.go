@@ -81,7 +81,7 @@ func TestOutputHeartbeat(t *testing.T) {
 	if diff := cmp.Diff(want, w.header); diff != "" || w.status != http.StatusOK {
 		t.Errorf("status %d, header\n%s", w.status, diff)
 	}
-	sent, status := o.finish()
+	sent, status, _ := o.finish()
 	if sent != int64(len(w.body)) || status != http.StatusOK {
 		t.Errorf("finish: %d, %d", sent, status)
 	}
@@ -150,7 +150,7 @@ func TestOutputError(t *testing.T) {
 	if err := o.write([]byte("x"), true); !errors.Is(err, w.err) || w.flushes != 0 {
 		t.Errorf("error %v, %d flushes", err, w.flushes)
 	}
-	if sent, _ := o.finish(); sent != 0 {
+	if sent, _, _ := o.finish(); sent != 0 {
 		t.Errorf("%d bytes sent", sent)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/telemetry"
@@ -45,6 +46,9 @@ type Host interface {
 
 	// Queues are where requests wait for room under limits.
 	Queues() *queue.Set
+
+	// Guard refuses what is too much for the process.
+	Guard() *overload.Guard
 
 	// Price is what a target costs, nil if that is not known; UnpricedPolicy
 	// says what then becomes of callers under a limit in usd.
@@ -164,6 +168,7 @@ type Proxy struct {
 	rules    *gateway.Rules
 	limits   limits.Store
 	queues   *queue.Set
+	overload *overload.Guard
 	gateway  *gateway.Gateway
 	metrics  *telemetry.Metrics
 	tokens   *tokens.Counter
@@ -204,6 +209,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	}
 	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
 	p.rules, p.limits, p.queues = host.Rules(), host.LimitStore(), host.Queues()
+	p.overload = host.Guard()
 	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)

@@ -51,7 +51,7 @@ func (c *call) resume() error {
 	c.pulse.start(c, 0)
 	err := c.play(client)
 	c.pulse.stop()
-	sent, _ := c.out.finish()
+	sent, _, _ := c.out.finish()
 	c.addLog(zap.Dict("ai", zap.String("request_id", c.id), zap.Bool("resumed", true),
 		zap.String("last_event_id", c.r.Header.Get(headerLastEvent)), zap.Int64("bytes_out", sent)))
 	if err != nil {

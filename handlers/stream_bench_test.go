@@ -16,7 +16,9 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/prices"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
 	"github.com/weirproxy/weir/wire"
@@ -81,7 +83,8 @@ func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 		tb.Fatal(err)
 	}
 	p := &Proxy{
-		host: bare{}, gateway: g, metrics: telemetry.NewMetrics(), MaxBody: defaultMaxBody, rules: &gateway.Rules{},
+		overload: overload.New(queue.System{}, nil, nil, nil),
+		host:     bare{}, gateway: g, metrics: telemetry.NewMetrics(), MaxBody: defaultMaxBody, rules: &gateway.Rules{},
 		auth: Auth{gateway: g, keys: keys.NewSet(keys.NewHasher(nil))},
 	}
 	request := []byte(`{"model":"up/gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`)

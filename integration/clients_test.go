@@ -93,7 +93,7 @@ func TestClientGone(t *testing.T) {
 					}
 					// Nobody can tell whether the prelude was seen before the end.
 					record := rig.record(t)
-					if !record.ClientGone || record.Status != 499 || record.Usage.Input == 0 {
+					if !record.ClientGone || record.Phase != "" || record.Status != 499 || record.Usage.Input == 0 {
 						t.Errorf("record %+v", record)
 					}
 				})
@@ -179,7 +179,7 @@ func TestSlowReader(t *testing.T) {
 				t.Fatal("the upstream was not told")
 			}
 			record := rig.record(t)
-			if !record.ClientGone || record.Status != 200 || record.Usage.Output == 0 || record.UsageSource != gateway.SourceEstimated {
+			if !record.ClientGone || record.Phase != gateway.PhaseClientWrite || record.Status != 200 || record.Usage.Output == 0 || record.UsageSource != gateway.SourceEstimated {
 				t.Errorf("record %+v", ledgerOf(record))
 			}
 		})

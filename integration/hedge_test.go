@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	opening = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
-	ending  = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" +
+	firstChunk = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+	lastChunks  = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" +
 		"data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2,\"total_tokens\":10}}\n\ndata: [DONE]\n\n"
 )
 
@@ -29,7 +29,7 @@ func word(text string) string {
 
 func startStream(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	_, _ = io.WriteString(w, opening)
+	_, _ = io.WriteString(w, firstChunk)
 	weirtest.Flush(w)
 }
 
@@ -113,7 +113,7 @@ func TestHedge(t *testing.T) {
 		gone := make(chan struct{})
 		g, ups := pair(t, model, silent(gone), func(w http.ResponseWriter, _ *weirtest.Request) {
 			startStream(w)
-			_, _ = io.WriteString(w, word("from b")+ending)
+			_, _ = io.WriteString(w, word("from b")+lastChunks)
 		})
 		header, text := stream(t, g, nil)
 		if text != "from b" || header.Get("X-AI-Provider") != "b" || header.Get("X-AI-Model") != "y" || header.Get("X-AI-Attempts") != "2" {
@@ -139,7 +139,7 @@ func TestHedge(t *testing.T) {
 		g, _ := pair(t, model, func(w http.ResponseWriter, _ *weirtest.Request) {
 			startStream(w)
 			<-asked
-			_, _ = io.WriteString(w, word("from a")+ending)
+			_, _ = io.WriteString(w, word("from a")+lastChunks)
 		}, func(w http.ResponseWriter, r *weirtest.Request) {
 			close(asked)
 			silent(gone)(w, r)
@@ -158,7 +158,7 @@ func TestHedge(t *testing.T) {
 			eventually(t, "the failure of b", func() bool {
 				return tracker(t).Look(tracking.Target{Provider: "b", Model: "y"}).Failures == 1
 			})
-			_, _ = io.WriteString(w, word("from a")+ending)
+			_, _ = io.WriteString(w, word("from a")+lastChunks)
 		}, func(w http.ResponseWriter, _ *weirtest.Request) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = io.WriteString(w, `{"error":{"message":"full"}}`)
@@ -211,7 +211,7 @@ func TestHedge(t *testing.T) {
 		gone := make(chan struct{})
 		g, _ := pair(t, "key ci {env.CI_KEY} {\nlimit tokens 1000 1h\nlimit requests 10 1h\nlimit concurrency 5\n}\n"+model, silent(gone), func(w http.ResponseWriter, _ *weirtest.Request) {
 			startStream(w)
-			_, _ = io.WriteString(w, word("from b")+ending)
+			_, _ = io.WriteString(w, word("from b")+lastChunks)
 		})
 		key := map[string]string{"Authorization": "Bearer a-secret-of-ci-0001"}
 		if _, text := stream(t, g, key); text != "from b" {

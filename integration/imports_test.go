@@ -34,6 +34,8 @@ var layers = []struct {
 	{"/gateway", []string{"/gateway/*", "/wire", "/internal/typo"}},
 	{"/gateway/balance", nil},
 	{"/gateway/health", nil},
+	{"/gateway/overload", []string{"/gateway/queue"}},
+	{"/gateway/capacity", []string{"/gateway/queue"}},
 	{"/gateway/keys", []string{"/gateway/queue"}},
 	{"/gateway/queue", []string{"/internal/typo"}},
 	{"/gateway/prices", []string{"/wire"}},
@@ -43,7 +45,7 @@ var layers = []struct {
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
-	{"/internal/upstream", []string{"/gateway", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
+	{"/internal/upstream", []string{"/gateway", "/gateway/capacity", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
 	{"/internal/cli", []string{"/records/ledger", "/gateway/health", "/gateway/keys", "/gateway/prices", "/gateway/queue", "/tokenizer", "/internal/typo"}},
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},

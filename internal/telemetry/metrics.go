@@ -35,6 +35,7 @@ type Metrics struct {
 	fallbacks    *prometheus.CounterVec
 	cost         prometheus.Counter
 	unpriced     prometheus.Counter
+	shed         *prometheus.CounterVec
 	limits       *prometheus.CounterVec
 	memo         prometheus.Collector
 	more         []prometheus.Collector
@@ -81,7 +82,7 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 			Namespace: "caddy", Subsystem: "ai", Name: "in_flight", Help: "Requests being served.",
 		}),
 		queued: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: "caddy", Subsystem: "ai", Name: "queue_depth", Help: "Requests that wait for room under a limit.",
+			Namespace: "caddy", Subsystem: "ai", Name: "queue_depth", Help: "Requests that wait for room under a limit or for a place at a provider.",
 		}),
 		cost: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "cost_usd_total", Help: "What requests cost, in US dollars.",
@@ -90,6 +91,7 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 			Namespace: "caddy", Subsystem: "ai", Name: "unpriced_total", Help: "Requests that used tokens whose price is not known, or only estimated.",
 		}),
 		limits:    counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
+		shed:      counter("shed_total", "Requests that were refused because the gateway was overloaded, by priority and by what there was too much of.", "class", "reason"),
 		memo:      memo{},
 		fallbacks: counter("fallbacks_total", "Attempts after the first, by why they were made: the class of the failure before, or slow for hedges.", "reason"),
 		more:      more,
@@ -109,7 +111,7 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
 	for _, c := range append([]prometheus.Collector{
-		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.queued, m.attempts, m.fallbacks, m.cost, m.unpriced, m.limits, m.memo,
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.queued, m.attempts, m.fallbacks, m.cost, m.unpriced, m.shed, m.limits, m.memo,
 	}, m.more...) {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
@@ -189,7 +191,10 @@ func (m *Metrics) Fallback(reason string) { m.fallbacks.WithLabelValues(reason).
 // Hedge counts an attempt beside a slow first one.
 func (m *Metrics) Hedge() { m.fallbacks.WithLabelValues(hedged).Inc() }
 
-// Queued counts requests into the queue of a limit, or out of it.
+// Shed counts a request that was refused because the gateway was overloaded.
+func (m *Metrics) Shed(class, reason string) { m.shed.WithLabelValues(class, reason).Inc() }
+
+// Queued counts requests into a queue, or out of it.
 func (m *Metrics) Queued(delta float64) { m.queued.Add(delta) }
 
 // Attempt counts one call to an upstream.

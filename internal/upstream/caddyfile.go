@@ -22,6 +22,8 @@ import (
 //		header <name> <value>
 //		serves <operations...>
 //		warm [<connections>]
+//		max_in_flight <calls>
+//		queue <duration> [<calls>]
 //		transport <module> {
 //			...
 //		}
@@ -68,6 +70,9 @@ func (c *Config) Unmarshal(d *caddyfile.Dispenser, options ...Option) error {
 		if err := c.unmarshalOption(d, options); err != nil {
 			return err
 		}
+	}
+	if err := c.Check(); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }
@@ -121,7 +126,10 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		}
 		c.TransportRaw = caddyconfig.JSONModuleObject(mod, "protocol", protocol, nil)
 	default:
-		known := []string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "transport"}
+		if known, err := c.Capacity.Unmarshal(d); known {
+			return err
+		}
+		known := append([]string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "transport"}, CapacityOptions...)
 		for i := range options {
 			if options[i].Name == d.Val() {
 				return options[i].unmarshal(d)

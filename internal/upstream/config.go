@@ -44,6 +44,8 @@ type Config struct {
 	// first calls find them; one is enough for HTTP/2. Default: `0`.
 	WarmConnections int `json:"warm,omitempty"`
 
+	Capacity
+
 	// The transport to the upstream. Default: `http`, Caddy's own, with
 	// pings on HTTP/2, bounded handshakes and headers, more idle connections
 	// for a shorter time, and no proxy from the environment. Connections
@@ -53,6 +55,9 @@ type Config struct {
 
 // Provision resolves the configuration and returns a client for vendor.
 func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	repl := caddy.NewReplacer()
 	base := c.BaseURL
 	if base == "" {

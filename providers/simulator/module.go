@@ -58,6 +58,8 @@ type Provider struct {
 	// translated into these. Default: all of OpenAI's and Anthropic's.
 	Serves []string `json:"serves,omitempty"`
 
+	upstream.Capacity
+
 	*upstream.Client `json:"-"`
 }
 
@@ -115,6 +117,9 @@ func (p *Provider) Provision(caddy.Context) (err error) {
 
 // Validate implements caddy.Validator.
 func (p *Provider) Validate() error {
+	if err := p.Check(); err != nil {
+		return err
+	}
 	switch {
 	case p.ErrorRate < 0 || p.ErrorRate > 1:
 		return fmt.Errorf("error_rate must be between 0 and 1, not %g", p.ErrorRate)
@@ -138,6 +143,8 @@ func (p *Provider) Validate() error {
 //		cut_after <tokens>
 //		stall_after <tokens>
 //		serves <operations...>
+//		max_in_flight <calls>
+//		queue <duration> [<calls>]
 //		tool_call [<name> [<arguments>]]
 //	}
 //
@@ -158,6 +165,9 @@ func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
+	if err := p.Check(); err != nil {
+		return d.WrapErr(err)
+	}
 	return nil
 }
 
@@ -170,6 +180,9 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 			return d.ArgErr()
 		}
 		return nil
+	}
+	if known, err := p.Capacity.Unmarshal(d); known {
+		return err
 	}
 	var value string
 	set, known := map[string]func() error{
@@ -187,8 +200,9 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 		},
 	}[option]
 	if !known {
-		return d.Errf("unrecognized simulator option '%s'%s", option, typo.Suggest(option,
-			"seed", "ttft", "tokens_per_second", "output_tokens", "error_rate", "error_status", "cut_after", "stall_after", "serves", "tool_call"))
+		return d.Errf("unrecognized simulator option '%s'%s", option, typo.Suggest(option, append([]string{
+			"seed", "ttft", "tokens_per_second", "output_tokens", "error_rate", "error_status", "cut_after", "stall_after", "serves", "tool_call",
+		}, upstream.CapacityOptions...)...))
 	}
 	if !d.AllArgs(&value) {
 		return d.ArgErr()
