@@ -3,7 +3,6 @@ package overload
 import (
 	"runtime"
 	"runtime/debug"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // world is a process whose clock, load and chance a test decides.
 type world struct {
 	*Guard
-	mu       sync.Mutex
 	now      time.Time
 	timers   []timer
 	found    Sample

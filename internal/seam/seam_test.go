@@ -125,9 +125,10 @@ func FuzzJoin(f *testing.F) {
 		s := New(first)
 		var out []byte
 		var err error
-		for rest, n := []byte(second), 0; err == nil && len(rest) > 0; rest = rest[n:] {
-			n = min(int(size)+1, len(rest))
+		for rest := []byte(second); err == nil && len(rest) > 0; {
+			n := min(int(size)+1, len(rest))
 			out, err = s.Add(out, rest[:n])
+			rest = rest[n:]
 		}
 		if err == nil {
 			out = s.End(out)
