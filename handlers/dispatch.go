@@ -77,21 +77,24 @@ func (c *call) next(err error) bool {
 		if was := failed.pick.Route; why == nil && (pick.Route.Target != was.Target || pick.Route.Alias != was.Alias) {
 			why = c.rebook()
 		}
-		if why == nil && !c.pause(pick.Pause) {
-			break // nobody waits any more
-		}
-		if why == nil {
-			why = c.enter()
-		}
 		if why == nil {
 			class, _ := gateway.Classify(err)
 			c.proxy.metrics.Fallback(class.String())
+			if !c.pause(pick.Pause) {
+				break // nobody waits any more
+			}
+			why = c.enter()
+		}
+		if why == nil {
 			return true
 		}
 		if c.cause() != nil {
 			break
 		}
 		pick = c.way.trip.Unfit(why)
+	}
+	if c.way != failed {
+		c.way.abandon()
 	}
 	c.turn(failed)
 	return false

@@ -311,7 +311,7 @@ func TestPlacesElsewhere(t *testing.T) {
 				if got := <-h.entered; got != tt.want {
 					t.Errorf("went to %q", got)
 				}
-				if n := h.metric(`caddy_ai_fallbacks_total{kind="busy",reason="overloaded"}`); n == 0 {
+				if n := h.metric(`caddy_ai_fallbacks_total{reason="overloaded"}`); n == 0 {
 					t.Error("not counted")
 				}
 				h.open <- struct{}{}

@@ -10,7 +10,7 @@ import (
 const modulePath = "github.com/weirproxy/weir"
 
 // pure are the packages that never import Caddy, not even through others.
-var pure = []string{"/gateway/...", "/wire/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/replay", "/internal/simulator"}
+var pure = []string{"/gateway/...", "/wire/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
 
 // layers say which of the module's own packages a package may import; the
 // first pattern that fits holds. A `*` at the end stands for what follows.
@@ -26,6 +26,7 @@ var layers = []struct {
 	{"/internal/leaktest", nil},
 	{"/internal/inflight", nil},
 	{"/internal/replay", nil},
+	{"/internal/seam", nil},
 	{"/internal/words", []string{"/internal/typo"}},
 	{"/internal/secret", nil},
 	{"/tokenizer*", []string{"/tokenizer*", "/internal/jsonscan"}},

@@ -11,6 +11,8 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/overload"
+	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -99,6 +101,11 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 	}
 	for _, class := range append([]string{hedged}, gateway.ClassNames()...) {
 		m.fallbacks.WithLabelValues(class)
+	}
+	for _, class := range queue.Classes {
+		for _, reason := range []overload.Reason{overload.InFlight, overload.Memory, overload.Latency} {
+			m.shed.WithLabelValues(class, string(reason))
+		}
 	}
 	// Alerts on refusals need the series before the first one.
 	for unit := limits.Requests; unit <= limits.Concurrency; unit++ {

@@ -21,6 +21,9 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
+// fromTheStart are metrics whose series are all there before they count.
+var fromTheStart = map[string]bool{"caddy_ai_limit_decisions_total": true, "caddy_ai_fallbacks_total": true, "caddy_ai_shed_total": true}
+
 // gather returns the counters and gauges, and the counts of histograms.
 func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
@@ -38,7 +41,7 @@ func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 			for _, l := range m.GetLabel() {
 				name += " " + l.GetName() + "=" + l.GetValue()
 			}
-			if (f.GetName() == "caddy_ai_limit_decisions_total" || f.GetName() == "caddy_ai_fallbacks_total") && m.GetCounter().GetValue() == 0 {
+			if fromTheStart[f.GetName()] && m.GetCounter().GetValue() == 0 {
 				continue // there from the start
 			}
 			got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
