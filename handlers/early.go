@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -28,6 +29,7 @@ func refuseEarly(w http.ResponseWriter, r *http.Request, g *gateway.Gateway, m *
 	setHeader(h, "Cache-Control", "no-store")
 	setHeader(h, "X-Content-Type-Options", "nosniff")
 	setRetry(h, e)
+	leaveBody(h, r)
 	body := wire.ErrorBody(route.Dialect, e.Failure(id))
 	setHeader(h, "Content-Type", "application/json")
 	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
@@ -47,4 +49,14 @@ func refuseEarly(w http.ResponseWriter, r *http.Request, g *gateway.Gateway, m *
 		extra.Set(zap.Object("ai", telemetry.Object{Record: record}))
 	}
 	m.End(record, telemetry.Other)
+}
+
+// leaveBody lets a refusal go out before a body that the client holds back until
+// it is told to continue (RFC 9110, 10.1.1). net/http would ask for it, to read it
+// and throw it away, and answer only then; who sends it without being asked is
+// not kept waiting by that.
+func leaveBody(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 && r.Body != http.NoBody && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		setHeader(h, "Connection", "close")
+	}
 }

@@ -115,6 +115,7 @@ func (c *call) render(e *gateway.Error) error {
 	status := e.Kind.Status(c.route.Dialect)
 	h := c.out.w.Header()
 	setRetry(h, e)
+	leaveBody(h, c.r)
 	if c.proxy.Errors == "caddy" {
 		if c.x != nil {
 			c.x.End(func(o *gateway.Outcome) { o.Status = status })

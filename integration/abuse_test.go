@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/integration/weirtest"
 )
@@ -242,6 +245,43 @@ func TestPathTricks(t *testing.T) {
 				t.Errorf("%s %s: status %d", host, path, res.StatusCode)
 			}
 		}
+	}
+	if n := len(up.Requests()); n != 0 {
+		t.Errorf("%d calls reached the upstream", n)
+	}
+}
+
+// TestRefusedBeforeTheBody holds that who is refused on their headers alone is
+// told at once, also when they hold the body back until they are told to send
+// it, and that nobody tells them to.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	g, up := access(t, "key ci {env.CI_KEY}", "ai_gateway {\nmax_body 1MB\n}", hello)
+	for _, tt := range []struct {
+		name, key, length string
+		want              int
+	}{
+		{"no such key", "nobody", "1000", 401},
+		{"too large", "a-secret-of-ci-0001", "2000000", 413},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", g.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			// No body follows: whoever waits for one waits for the patience of the test.
+			_ = conn.SetReadDeadline(time.Now().Add(patience))
+			_, _ = io.WriteString(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+tt.key+
+				"\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: "+tt.length+"\r\n\r\n")
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if _, err := io.ReadAll(res.Body); err != nil || res.StatusCode != tt.want {
+				t.Errorf("status %d, %v", res.StatusCode, err)
+			}
+		})
 	}
 	if n := len(up.Requests()); n != 0 {
 		t.Errorf("%d calls reached the upstream", n)
