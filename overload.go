@@ -34,14 +34,15 @@ type Overload struct {
 	MaxMemoryPercent int `json:"max_memory_percent,omitempty"`
 
 	// How long goroutines may wait for a processor, at the 99th percentile, before
-	// the gateway counts as out of it; negative: not looked at. Default: `100ms`.
+	// the gateway counts as out of it; negative: not looked at. Default: `2s`, which no
+	// burst of requests reaches by itself.
 	TargetLatency caddy.Duration `json:"target_latency,omitempty"`
 }
 
 // Defaults of Overload.
 const (
 	defaultMemoryPercent = 80
-	defaultTargetLatency = 100 * time.Millisecond
+	defaultTargetLatency = 2 * time.Second
 )
 
 func (o *Overload) check() error {
