@@ -3,6 +3,7 @@
 package weir
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -124,6 +125,10 @@ type App struct {
 	capacity *capacity.Set
 	overload *overload.Guard
 
+	// recheck begins to check targets that are down, for as long as the
+	// configuration runs.
+	recheck func()
+
 	// emit tells Caddy's events app.
 	emit func(name string, data map[string]any)
 
@@ -224,6 +229,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if err := a.checkDowngrades(); err != nil {
 		return err
+	}
+	a.recheck = func() {
+		a.gateway.Recheck(ctx, func(ctx context.Context, check *gateway.Check, timeout time.Duration) {
+			handlers.Ask(ctx, check, timeout, metrics)
+		})
 	}
 	a.revokeKeys(ctx)
 	return a.subscribe(ctx)
@@ -346,6 +356,7 @@ func (a *App) Start() error {
 	if _, err := running(); err != nil {
 		a.track() // the first configuration; later ones when they have taken over
 	}
+	a.recheck()
 	return nil
 }
 

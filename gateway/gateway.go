@@ -153,9 +153,3 @@ func (g *Gateway) deliver(record *Record) {
 		sink.Record(record)
 	}
 }
-
-// Enter enters a call to target that no request asks for, such as a check, with
-// its provider's first account. It must be ended.
-func (g *Gateway) Enter(t Target) health.Call {
-	return g.Health.Begin(health.Target(t), g.pools[t.Provider].names[0], health.Settings{})
-}

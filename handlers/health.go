@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,7 +15,7 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/inflight"
-	"github.com/weirproxy/weir/wire"
+	"github.com/weirproxy/weir/internal/telemetry"
 )
 
 func init() {
@@ -41,6 +40,7 @@ type Health struct {
 	Require string `json:"require,omitempty"`
 
 	gateway *gateway.Gateway
+	metrics *telemetry.Metrics
 }
 
 // CaddyModule returns the Caddy module information.
@@ -57,7 +57,7 @@ func (h *Health) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.gateway = host.Gateway()
+	h.gateway, h.metrics = host.Gateway(), host.Metrics()
 	return nil
 }
 
@@ -144,53 +144,13 @@ func (h *Health) deep(w http.ResponseWriter, r *http.Request) error {
 	return writeHealth(w, status, report)
 }
 
-// checkTarget asks a target for one token.
+// checkTarget asks a target for one token, whatever its state is.
 func (h *Health) checkTarget(ctx context.Context, t gateway.Target) string {
-	ctx, cancel := context.WithTimeout(ctx, deepTimeout)
-	defer cancel()
-	provider := h.gateway.Provider(t.Provider)
-	op, param := wire.Chat, provider.Traits().CapParam
-	if !provider.Speaks(op) {
-		op, param = wire.Messages, "max_tokens"
+	check, ok := h.gateway.Check(t)
+	if !ok {
+		return "its provider has no conversation"
 	}
-	if param == "" {
-		param = "max_tokens"
-	}
-	body, err := json.Marshal(map[string]any{
-		"model": t.Model, param: 1,
-		"messages": []map[string]string{{"role": "user", "content": "ping"}},
-	})
-	if err != nil {
-		return "error"
-	}
-	call := h.gateway.Enter(t)
-	result := health.Result{Reason: "deep check"}
-	defer func() { call.End(result) }()
-	res, err := provider.Do(ctx, &gateway.Call{
-		Operation: op, Path: op.Path, Method: http.MethodPost, Header: http.Header{},
-		Body: strings.NewReader(string(body)), Length: int64(len(body)), ContentType: "application/json",
-	})
-	if err != nil {
-		result.Class = health.Failed
-		return gateway.AsError(err).Message
-	}
-	defer discard(res.Body)
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxError))
-	call.Headers(res.StatusCode, res.Header)
-	switch {
-	case res.StatusCode >= http.StatusInternalServerError:
-		result.Class = health.Failed
-	case res.StatusCode == http.StatusTooManyRequests:
-		result.Class = health.RateLimit
-	case res.StatusCode == http.StatusUnauthorized:
-		result.Class = health.Auth
-	case res.StatusCode >= http.StatusBadRequest:
-		result.Class = health.ClientError
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Sprintf("status %d", res.StatusCode)
-	}
-	return "ok"
+	return Ask(ctx, check, deepTimeout, h.metrics)
 }
 
 func writeHealth(w http.ResponseWriter, status int, report any) error {

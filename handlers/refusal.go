@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
@@ -36,14 +37,7 @@ func (a *attempt) refusal(res *http.Response, body io.Reader) error {
 	if cause := a.cause(); cause != nil {
 		return cause
 	}
-	now := a.call.proxy.gateway.Now()
-	failure := wire.ReadFailure(res.StatusCode, res.Header.Get("X-Amzn-Errortype"), data)
-	e := &gateway.Error{
-		Kind: failure.Kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode),
-		Credential: failure.Kind == wire.KindAuthentication || failure.Kind == wire.KindPermission,
-		Status:     res.StatusCode,
-		RetryAfter: health.RetryAfter(res.Header, now),
-	}
+	e, failure := refused(res, data, a.call.proxy.gateway.Now())
 	if err == nil && a.route.Operation.Dialect != a.call.route.Dialect {
 		// In another dialect its kind, its words and its hints for a retry
 		// take the client's form.
@@ -62,12 +56,28 @@ func (a *attempt) refusal(res *http.Response, body io.Reader) error {
 	return &refusal{failure: e, provider: a.route.Provider, source: a.source, status: res.StatusCode, header: res.Header, body: redact(a.route.Provider, data)}
 }
 
+// refused is what the gateway makes of an upstream's error answer, whose body
+// is data, and the failure in the upstream's own words.
+func refused(res *http.Response, data []byte, now time.Time) (*gateway.Error, *wire.Failure) {
+	failure := wire.ReadFailure(res.StatusCode, res.Header.Get("X-Amzn-Errortype"), data)
+	return &gateway.Error{
+		Kind: failure.Kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode),
+		Credential: failure.Kind == wire.KindAuthentication || failure.Kind == wire.KindPermission,
+		Status:     res.StatusCode,
+		RetryAfter: health.RetryAfter(res.Header, now),
+	}, failure
+}
+
 // upstreamFailure makes a failure that an upstream reported in a 200 answer
 // ours to tell.
 func (a *attempt) upstreamFailure(f *wire.Failure) *gateway.Error {
+	return inBand(a.route.Provider, f)
+}
+
+func inBand(provider gateway.Provider, f *wire.Failure) *gateway.Error {
 	message := "the upstream reported an error"
 	if f.Message != "" {
-		message += ": " + string(redact(a.route.Provider, []byte(f.Message)))
+		message += ": " + string(redact(provider, []byte(f.Message)))
 	}
 	e := &gateway.Error{Kind: f.Kind, Phase: "in_band", Message: message}
 	if e.Kind == wire.KindAuthentication || e.Kind == wire.KindPermission {

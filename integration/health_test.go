@@ -195,3 +195,37 @@ func TestDeepIsAskedOnce(t *testing.T) {
 		t.Errorf("%d usage records of checks", n)
 	}
 }
+
+// TestDeepSpeaksTheProvidersDialect holds that a provider is asked in words
+// that it has, at the path of its model.
+func TestDeepSpeaksTheProvidersDialect(t *testing.T) {
+	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, _ *weirtest.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{}`)
+	})
+	t.Setenv("UPSTREAM_KEY", "sk-test")
+	for _, tt := range []struct{ provider, path, body string }{
+		{"openai", "/v1/chat/completions", `"max_completion_tokens":1`},
+		{"openai_compatible", "/v1/chat/completions", `"max_tokens":1`},
+		{"anthropic", "/v1/messages", `"max_tokens":1`},
+		{"gemini", "/v1beta/models/m:generateContent", `"maxOutputTokens":1`},
+		{"cohere", "/v2/chat", `"max_tokens":1`},
+	} {
+		t.Run(tt.provider, func(t *testing.T) {
+			base := up.URL
+			if strings.HasPrefix(tt.path, "/v1/chat") {
+				base += "/v1"
+			}
+			name := "deep-" + tt.provider
+			g := weirtest.Start(t, fmt.Sprintf("provider %s %s {\n base_url %s\n api_key {env.UPSTREAM_KEY}\n}\nmodel m %[1]s/m", name, tt.provider, base), "ai_health {\n deep\n}")
+			if status, got := check(t, newClient(t), g.URL+"/health/deep"); status != 200 || got.Targets[name+"/m"] != "ok" {
+				t.Errorf("status %d %+v", status, got)
+			}
+			all := up.Requests()
+			r := all[len(all)-1]
+			if r.Path != tt.path || !strings.Contains(string(r.Body), tt.body) {
+				t.Errorf("%s %s", r.Path, r.Body)
+			}
+		})
+	}
+}

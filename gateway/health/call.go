@@ -128,6 +128,10 @@ func (c *Call) free() {
 	}
 }
 
+// Probing reports whether the call is the one that finds out whether a target
+// which was down is up again.
+func (c *Call) Probing() bool { return c.probe != 0 }
+
 // Headers learns from the header of the call's answer what is left of the
 // account's quota for the model, and when to come back.
 func (c *Call) Headers(status int, h http.Header) {

@@ -24,6 +24,8 @@ import (
 //		warm [<connections>]
 //		max_in_flight <calls>
 //		queue <duration> [<calls>]
+//		health_interval <duration>
+//		health_timeout <duration>
 //		transport <module> {
 //			...
 //		}
@@ -126,10 +128,10 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		}
 		c.TransportRaw = caddyconfig.JSONModuleObject(mod, "protocol", protocol, nil)
 	default:
-		if known, err := c.Capacity.Unmarshal(d); known {
+		if known, err := c.Common.Unmarshal(d); known {
 			return err
 		}
-		known := append([]string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "transport"}, CapacityOptions...)
+		known := append([]string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "transport"}, CommonOptions...)
 		for i := range options {
 			if options[i].Name == d.Val() {
 				return options[i].unmarshal(d)

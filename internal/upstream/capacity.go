@@ -46,34 +46,19 @@ func (c *Capacity) Check() error {
 	return nil
 }
 
-// CapacityOptions are the options of a provider's block that Unmarshal reads.
-var CapacityOptions = []string{"max_in_flight", "queue"}
-
-// Unmarshal reads the option that d stands on, if it is one of
-// CapacityOptions. Syntax:
-//
-//	max_in_flight <calls>
-//	queue <duration> [<calls>]
-func (c *Capacity) Unmarshal(d *caddyfile.Dispenser) (known bool, err error) {
-	switch d.Val() {
-	case "max_in_flight":
-		if c.MaxInFlight != 0 {
-			return true, d.Err("max_in_flight is given twice")
-		}
-		var n int64
-		if err := words.Count(d, &n); err != nil {
-			return true, err
-		}
-		if n > maxPlaces {
-			return true, d.Errf("max_in_flight: %d is more than %d", n, maxPlaces)
-		}
-		c.MaxInFlight = int(n)
-		return true, nil
-	case "queue":
-		return true, c.unmarshalQueue(d)
-	default:
-		return false, nil
+func (c *Capacity) unmarshalBound(d *caddyfile.Dispenser) error {
+	if c.MaxInFlight != 0 {
+		return d.Err("max_in_flight is given twice")
 	}
+	var n int64
+	if err := words.Count(d, &n); err != nil {
+		return err
+	}
+	if n > maxPlaces {
+		return d.Errf("max_in_flight: %d is more than %d", n, maxPlaces)
+	}
+	c.MaxInFlight = int(n)
+	return nil
 }
 
 // maxPlaces bounds what can be meant by a bound.
@@ -87,11 +72,9 @@ func (c *Capacity) unmarshalQueue(d *caddyfile.Dispenser) error {
 	if len(args) == 0 || len(args) > 2 {
 		return d.ArgErr()
 	}
-	wait, err := caddy.ParseDuration(args[0])
-	if err != nil || wait <= 0 {
-		return d.Errf("queue: '%s' is no duration; write for example 5s", args[0])
+	if err := readDuration(d, "queue", args[0], &c.Queue); err != nil {
+		return err
 	}
-	c.Queue = caddy.Duration(wait)
 	if len(args) == 2 {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 1 || n > maxPlaces {

@@ -44,7 +44,7 @@ type Config struct {
 	// first calls find them; one is enough for HTTP/2. Default: `0`.
 	WarmConnections int `json:"warm,omitempty"`
 
-	Capacity
+	Common
 
 	// The transport to the upstream. Default: `http`, Caddy's own, with
 	// pings on HTTP/2, bounded handshakes and headers, more idle connections

@@ -58,7 +58,7 @@ type Provider struct {
 	// translated into these. Default: all of OpenAI's and Anthropic's.
 	Serves []string `json:"serves,omitempty"`
 
-	upstream.Capacity
+	upstream.Common
 
 	*upstream.Client `json:"-"`
 }
@@ -145,6 +145,8 @@ func (p *Provider) Validate() error {
 //		serves <operations...>
 //		max_in_flight <calls>
 //		queue <duration> [<calls>]
+//		health_interval <duration>
+//		health_timeout <duration>
 //		tool_call [<name> [<arguments>]]
 //	}
 //
@@ -181,7 +183,7 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 		}
 		return nil
 	}
-	if known, err := p.Capacity.Unmarshal(d); known {
+	if known, err := p.Common.Unmarshal(d); known {
 		return err
 	}
 	var value string
@@ -202,7 +204,7 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 	if !known {
 		return d.Errf("unrecognized simulator option '%s'%s", option, typo.Suggest(option, append([]string{
 			"seed", "ttft", "tokens_per_second", "output_tokens", "error_rate", "error_status", "cut_after", "stall_after", "serves", "tool_call",
-		}, upstream.CapacityOptions...)...))
+		}, upstream.CommonOptions...)...))
 	}
 	if !d.AllArgs(&value) {
 		return d.ArgErr()
