@@ -88,6 +88,7 @@ func newFaultMatrix(t *testing.T) *faultMatrix {
 			ai.WriteString(s.config(d))
 		}
 	}
+	ai.WriteString("model earning chat-1/gpt-4o-spare chat-2/gpt-4o-spare {\nhedge 1m\n}\n")
 	m.g = weirtest.Start(t, ai.String(), "ai_gateway {\nheartbeat off\n}")
 	return m
 }
@@ -221,6 +222,7 @@ type cellOutcome struct {
 	Calls               []string
 	Trail               []step
 	RecordAttempts      int
+	Continued           int
 	RecordID, RetryHint string
 }
 
@@ -232,7 +234,7 @@ func (c *faultCell) observed() *cellOutcome {
 		UpstreamID: h.Get("X-Upstream-Request-Id"), Cookie: h.Get("Set-Cookie") + h.Get("X-Secret-Region"), RetryHint: h.Get("Retry-After"),
 		RecordStatus: r.Status, Error: r.Error, Phase: r.Phase, Target: r.Provider + "/" + r.UpstreamModel, RecordID: r.UpstreamID,
 		Input: r.Usage.Input, Output: r.Usage.Output, Source: r.UsageSource,
-		Cost: r.Cost.Total, Overhead: r.Overhead, Calls: c.calls, RecordAttempts: r.Attempts,
+		Cost: r.Cost.Total, Overhead: r.Overhead, Calls: c.calls, RecordAttempts: r.Attempts, Continued: r.Continued,
 	}
 	for _, s := range r.Trail {
 		o.Trail = append(o.Trail, step{s.Provider, s.Model, s.Status, s.Reason, s.Error, s.Phase})
@@ -253,6 +255,9 @@ func (c *faultCell) expected() *cellOutcome {
 	spent := input*firstIn + output*firstOut
 	if m.dead {
 		spent = 0
+	}
+	if s.joins(m) {
+		return c.joined(failed, input, output)
 	}
 	if !s.mends(m) {
 		told := m.told(d, c.stream, c.id())
@@ -282,6 +287,10 @@ func (c *faultCell) expected() *cellOutcome {
 		Status: 200, Provider: second, Model: model, Attempts: "2", RecordStatus: 200,
 		Input: 21, Output: 7, Source: gateway.SourceProvider, Overhead: spent, RecordAttempts: 2,
 		Trail: []step{failed, {Provider: second, Model: model, Status: 200, Reason: s.reason}},
+	}
+	if s.races(m) {
+		o.Trail[0].Error, o.Trail[0].Phase = "lost", "hedge"
+		o.Trail[1].Reason = gateway.ReasonHedge
 	}
 	if strings.HasPrefix(s.options, "fallback") {
 		model, who = d.model+"-spare", "spare"
@@ -316,6 +325,40 @@ func (c *faultCell) expected() *cellOutcome {
 	return o
 }
 
+// joined is what the rules demand of a cell whose second upstream goes on with
+// the answer of the first, which the vendor has reported as input and output:
+// the client is shown all of it once, and charged for one prompt and for each
+// part at its own price. The prompt of the second part is overhead.
+func (c *faultCell) joined(failed step, input, output int64) *cellOutcome {
+	first, second, model := c.d.name+"-1", c.d.name+"-2", c.upstreamModel()
+	return &cellOutcome{
+		Status: 200, Body: c.joinedText(), Provider: first, Model: model, Attempts: "1", // as the stream began
+		RecordStatus: 200, Target: second + "/" + model, RecordID: "fine-2",
+		Input: input, Output: output + 7, Source: gateway.SourceEstimated,
+		Cost: input*firstIn + output*firstOut + 7*secondOut, Overhead: 21 * secondIn,
+		Calls: []string{first, second}, RecordAttempts: 2, Continued: 1,
+		Trail: []step{failed, {Provider: second, Model: model, Status: 200, Reason: gateway.ReasonContinue}},
+	}
+}
+
+// joinedText is the text of such an answer.
+func (c *faultCell) joinedText() string { return " word0 word1 said by " + c.d.name + "-2" }
+
+// checkJoin checks the stream that the client got: the first part is as it
+// came; the rest is read, since its form is the gateway's own.
+func (c *faultCell) checkJoin(t *testing.T, text string) {
+	t.Helper()
+	rest, ok := strings.CutPrefix(c.got.body, c.d.prelude+c.d.words(2))
+	if !ok {
+		t.Errorf("not what the first upstream sent:\n%s", c.got.body)
+	}
+	checkOne(t, c.d, c.got, text)
+	if c.d.name == "responses" {
+		// All words of an upstream here have one number.
+		checkSequence(t, c.d.prelude+c.d.words(1)+rest)
+	}
+}
+
 // answeredWith is the status of the failed call.
 func (c *faultCell) answeredWith() int {
 	switch {
@@ -345,7 +388,7 @@ func (m *misfortune) hint(stream bool) string {
 // calls were made and the record are compared with what the rules demand.
 func TestFaults(t *testing.T) {
 	m := newFaultMatrix(t)
-	var quick, slow, alone []*faultCell
+	var quick, slow, alone, raced []*faultCell
 	for _, fault := range misfortunes {
 		for _, s := range strategies {
 			for _, d := range doors {
@@ -356,6 +399,8 @@ func TestFaults(t *testing.T) {
 					c := &faultCell{m: fault, s: s, d: d, stream: stream, number: len(m.cells)}
 					m.cells = append(m.cells, c)
 					switch {
+					case s.races(fault):
+						raced = append(raced, c)
 					case fault.class == gateway.ClassAuth:
 						alone = append(alone, c)
 					case fault.patience != "":
@@ -367,15 +412,17 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	m.all(t, quick, 8)
+	m.all(t, quick, 24)
 	m.all(t, slow, 8)
 	for _, c := range alone {
 		// A key that is refused is refused for all models.
 		m.all(t, []*faultCell{c}, 1)
 		tracker(t).Reset(c.d.name + "-1")
 	}
+	earned := m.earn(t, len(raced))
+	m.all(t, raced, 8)
 	records := make(map[string][]*gateway.Record)
-	for _, r := range m.g.Records.Wait(t, len(m.cells)) {
+	for _, r := range m.g.Records.Wait(t, len(m.cells)+earned) {
 		records[r.RequestID] = append(records[r.RequestID], r)
 	}
 	for _, c := range m.cells {
@@ -386,6 +433,10 @@ func TestFaults(t *testing.T) {
 			}
 			c.record = list[0]
 			want, got := c.expected(), c.observed()
+			if c.s.joins(c.m) && got.Status == 200 && !got.Cut {
+				c.checkJoin(t, want.Body)
+				got.Body = want.Body
+			}
 			forgive(c.d, want, got)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -409,6 +460,24 @@ func (m *faultMatrix) all(t *testing.T, cells []*faultCell, atOnce int) {
 		}()
 	}
 	wg.Wait()
+}
+
+// earn makes so many requests of a model with hedges that n of them may be: one
+// in twenty.
+func (m *faultMatrix) earn(t *testing.T, n int) (requests int) {
+	client := newClient(t)
+	for range 20 * n {
+		res, err := client.Post(m.g.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"earning","messages":[{"role":"user","content":"hi"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode != 200 {
+			t.Fatalf("status %d", res.StatusCode)
+		}
+	}
+	return 20 * n
 }
 
 // forgive lets estimates for vendors whose vocabulary is not public be near.
@@ -447,11 +516,14 @@ and Gemini, and, where both can be, for streams and whole answers. Each made one
 	}
 	b.WriteString(`
 - **none**: one target. **retry**: the same with ` + "`lb_retries 1`" + `. **failover**: two targets. **fallback**: ` + "`fallback`" + ` names another model.
-  **fallback_on**: ` + "`fallback_on context_length content_policy`" + ` does.
-- **answer** is a complete answer of one call, the second. **error** is an error before anything else, under its kind and
+  **fallback_on**: ` + "`fallback_on context_length content_policy`" + ` does. **hedge**: two targets with ` + "`hedge`" + `, which is due before slow
+  upstreams have content and after other faults. **continuation**: two targets with ` + "`on_cut continue`" + `.
+- **answer** is a complete answer of one call, the second; it is **of the hedge** if the first was then cancelled, not failed. **joined** is a complete
+  stream: the first upstream's two tokens, and the rest by the second. **error** is an error before anything else, under its kind and
   its status; **cut** is a stream that shows the first upstream's two tokens, then the error, and ends abnormally.
 - In brackets stands how many calls were made. What a failed call has cost is the record's overhead; its caller does not pay for it.
-- A second call is made before the first content only: role chunks, ` + "`message_start`" + ` and pings are held back.
+  A joined answer costs one prompt, and its two parts; the second prompt is overhead.
+- But for continuations, a second call is made before the first content only: role chunks, ` + "`message_start`" + ` and pings are held back.
 `)
 	path := filepath.Join("..", "docs", "faults.md")
 	if *updateFaults {
@@ -478,6 +550,10 @@ func (m *faultMatrix) words(fault *misfortune, s *strategy) string {
 		switch {
 		case r.Error != "" && c.got.cut:
 			text = fmt.Sprintf("cut, %s (%d)", r.Error, r.Attempts)
+		case r.Continued > 0:
+			text = fmt.Sprintf("joined (%d)", r.Attempts)
+		case r.Trail[len(r.Trail)-1].Reason == gateway.ReasonHedge:
+			text = fmt.Sprintf("answer of the hedge (%d)", r.Attempts)
 		case r.Error != "":
 			text = fmt.Sprintf("error, %s %d (%d)", r.Error, c.got.status, r.Attempts)
 		}

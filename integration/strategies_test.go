@@ -19,11 +19,21 @@ type strategy struct {
 	mends  func(m *misfortune) bool
 	reason string
 
+	// outruns says whether the second call is made beside the first, which is
+	// slow, and continues whether it goes on with what the client has seen.
+	// Nil is never.
+	outruns, continues func(m *misfortune) bool
+
 	// second is which provider gets that: 1 or 2.
 	second int
 }
 
-// anybody's are the failures that say nothing of the request.
+// races says whether the second call of a cell is made beside its first, and
+// joins whether it goes on with what the client has seen.
+func (s *strategy) races(m *misfortune) bool { return s.outruns != nil && s.outruns(m) }
+func (s *strategy) joins(m *misfortune) bool { return s.continues != nil && s.continues(m) }
+
+// anybodys are the failures that say nothing of the request.
 func anybodys(m *misfortune) bool {
 	switch m.class {
 	case own, gateway.ClassContextLength, gateway.ClassContentPolicy:
@@ -66,6 +76,20 @@ var strategies = []*strategy{
 		},
 		reason: gateway.ReasonFallback, second: 2,
 	},
+	{
+		// What fails before the hedge is due is followed as without one, and
+		// what has said something has won.
+		name: "hedge", targets: "first second", options: "hedge 1m",
+		mends:  func(m *misfortune) bool { return spares(m) && anybodys(m) },
+		reason: gateway.ReasonFailover, second: 2,
+		outruns: func(m *misfortune) bool { return spares(m) && m.class == gateway.ClassTimeout },
+	},
+	{
+		name: "continuation", targets: "first second", options: "on_cut continue",
+		mends:  func(m *misfortune) bool { return spares(m) && anybodys(m) },
+		reason: gateway.ReasonFailover, second: 2,
+		continues: func(m *misfortune) bool { return !spares(m) && anybodys(m) },
+	},
 }
 
 // variants are the ways in which a model differs for the misfortunes that need
@@ -74,6 +98,10 @@ var variants = []string{"", "dead", "response_header_timeout", "first_token_time
 
 // short is a timeout that healthy upstreams keep.
 const short = "500ms"
+
+// hedgedSoon is the delay of hedges against slow upstreams, long enough to have the
+// first's prelude. Such models have no short timeout that could end the race.
+const hedgedSoon = "hedge 200ms"
 
 // modelOf is the beginning of the names of the models of a cell's kind.
 func (s *strategy) modelOf(d *door, variant string) string {
@@ -90,6 +118,10 @@ func (s *strategy) config(d *door) string {
 		case "dead":
 			first = d.name + "-dead"
 		default:
+			if s.outruns != nil && variant != "idle_timeout" {
+				options = hedgedSoon
+				break
+			}
 			options += "\n" + variant + " " + short
 		}
 		targets := strings.NewReplacer("first", first+"/"+d.model+"-*", "second", d.name+"-2/"+d.model+"-*").Replace(s.targets)
