@@ -187,7 +187,7 @@ func TestKilledAnywhere(t *testing.T) {
 	missing := func() (list []string) {
 		clear(rows)
 		for _, row := range m.usage(t).Data {
-			rows[row.Model] += int64(row.Requests)
+			rows[row.Model] += row.Requests
 		}
 		for _, known := range []map[string]bool{asked, answered} {
 			for model := range known {
