@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -178,7 +179,9 @@ func (m *faultMatrix) run(t *testing.T, c *faultCell) {
 	} else {
 		body = strings.Replace(body, `"m"`, `"`+name+`"`, 1)
 	}
-	req, err := http.NewRequest(http.MethodPost, m.g.URL+path, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // a hang is a failure of one cell
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.g.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Error(err)
 		return

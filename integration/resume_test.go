@@ -404,8 +404,14 @@ func TestResumeOver(t *testing.T) {
 }
 
 // TestResumeFull stops to read the upstream when what is kept is full and nobody is
-// there, and goes on when the client has come back.
+// there, and goes on when the client has come back. Then idle_timeout counts again.
 func TestResumeFull(t *testing.T) {
+	t.Run("to its end", func(t *testing.T) { resumeFull(t, false) })
+	t.Run("falls silent", func(t *testing.T) { resumeFull(t, true) })
+}
+
+// resumeFull lets the upstream end its answer, or say no more.
+func resumeFull(t *testing.T, silent bool) {
 	d := doors[0]
 	rig := newRig(t, d, "", "resume 1m\nresume_buffer 64KiB\nidle_timeout 500ms")
 	const words = 100_000 // 15 MB, more than any socket takes
@@ -424,6 +430,11 @@ func TestResumeFull(t *testing.T) {
 					return
 				}
 			}
+		}
+		if silent {
+			weirtest.Flush(w)
+			<-r.Gone
+			return
 		}
 		_, _ = io.WriteString(w, d.finish+d.hidden+d.end)
 	})
@@ -446,7 +457,7 @@ func TestResumeFull(t *testing.T) {
 	c.mustOpen(t, http.MethodGet, true)
 	for {
 		if err := c.read(); err != nil {
-			if !errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) == silent || errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 			break
@@ -454,6 +465,12 @@ func TestResumeFull(t *testing.T) {
 		if len(c.got) > 1<<20 { // all of them would be slow to put together
 			c.got = c.got[len(c.got)-1<<10:]
 		}
+	}
+	if silent {
+		if record := rig.record(t); record.Error != gateway.ErrIdle.Kind.String() || record.Phase != gateway.ErrIdle.Phase {
+			t.Errorf("record %+v", record)
+		}
+		return
 	}
 	if c.last() != words+3 {
 		t.Errorf("%d events came", c.last())
