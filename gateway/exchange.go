@@ -31,6 +31,9 @@ type Exchange struct {
 	// Dropped are members of the request that its translation left out.
 	Dropped []string
 
+	// Limits are what limits have decided about the exchange.
+	Limits []Limited
+
 	// Target is the upstream that the exchange goes to, and Attempts the
 	// number of calls made.
 	Target   Target

@@ -15,6 +15,19 @@ const (
 	SourceNone      = "none"
 )
 
+// Limited is what one limit decided about an exchange. Amounts are in the
+// rule's unit.
+type Limited struct {
+	// Of says whose limit it is.
+	Of   string
+	Rule *limits.Rule
+
+	// Asked is what was asked for, Used and Remaining what the counter held and
+	// had left then; Over says that there was no room.
+	Asked, Used, Remaining int64
+	Over                   bool
+}
+
 // Record is what remains of an exchange: one line of the ledger.
 type Record struct {
 	RequestID     string
@@ -58,8 +71,10 @@ type Record struct {
 	// with it.
 	Continued int
 
-	// Trail is what became of each attempt, in their order.
-	Trail []Step
+	// Limits are what limits decided, Trail what became of each attempt, in
+	// their order.
+	Limits []Limited
+	Trail  []Step
 
 	Cache    string
 	Attempts int
@@ -120,7 +135,7 @@ func (x *Exchange) recordLocked() *Record {
 		Timings:       x.Timings,
 	}
 	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
-	record.Trail = x.trailLocked()
+	record.Limits, record.Trail = x.Limits, x.trailLocked()
 	for _, a := range x.tried {
 		if wasted := a.wastedLocked(x.attempt); a.Price != nil && !wasted.IsZero() {
 			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)

@@ -43,9 +43,6 @@ type call struct {
 	quota  quota
 	cap    int64
 
-	// explained is what limits decided, for clients that ask.
-	explained []explainedLimit
-
 	// allowance is what the stream that is shown may bring before it is cut; nil
 	// when nothing cuts it.
 	allowance *allowance

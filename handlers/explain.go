@@ -47,7 +47,13 @@ func (c *call) setExplain() {
 	if c.x == nil || !strings.EqualFold(c.r.Header.Get(headerExplain), "on") {
 		return
 	}
-	e := explanation{Model: c.x.Model, Limits: c.explained, Attempts: []explainedAttempt{}}
+	e := explanation{Model: c.x.Model, Attempts: []explainedAttempt{}}
+	for _, l := range c.x.Limits {
+		e.Limits = append(e.Limits, explainedLimit{
+			Of: l.Of, Limit: l.Rule.String(), Asked: quantity(l.Rule, l.Asked), Used: quantity(l.Rule, l.Used),
+			Remaining: quantity(l.Rule, l.Remaining), Over: l.Over,
+		})
+	}
 	now := c.proxy.gateway.Now().Sub(c.x.Start)
 	for _, s := range c.x.Trail() {
 		if s.Total == 0 { // it is not over
@@ -88,17 +94,13 @@ func ascii(text []byte) string {
 	return b.String()
 }
 
-// explainLimits keeps what limits have decided, for clients that ask.
-func (c *call) explainLimits(r *limits.Reservation) {
-	if !strings.EqualFold(c.r.Header.Get(headerExplain), "on") {
-		return
-	}
-	c.explained = c.explained[:0]
+// noteLimits keeps what limits have decided, for the record and for clients that
+// ask.
+func (c *call) noteLimits(r *limits.Reservation) {
+	noted := make([]gateway.Limited, len(r.Claims))
 	for i := range r.Claims {
 		claim, d := &r.Claims[i], &r.Decisions[i]
-		c.explained = append(c.explained, explainedLimit{
-			Of: c.quota.scopes[i], Limit: claim.Rule.String(), Asked: quantity(claim.Rule, claim.Amount),
-			Used: quantity(claim.Rule, d.Used), Remaining: quantity(claim.Rule, d.Remaining), Over: d.Over,
-		})
+		noted[i] = gateway.Limited{Of: c.quota.scopes[i], Rule: claim.Rule, Asked: claim.Amount, Used: d.Used, Remaining: d.Remaining, Over: d.Over}
 	}
+	c.x.Update(func() { c.x.Limits = noted })
 }

@@ -98,7 +98,7 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 		other = c.otherModel(r, ok)
 	}
 	c.countDecisions(r, ok, other != nil)
-	c.explainLimits(r)
+	c.noteLimits(r)
 	if other == nil {
 		c.setLimits(r)
 	}

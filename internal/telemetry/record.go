@@ -75,6 +75,11 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if r.Overhead > 0 {
 		enc.AddFloat64("overhead_usd", USD(r.Overhead))
 	}
+	if len(r.Limits) > 0 {
+		if err := enc.AddArray("limits", decisions(r.Limits)); err != nil {
+			return err
+		}
+	}
 	if err := enc.AddArray("trail", trail(r.Trail)); err != nil {
 		return err
 	}
@@ -94,6 +99,33 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	} {
 		enc.AddFloat64(phase.name, float64(phase.d.Microseconds())/1000)
 	}
+	return nil
+}
+
+// decisions are what limits decided about a request.
+type decisions []gateway.Limited
+
+// MarshalLogArray implements zapcore.ArrayMarshaler.
+func (d decisions) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range d {
+		if err := enc.AppendObject(decision{&d[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decision is that of one limit; amounts of money are in nano-dollars.
+type decision struct{ *gateway.Limited }
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (d decision) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("of", d.Of)
+	enc.AddString("limit", d.Rule.String())
+	enc.AddInt64("asked", d.Asked)
+	enc.AddInt64("used", d.Used)
+	enc.AddInt64("remaining", d.Remaining)
+	enc.AddBool("over", d.Over)
 	return nil
 }
 
@@ -142,6 +174,8 @@ func USD(nano int64) float64 { return float64(nano) / 1e9 }
 // Interface guards.
 var (
 	_ zapcore.ObjectMarshaler = Object{}
+	_ zapcore.ArrayMarshaler  = decisions{}
+	_ zapcore.ObjectMarshaler = decision{}
 	_ zapcore.ArrayMarshaler  = trail{}
 	_ zapcore.ObjectMarshaler = step{}
 )

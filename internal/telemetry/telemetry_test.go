@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/wire"
@@ -133,6 +134,7 @@ func TestObject(t *testing.T) {
 		RequestID: "r", Time: at, Key: "k", Principal: "k", Dialect: wire.OpenAI, Operation: "chat", Model: "m", Provider: "p",
 		UpstreamModel: "u", UpstreamID: "up", Stream: true, Status: 200, Error: "timeout", Phase: "idle", FinishReason: "stop", ClientGone: true,
 		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, UsageSource: "provider", Cache: "hit", Attempts: 6, BytesOut: 7,
+		Limits:   []gateway.Limited{{Of: "key 'k'", Rule: &limits.Rule{Unit: limits.Requests, Amount: 10, Window: time.Hour}, Asked: 1, Used: 3, Remaining: 7}},
 		Overhead: 2e9, Trail: []gateway.Step{{
 			Provider: "p", Model: "u", Account: "key-1", Reason: "first", Error: "overloaded", Phase: "status", Status: 503, Skipped: []string{"q/v: open"},
 			Begun: 1e6, FirstToken: 2e6, Total: 3e6,
@@ -144,6 +146,9 @@ func TestObject(t *testing.T) {
 	}
 	want := map[string]any{
 		"overhead_usd": 2.0,
+		"limits": []any{map[string]any{
+			"of": "key 'k'", "limit": "requests 10 1h", "asked": int64(1), "used": int64(3), "remaining": int64(7), "over": false,
+		}},
 		"trail": []any{
 			map[string]any{
 				"provider": "p", "model": "u", "account": "key-1", "reason": "first", "error": "overloaded", "phase": "status", "status": 503,
