@@ -60,7 +60,7 @@ func (g *Gateway) probe(route *Route) (*Check, bool) {
 		if check.Probing() && check.Enter() {
 			return check, true
 		}
-		check.End(health.Result{Class: health.Abandoned})
+		check.Abandon()
 		return nil, false
 	}
 	return nil, false

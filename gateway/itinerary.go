@@ -182,7 +182,8 @@ func (i *Itinerary) Next(err error) *Pick {
 	if !ok || i.calls >= maxCalls || i.late(0) {
 		return nil
 	}
-	i.failed, i.class = append(i.failed, i.last.place()), class
+	i.Failed(i.last)
+	i.class = class
 	if i.retryOn().Has(class) && i.retries > 0 {
 		if c, ok := i.choose(i.leg, i.hasFailed); ok {
 			i.retries--
@@ -224,19 +225,20 @@ func (i *Itinerary) Elsewhere(reason string) *Pick {
 // Return takes the last pick back, to which nothing was sent; to is the one
 // before.
 func (i *Itinerary) Return(to *Pick) {
-	i.last.Health.End(health.Result{Class: health.Abandoned})
+	i.last.Health.Abandon()
 	i.last = to
 	i.calls--
 }
 
-// Failed notes that an attempt has failed beside which another is under way.
+// Failed notes that an attempt has failed, such as one beside which another is
+// under way.
 func (i *Itinerary) Failed(p *Pick) { i.failed = append(i.failed, p.place()) }
 
 // Continue picks a target for the rest of an answer that the last one has
 // broken off: another that is fit, else one that has been called already, if
 // its breaker and its retry budget allow it; nil when there is none.
 func (i *Itinerary) Continue() *Pick {
-	i.failed = append(i.failed, i.last.place())
+	i.Failed(i.last)
 	if p := i.Elsewhere(ReasonContinue); p != nil {
 		return p
 	}
@@ -256,7 +258,7 @@ func (i *Itinerary) allowed(c choice) bool {
 	if i.gateway.Health.Retries(health.Target(c.route.Target)).Allow() {
 		return true
 	}
-	c.call.End(health.Result{Class: health.Abandoned})
+	c.call.Abandon()
 	i.note(c.route, "its retry budget is spent")
 	return false
 }
@@ -353,9 +355,7 @@ func (i *Itinerary) picked(c choice, reason string, whole bool) *Pick {
 // the gateway's, and picks another; nil when there is none.
 func (i *Itinerary) Unfit(why error) *Pick {
 	i.calls--
-	i.last.Health.End(health.Result{Class: health.Abandoned})
-	i.skipped = append(i.last.Skipped, i.last.Route.Target.String()+": "+AsError(why).Message)
-	i.failed = append(i.failed, i.last.place())
+	i.turnedDown(i.last, why)
 	if c, ok := i.choose(i.leg, i.hasFailed); ok {
 		return i.picked(c, i.last.Reason, true)
 	}
@@ -391,13 +391,18 @@ func (i *Itinerary) Detour(try func(*Pick) error) bool {
 		p := i.picked(c, ReasonBusy, true)
 		why := try(p)
 		if why == nil {
-			home.Health.End(health.Result{Class: health.Abandoned})
+			home.Health.Abandon()
 			return true
 		}
-		p.Health.End(health.Result{Class: health.Abandoned})
-		i.skipped = append(p.Skipped, p.Route.Target.String()+": "+AsError(why).Message)
-		i.failed = append(i.failed, p.place())
+		i.turnedDown(p, why)
 	}
+}
+
+// turnedDown gives up a pick that breaks a rule of the gateway's.
+func (i *Itinerary) turnedDown(p *Pick, why error) {
+	p.Health.Abandon()
+	i.skipped = append(p.Skipped, p.Route.Target.String()+": "+AsError(why).Message)
+	i.Failed(p)
 }
 
 func (i *Itinerary) retryOn() Classes {

@@ -80,7 +80,7 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 			continue
 		}
 		view := i.gateway.Health.Look(health.Target(route.Target))
-		fit, tried := i.callable(route, skip)
+		fit, tried, headroom := i.accounts(route, skip)
 		switch {
 		case tried: // what became of it is in the trail
 			continue
@@ -93,7 +93,7 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 		}
 		candidates = append(candidates, balance.Candidate{
 			Name: route.Target.String(), Index: at, InFlight: view.InFlight, Latency: view.Latency,
-			Cost: i.costOf(l, route), Headroom: i.headroom(route),
+			Cost: i.costOf(l, route), Headroom: headroom,
 		})
 		routes = append(routes, route)
 	}
@@ -133,31 +133,21 @@ func usable(v *health.AccountView, now time.Time) bool {
 	return (!v.Disabled || !now.Before(v.RetryAt)) && !now.Before(v.CoolUntil)
 }
 
-// callable reports whether the route has an account that can be used, and
-// whether skip leaves out all of them.
-func (i *Itinerary) callable(route *Route, skip func(*Route, string) bool) (fit, skipped bool) {
+// accounts reports whether the route has an account that can be used, whether
+// skip leaves out all of them, and the most that is left of any one's learned
+// quota.
+func (i *Itinerary) accounts(route *Route, skip func(*Route, string) bool) (fit, skipped bool, headroom float64) {
 	now := i.gateway.Now()
 	skipped = true
 	for _, name := range route.pool.names {
-		if skip(route, name) {
-			continue
-		}
-		skipped = false
 		v := i.gateway.Health.Account(route.Target.Provider, name, route.Target.Model)
-		if usable(&v, now) {
-			return true, false
+		headroom = max(headroom, v.Headroom)
+		if !skip(route, name) {
+			skipped = false
+			fit = fit || usable(&v, now)
 		}
 	}
-	return false, skipped
-}
-
-// headroom is the most that is left of any account's learned quota.
-func (i *Itinerary) headroom(route *Route) float64 {
-	most := 0.0
-	for _, name := range route.pool.names {
-		most = max(most, i.gateway.Health.Account(route.Target.Provider, name, route.Target.Model).Headroom)
-	}
-	return most
+	return fit, skipped, headroom
 }
 
 // enter enters a call to route with the best of its accounts.

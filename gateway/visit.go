@@ -40,6 +40,9 @@ func (v *Visit) End(r health.Result) {
 	}
 }
 
+// Abandon ends a call that was not made, or whose end says nothing.
+func (v *Visit) Abandon() { v.End(health.Result{Class: health.Abandoned}) }
+
 // Bounded is implemented by providers that are to be sent no more than so many
 // calls at a time.
 type Bounded interface {

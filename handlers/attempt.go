@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
@@ -84,7 +83,7 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 	}
 	a := &attempt{call: c, pick: pick, route: pick.Route, source: doors.Of(pick.Route.Operation)}
 	if err := a.prepare(); err != nil {
-		pick.Health.End(health.Result{Class: health.Abandoned})
+		pick.Health.Abandon()
 		return nil, err
 	}
 	a.ctx, a.cancel = context.WithCancelCause(c.ctx)

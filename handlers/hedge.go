@@ -115,7 +115,7 @@ func (c *call) hedge() (second *attempt, mine booking) {
 	mine = c.swap(booking{})
 	err := c.take(pick)
 	if err == nil {
-		_, err = c.book(c.proxy.gateway.Now(), manner{direct: true, once: true, settled: true})
+		_, err = c.book(c.proxy.gateway.Now(), atOnce)
 	}
 	if err == nil {
 		second, err = c.attempt(pick)

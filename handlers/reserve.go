@@ -37,6 +37,10 @@ type manner struct {
 	direct, once, settled bool
 }
 
+// atOnce asks for room for this target or none: a call that has been under way
+// does not begin to wait, nor turns to another model.
+var atOnce = manner{direct: true, once: true, settled: true}
+
 // reserve takes room under all limits at once, or under none, before any
 // provider is paid. Where a limit is nearly spent and names another model, the
 // call goes there, if it may use that and finds room for it; else its own model
@@ -132,7 +136,7 @@ func (c *call) rebook() error {
 	q := &c.quota
 	scopes := append([]string(nil), q.scopes...)
 	was := c.release(nil)
-	_, err := c.book(c.proxy.gateway.Now(), manner{direct: true, once: true, settled: true})
+	_, err := c.book(c.proxy.gateway.Now(), atOnce)
 	if was == nil {
 		return err
 	}

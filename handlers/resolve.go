@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -36,7 +35,7 @@ type way struct {
 }
 
 // abandon gives up a way on which nothing has been sent.
-func (w way) abandon() { w.pick.Health.End(health.Result{Class: health.Abandoned}) }
+func (w way) abandon() { w.pick.Health.Abandon() }
 
 // turn makes w the way of the call.
 func (c *call) turn(w way) {

@@ -2,11 +2,8 @@ package handlers
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -186,93 +183,6 @@ func (s *stream) relay() (next answer, err error) {
 	}
 }
 
-// read reads one event, and translates it.
-func (s *stream) read() error {
-	c := s.call
-	s.class, s.hidden, s.end = 0, false, false
-	switch err := s.reader.Next(&s.event); {
-	case err == nil:
-	case errors.Is(err, io.EOF):
-		s.end = true
-		return s.closed()
-	case errors.Is(err, io.ErrUnexpectedEOF) && len(s.event.Raw) > 0:
-		// Many servers leave out the last blank line. What makes the end
-		// proper is the terminator, not the blank line.
-	default:
-		return s.unreadable(err)
-	}
-	if s.bytes += int64(len(s.event.Raw)); s.bytes > maxStream {
-		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream's stream is too long"}
-	}
-	if s.event.Unknown && !s.event.HasData {
-		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent something that is no event stream"}
-	}
-	if now := time.Now(); now.Sub(s.noted) >= noteEvery {
-		s.noted = now
-		c.proxy.host.Went(c.x)
-	}
-	class, err := s.told.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
-	if err != nil {
-		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
-	}
-	s.class = class
-	s.finishing = s.finishing || class.Has(wire.Finishing)
-	if s.allowance != nil {
-		if s.over = s.exceeded(class); s.over != "" {
-			return nil
-		}
-		if s.ending != nil {
-			s.ending.Pass(&s.event)
-		}
-	}
-	if class.Has(wire.Content) {
-		s.arrived()
-	}
-	if class.Has(wire.Failed) && s.committed {
-		return nil // it is translated if nobody goes on with the stream
-	}
-	if s.shadow != nil && s.event.HasData {
-		if _, err := s.shadow.event(&s.event); err != nil {
-			s.shadow = nil
-		}
-	}
-	if s.event.HasData && s.conversation != nil {
-		s.translated = nil
-		if class.Has(wire.Failed) && s.conversation.join != nil {
-			return nil // what broke is the client's stream no more
-		}
-		if s.translated, err = s.conversation.event(&s.event); err != nil {
-			return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent a malformed event", Cause: err}
-		}
-	} else {
-		s.hidden = class.Has(wire.UsageOnly) && s.askedUsage
-	}
-	return nil
-}
-
-// arrived notes that content came.
-func (s *stream) arrived() {
-	if !s.firstToken.IsZero() {
-		s.watch.seen(time.Now())
-		return
-	}
-	s.firstToken = s.call.proxy.gateway.Now()
-	s.pick.Health.FirstToken(s.firstToken.Sub(s.begun))
-	s.watch.enter(phaseStream)
-	if s.committed {
-		s.timeFirstToken()
-	}
-}
-
-// timeFirstToken notes when the client's first content came.
-func (s *stream) timeFirstToken() {
-	if s.call.sequel != nil {
-		return // it came long ago
-	}
-	x := s.call.x
-	x.Update(func() { x.Timings.FirstToken = s.firstToken.Sub(x.Start) })
-}
-
 // pass sends the event that was read; done says that it was the last.
 func (s *stream) pass() (done bool, err error) {
 	switch {
@@ -384,88 +294,4 @@ func (s *stream) failed() error {
 	}
 	s.rest()
 	return e
-}
-
-// rest passes on what an upstream says after its last word: usage after an
-// error event, or the `[DONE]` that some servers send after a response's
-// terminal event. None of it is made up here, and it is not waited for long.
-func (s *stream) rest() {
-	timer := time.AfterFunc(drainTime, func() { s.cancel(nil) })
-	defer timer.Stop()
-	for range 16 {
-		err := s.reader.Next(&s.event)
-		if err != nil && (!errors.Is(err, io.ErrUnexpectedEOF) || len(s.event.Raw) == 0) {
-			return
-		}
-		_, bad := s.told.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
-		if s.conversation != nil {
-			continue // its last word has been said
-		}
-		if bad != nil || s.write(s.raw(), true) != nil {
-			return
-		}
-	}
-}
-
-// closed decides what a body means that ended cleanly without a terminator.
-func (s *stream) closed() error {
-	if cause := s.cause(); cause != nil {
-		return cause
-	}
-	if s.finishing && s.endsLoosely() {
-		return nil
-	}
-	return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream ended the stream before it was complete"}
-}
-
-// endsLoosely reports whether a body that ends cleanly after the finish reason
-// is complete: Gemini has no terminator, Bedrock's is a report that may be
-// missing, and some servers leave out OpenAI's.
-func (a *attempt) endsLoosely() bool {
-	switch a.route.Operation.Dialect {
-	case wire.Gemini, wire.Bedrock:
-		return true
-	case wire.OpenAI:
-		return a.route.Provider.Traits().LooseEnd
-	default:
-		return false
-	}
-}
-
-// flushEnd says for the upstream what its dialect has no terminator for.
-func (s *stream) flushEnd() error {
-	var end []byte
-	if s.conversation != nil {
-		end = s.conversation.end()
-	}
-	if s.call.wantsMetadata() {
-		end = s.withMetadata(end)
-	}
-	return s.write(end, true)
-}
-
-// unreadable words why the stream could not be read on.
-func (s *stream) unreadable(err error) error {
-	var long *sse.TooLongError
-	if errors.As(err, &long) {
-		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent an event of more than " + strconv.Itoa(long.Limit) + " bytes", Cause: err}
-	}
-	return s.readError(err, "stream")
-}
-
-// finishBody closes an upstream's body. After a complete stream the few bytes
-// that end it on the connection are read first, or the connection could not
-// be used again; the client does not wait for that.
-func finishBody(body io.ReadCloser, complete bool, cancel context.CancelCauseFunc) {
-	if !complete {
-		discard(body)
-		return
-	}
-	go func() {
-		timer := time.AfterFunc(drainTime, func() { cancel(nil) })
-		_, _ = io.Copy(io.Discard, io.LimitReader(body, 64<<10))
-		timer.Stop()
-		discard(body)
-		cancel(nil)
-	}()
 }

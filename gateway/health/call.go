@@ -214,3 +214,6 @@ func (c *Call) End(r Result) {
 	}
 	c.target = nil
 }
+
+// Abandon ends a call that was not made, or whose end says nothing.
+func (c *Call) Abandon() { c.End(Result{Class: Abandoned}) }
