@@ -20,11 +20,12 @@ import (
 // TestFreshBearers lets 200 clients race for the 10 places of somebody whom
 // nobody has seen before (B02).
 func TestFreshBearers(t *testing.T) {
-	open := make(chan struct{})
+	opened, open := latch()
+	defer open()
 	var asking atomic.Int64
 	g, up := access(t, "key ci {env.CI_KEY}\nlimit key * requests 10 1h", "ai_auth\nai_limit {\nkey {header.X-Customer}\nrequests 10 1h\n}\nai_proxy", func(w http.ResponseWriter, r *weirtest.Request) {
 		asking.Add(1)
-		<-open
+		<-opened
 		hello(w, r)
 	})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
@@ -50,7 +51,7 @@ func TestFreshBearers(t *testing.T) {
 		})
 	}
 	eventually(t, "an end for the refused", func() bool { return refused.Load()+asking.Load() >= 200 })
-	close(open)
+	open()
 	all.Wait()
 	if admitted.Load() != 10 || len(up.Requests()) != 10 {
 		t.Errorf("%d admitted, %d reached the upstream", admitted.Load(), len(up.Requests()))

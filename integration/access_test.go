@@ -40,6 +40,13 @@ func access(t *testing.T, ai, site string, answer func(http.ResponseWriter, *wei
 	return g, up
 }
 
+// latch returns what upstreams wait for until open is called. A test defers open
+// too: when it fails early, its servers wait for their handlers.
+func latch() (opened <-chan struct{}, open func()) {
+	ch := make(chan struct{})
+	return ch, sync.OnceFunc(func() { close(ch) })
+}
+
 // askWith asks with a key and returns status, header and body.
 func askWith(t *testing.T, g *weirtest.Gateway, path, key, body string) (int, http.Header, string) {
 	t.Helper()
@@ -137,13 +144,12 @@ func TestLimitHolds(t *testing.T) {
 		{"usd", "usd " + limits.FormatUSD(100*most(t)) + " 1d", "insufficient_quota"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			open := make(chan struct{})
-			let := sync.OnceFunc(func() { close(open) })
-			t.Cleanup(let) // also when the wait fails: servers wait for their handlers
+			opened, open := latch()
+			defer open()
 			var asking atomic.Int64
 			g, up := access(t, "price openai/gpt-4o input 10 output 10\nkey ci {env.CI_KEY} {\nlimit "+tt.limit+"\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
 				asking.Add(1)
-				<-open // no one settles before all have asked
+				<-opened // no one settles before all have asked
 				hello(w, r)
 			})
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
@@ -172,7 +178,7 @@ func TestLimitHolds(t *testing.T) {
 				})
 			}
 			eventually(t, "an end for the refused", func() bool { return refused.Load()+asking.Load() >= 1000 })
-			let()
+			open()
 			all.Wait()
 			if admitted.Load() != 100 || len(up.Requests()) != 100 {
 				t.Errorf("%d admitted, %d reached the upstream", admitted.Load(), len(up.Requests()))
@@ -407,10 +413,12 @@ func (zeros) Read(p []byte) (int, error) {
 
 // TestQueue lets a request wait for room under a limit that says so.
 func TestQueue(t *testing.T) {
-	entered, open := make(chan struct{}, 2), make(chan struct{})
+	entered := make(chan struct{}, 2)
+	opened, open := latch()
+	defer open()
 	g, _ := access(t, "key ci {env.CI_KEY} {\nlimit concurrency 1 queue 20s\n}\nkey other {env.OTHER_KEY} {\nlimit concurrency 1\n}", "ai_gateway", func(w http.ResponseWriter, r *weirtest.Request) {
 		entered <- struct{}{}
-		<-open
+		<-opened
 		hello(w, r)
 	})
 	var all sync.WaitGroup
@@ -431,7 +439,7 @@ func TestQueue(t *testing.T) {
 	if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-other-1", hi); status != 429 {
 		t.Errorf("without a queue: status %d: %s", status, answer)
 	}
-	close(open)
+	open()
 	all.Wait()
 }
 

@@ -28,11 +28,12 @@ func testFleet(t *testing.T, mode string, least int64) {
 		t.Skip("builds a binary")
 	}
 	server := redistest.Start(t)
-	open := make(chan struct{})
+	opened, open := latch()
+	defer open()
 	var asking atomic.Int64
 	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, r *weirtest.Request) {
 		asking.Add(1)
-		<-open // no one settles before all have asked
+		<-opened // no one settles before all have asked
 		hello(w, r)
 	})
 	dir := t.TempDir()
@@ -104,7 +105,7 @@ http://%s {
 		})
 	}
 	eventually(t, "an end for the refused", func() bool { return refused.Load()+asking.Load() >= 1000 })
-	close(open)
+	open()
 	all.Wait()
 	if n := admitted.Load(); n < least || n > 100 || refused.Load() != 1000-n {
 		t.Errorf("%d admitted, %d refused", admitted.Load(), refused.Load())

@@ -35,7 +35,9 @@ func TestLedger(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a binary")
 	}
-	streaming, open := make(chan struct{}), make(chan struct{})
+	streaming := make(chan struct{})
+	opened, open := latch()
+	defer open()
 	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, r *weirtest.Request) {
 		if !bytes.Contains(r.Body, []byte(`"stream":true`)) {
 			hello(w, r)
@@ -47,7 +49,7 @@ func TestLedger(t *testing.T) {
 			weirtest.Flush(w)
 		}
 		close(streaming)
-		<-open
+		<-opened
 	})
 	dir := t.TempDir()
 	binary := buildBinary(t)
@@ -107,7 +109,6 @@ http://%s {
 		return u
 	}
 	defer http.DefaultClient.CloseIdleConnections()
-	defer func() { close(open) }()
 
 	cmd := start()
 	for range 2 { // 15 tokens each, for a tenth of a cent a token
