@@ -10,7 +10,7 @@ import (
 const modulePath = "github.com/weirproxy/weir"
 
 // pure are the packages that never import Caddy, not even through others.
-var pure = []string{"/gateway/...", "/wire/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
+var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
 
 // layers say which of the module's own packages a package may import; the
 // first pattern that fits holds. A `*` at the end stands for what follows.
@@ -41,6 +41,7 @@ var layers = []struct {
 	{"/gateway/queue", []string{"/internal/typo"}},
 	{"/gateway/prices", []string{"/wire"}},
 	{"/gateway/limits*", []string{"/gateway/limits*", "/internal/typo"}},
+	{"/cache*", []string{"/cache*", "/wire*", "/internal/jsonscan", "/internal/jsonw", "/internal/sse", "/internal/typo"}},
 	{"/internal/needtest", nil},
 	{"/internal/redistest", []string{"/internal/needtest"}},
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
@@ -51,10 +52,10 @@ var layers = []struct {
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},
 	{"/policies", []string{"/gateway/balance", "/internal/*"}},
-	{"/stores/*", []string{"/gateway/limits*", "/internal/*"}},
+	{"/stores/*", []string{"/gateway/limits*", "/cache*", "/internal/*"}},
 	{"/records/*", []string{"/records/ledger*", "/gateway*", "/wire", "/internal/*"}},
 	{"/internal/pgtest", []string{"/internal/needtest"}},
-	{"/handlers", []string{"/gateway*", "/wire*", "/tokenizer", "/internal/*"}},
+	{"/handlers", []string{"/gateway*", "/cache*", "/wire*", "/tokenizer", "/internal/*"}},
 	// The root puts the house together.
 	{"", []string{"/*"}},
 	{"/internal/testcaddy", []string{""}},
