@@ -137,3 +137,9 @@ func BareModel(model string) string {
 	}
 	return model
 }
+
+// CohereOnBedrock reports whether a model of Bedrock is one of Cohere's for
+// embeddings, which takes and gives other members than Amazon's.
+func CohereOnBedrock(model string) bool {
+	return strings.HasPrefix(strings.ToLower(BareModel(model)), "embed-")
+}

@@ -36,6 +36,11 @@ func finishOf(reason string) wire.Finish {
 	}
 }
 
+// KnownFinish reports whether reason is a stop_reason whose meaning is known.
+func KnownFinish(reason string) bool {
+	return reason == "end_turn" || reason != "" && finishOf(reason) != wire.FinishStop
+}
+
 // stopReason is the stop_reason for a finish. calls and refused say what the
 // answer held: a call is a reason of its own, and so are a model's words of
 // refusal, which OpenAI ends with `stop`.

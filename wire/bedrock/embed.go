@@ -14,10 +14,6 @@ import (
 // call, and Cohere's, for models whose bare name begins with embed-.
 type EmbedCodec struct{}
 
-func isCohere(model string) bool {
-	return strings.HasPrefix(strings.ToLower(wire.BareModel(model)), "embed-")
-}
-
 // DecodeEmbedRequest reads a body of either model.
 func (EmbedCodec) DecodeEmbedRequest(body []byte) (*wire.EmbedRequest, error) {
 	d, err := wire.ParseDoc(body)
@@ -28,7 +24,7 @@ func (EmbedCodec) DecodeEmbedRequest(body []byte) (*wire.EmbedRequest, error) {
 	for name, v := range d.Members(d.Root) {
 		switch name {
 		case "inputText":
-			req.Inputs, req.Single = []string{d.Str(v)}, true
+			req.Inputs, req.Single = d.Strings(v), v.Kind == jsonscan.String
 		case "texts":
 			req.Inputs = d.Strings(v)
 		case "dimensions", "output_dimension":
@@ -51,16 +47,22 @@ func (EmbedCodec) DecodeEmbedRequest(body []byte) (*wire.EmbedRequest, error) {
 // EncodeEmbedRequest writes the body for the model that req names.
 func (EmbedCodec) EncodeEmbedRequest(dst []byte, req *wire.EmbedRequest, loss *wire.Loss) ([]byte, error) {
 	w := jsonw.Writer{B: append(dst, '{')}
-	if isCohere(req.Model) {
+	if wire.CohereOnBedrock(req.Model) {
 		v4 := strings.HasPrefix(strings.ToLower(wire.BareModel(req.Model)), "embed-v4")
 		cohere.WriteEmbed(&w, req, v4, loss)
 		w.End()
 		return w.B, nil
 	}
-	if len(req.Inputs) != 1 {
-		return dst, &wire.Failure{Kind: wire.KindInvalid, Param: "input", Message: fmt.Sprintf("model '%s' takes one input a call, not %d", req.Model, len(req.Inputs))}
+	w.Key("inputText")
+	if len(req.Inputs) == 1 {
+		w.String(req.Inputs[0])
+	} else {
+		w.Array() // no model takes that: package embedding makes a call of each
+		for _, s := range req.Inputs {
+			w.String(s)
+		}
+		w.EndArray()
 	}
-	w.Str("inputText", req.Inputs[0])
 	if req.Dimensions > 0 {
 		if strings.Contains(req.Model, "titan-embed-text-v1") || strings.Contains(req.Model, "titan-embed-g1") {
 			loss.Drop("dimensions")
@@ -84,7 +86,11 @@ func (EmbedCodec) DecodeEmbedResponse(body []byte) (*wire.EmbedResponse, error) 
 	}
 	one := d.Get(d.Root, "embedding")
 	if one.Kind != jsonscan.Array {
-		return cohere.ReadEmbed(d)
+		res, err := cohere.ReadEmbed(d)
+		if err == nil && res.Input == 0 {
+			res.Input = d.IntAt(d.Root, "inputTextTokenCount")
+		}
+		return res, err
 	}
 	vector, err := cohere.ReadVector(d, one)
 	if err != nil {
@@ -96,22 +102,25 @@ func (EmbedCodec) DecodeEmbedResponse(body []byte) (*wire.EmbedResponse, error) 
 // EncodeEmbedResponse writes an answer in the shape of the model that req names.
 func (EmbedCodec) EncodeEmbedResponse(dst []byte, res *wire.EmbedResponse, req *wire.EmbedRequest) []byte {
 	w := jsonw.Writer{B: append(dst, '{')}
-	if isCohere(req.Model) {
+	cohereModel := wire.CohereOnBedrock(req.Model)
+	switch {
+	case cohereModel, len(res.Vectors) > 1:
 		w.Key("embeddings")
 		w.Array()
 		for _, v := range res.Vectors {
 			cohere.WriteVector(&w, v)
 		}
 		w.EndArray()
+	case len(res.Vectors) == 1:
+		w.Key("embedding")
+		cohere.WriteVector(&w, res.Vectors[0])
+	default:
+		w.RawMember("embedding", "[]")
+	}
+	if cohereModel {
 		w.Str("response_type", "embeddings_floats")
 		w.End()
 		return w.B
-	}
-	w.Key("embedding")
-	if len(res.Vectors) > 0 {
-		cohere.WriteVector(&w, res.Vectors[0])
-	} else {
-		w.Raw("[]")
 	}
 	w.Num("inputTextTokenCount", res.Input)
 	w.End()

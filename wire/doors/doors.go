@@ -48,6 +48,23 @@ func Ending(op *wire.Operation) wire.Ending {
 	}
 }
 
+// KnownFinish reports whether word is one by which an answer of a client's
+// operation says why it ended, and whose meaning is known.
+func KnownFinish(op *wire.Operation, word string) bool {
+	switch op {
+	case wire.Chat, wire.Completions:
+		return openai.KnownFinish(word)
+	case wire.Responses:
+		return responses.KnownFinish(word)
+	case wire.Messages:
+		return anthropic.KnownFinish(word)
+	case wire.GeminiGenerate:
+		return gemini.KnownFinish(word)
+	default:
+		return false
+	}
+}
+
 // Options are what a codec must know of an upstream that speaks a dialect in
 // its own way; see gateway.Traits.
 type Options struct {

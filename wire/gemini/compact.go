@@ -1,23 +1,5 @@
 package gemini
 
-// appendCompact appends valid JSON without white space between its tokens:
-// Google's answers are indented, and a line end would break an event apart.
-func appendCompact(dst, raw []byte) []byte {
-	from := 0
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case '"':
-			for i++; i < len(raw) && raw[i] != '"'; i++ {
-				if raw[i] == '\\' {
-					i++
-				}
-			}
-		case ' ', '\t', '\r', '\n':
-			dst = append(dst, raw[from:i]...)
-			from = i + 1
-		}
-	}
-	return append(dst, raw[from:]...)
-}
+import "github.com/weirproxy/weir/wire"
 
-func compact(raw []byte) string { return string(appendCompact(nil, raw)) }
+func compact(raw []byte) string { return string(wire.AppendCompact(nil, raw)) }

@@ -157,7 +157,7 @@ func splitExtra(name string) (place, own string) {
 	if at < 0 {
 		return "", name
 	}
-	return camel(name[:at]), name[at+1:]
+	return Camel(name[:at]), name[at+1:]
 }
 
 // isPlace reports whether place is there once in a request. Members of turns

@@ -173,7 +173,7 @@ func writeCall(w *jsonw.Writer, id, name, arguments, signature string) {
 	w.StrIf("id", id)
 	w.Str("name", name)
 	w.Key("args")
-	w.B = appendCompact(w.B, []byte(arguments))
+	w.B = wire.AppendCompact(w.B, []byte(arguments))
 	w.End()
 	w.StrIf("thoughtSignature", signature)
 	w.End()

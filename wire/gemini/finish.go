@@ -68,6 +68,13 @@ func finishOf(word string, calls bool) wire.Finish {
 	return f
 }
 
+// KnownFinish reports whether word is a finishReason, or a blockReason, whose
+// meaning is known.
+func KnownFinish(word string) bool {
+	_, ok := finishes[word]
+	return ok
+}
+
 // finishWord is Gemini's word for a reason: the vendor's own if it was Gemini.
 func finishWord(f wire.Finish, native string) string {
 	if own, ok := finishes[native]; ok && (own == f || own == wire.FinishStop && f == wire.FinishTools) {

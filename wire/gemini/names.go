@@ -8,9 +8,9 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// camel is the camelCase form of a name. Google's parsers take a name in both
+// Camel is the camelCase form of a name. Google's parsers take a name in both
 // spellings.
-func camel(name string) string {
+func Camel(name string) string {
 	if strings.IndexByte(name, '_') < 0 {
 		return name
 	}
@@ -78,7 +78,7 @@ func (r *reader) members(v jsonscan.Value, at *path, visit func(name string, at 
 	met := few[:0]
 	var many map[string]bool
 	for own, value := range r.Members(v) {
-		name := camel(own)
+		name := Camel(own)
 		twice := many[name]
 		for i := 0; i < len(met) && !twice; i++ {
 			twice = met[i] == name

@@ -44,7 +44,7 @@ func (p *partialArgs) add(d *wire.Doc, piece jsonscan.Value) error {
 			n.text = append(n.text, d.Bytes(v)...)
 		case name == "numberValue" || name == "boolValue":
 			n.kind, n.kids = v.Kind, nil
-			n.text = appendCompact(n.text[:0], v.Raw(d.Data))
+			n.text = wire.AppendCompact(n.text[:0], v.Raw(d.Data))
 		case name == "nullValue":
 			n.kind, n.kids = jsonscan.Null, nil
 			n.text = append(n.text[:0], "null"...)

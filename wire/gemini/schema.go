@@ -36,7 +36,7 @@ func (s *schemas) raw(v jsonscan.Value) { s.w.Raw(string(v.Raw(s.d.Data))) }
 // keywords are the names of Schema that are spelled otherwise in snake_case or
 // in JSON Schema.
 func keyword(name string) string {
-	switch name = camel(name); name {
+	switch name = Camel(name); name {
 	case "ref", "defs", "id", "anchor":
 		return "$" + name
 	default:

@@ -191,7 +191,7 @@ func (c *streamChoice) call(v jsonscan.Value, signature string) error {
 		args := d.Get(v, "args")
 		c.s.scratch = append(c.s.scratch[:0], "{}"...)
 		if args.Kind == jsonscan.ObjectKind {
-			c.s.scratch = appendCompact(c.s.scratch[:0], args.Raw(d.Data))
+			c.s.scratch = wire.AppendCompact(c.s.scratch[:0], args.Raw(d.Data))
 		}
 		c.event(wire.EventDelta).Text = c.s.scratch
 		c.s.send()

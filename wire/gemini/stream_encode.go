@@ -146,7 +146,7 @@ func (s *streamEncoder) block(dst []byte, c *outChoice, ev *wire.Event) []byte {
 	case wire.RawBlock:
 		if ev.Vendor == wire.VendorGemini {
 			w := s.open(dst)
-			w.B = appendCompact(w.B, []byte(ev.Raw))
+			w.B = wire.AppendCompact(w.B, []byte(ev.Raw))
 			s.shut(&w, c)
 			dst = s.close(&w)
 		}

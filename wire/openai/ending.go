@@ -78,10 +78,16 @@ func (e *ending) AppendLength(dst []byte, seen *wire.Seen, askedUsage bool) []by
 		dst = append(append(dst, rest...), "\n\n"...)
 	}
 	if askedUsage {
-		w := jsonw.Writer{B: appendHead(append(dst, "data: "...), e.op, seen)}
-		w.B = append(w.B, `],"usage":`...)
-		writeUsage(&w, &wire.Report{Usage: seen.Usage, Reported: true})
-		dst = append(w.B, "}\n\n"...)
+		dst = AppendUsage(dst, e.op, seen, &wire.Report{Usage: seen.Usage, Reported: true})
 	}
 	return append(dst, "data: [DONE]\n\n"...)
+}
+
+// AppendUsage appends the chunk of usage that clients of chat and completions
+// can ask for, with the names that the stream has.
+func AppendUsage(dst []byte, op *wire.Operation, seen *wire.Seen, report *wire.Report) []byte {
+	w := jsonw.Writer{B: appendHead(append(dst, "data: "...), op, seen)}
+	w.B = append(w.B, `],"usage":`...)
+	writeUsage(&w, report)
+	return append(w.B, "}\n\n"...)
 }

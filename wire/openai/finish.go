@@ -38,6 +38,12 @@ func finishOf(word, native string) (finish wire.Finish, kept string) {
 	return finish, native
 }
 
+// KnownFinish reports whether word is a finish_reason whose meaning is known.
+func KnownFinish(word string) bool {
+	_, ok := finishes[strings.ToLower(word)]
+	return ok
+}
+
 // settle corrects a finish by what the answer holds: calls win over a plain
 // stop, and a refusal is no plain stop.
 func settle(finish wire.Finish, calls, refused bool) wire.Finish {

@@ -80,6 +80,17 @@ func readEnd(d *wire.Doc, v jsonscan.Value) end {
 	return end{finish: wire.FinishStop, native: status}
 }
 
+// KnownFinish reports whether word, a status or the reason of an incomplete
+// response, has a meaning that is known.
+func KnownFinish(word string) bool {
+	switch word {
+	case "completed", "incomplete", "max_output_tokens", "content_filter":
+		return true
+	default:
+		return false
+	}
+}
+
 // settle corrects a plain stop by what the answer holds.
 func settle(finish *wire.Finish, calls, refused bool) {
 	switch {

@@ -9,7 +9,7 @@ func (e *ending) Resume(reply *wire.Reply) wire.StreamEncoder {
 		return nil
 	}
 	created := d.IntAt(d.Root, "created_at")
-	s := &streamEncoder{reply: reply, env: newEnvelope(reply, d.StrAt(d.Root, "id"), d.StrAt(d.Root, "model"), created), seq: e.sequence + 1}
+	s := &streamEncoder{reply: reply, env: newEnvelope(reply, d.StrAt(d.Root, "id"), d.StrAt(d.Root, "model"), created), sequence: sequence{seq: e.sequence + 1}}
 	s.outcome.status = "completed"
 	for i, it := range e.items {
 		if it.index != int64(i) || it.raw == "" {

@@ -11,10 +11,9 @@ func (Codec) StreamEncoder(reply *wire.Reply) wire.StreamEncoder { return &strea
 // streamEncoder writes the complete sequence of events: whatever is added is
 // done, numbers have no gap, and the last event holds all that was sent.
 type streamEncoder struct {
-	jsonw.Writer
+	sequence
 	reply *wire.Reply
 	env   *envelope
-	seq   int64
 
 	output []byte // the items that are done, without brackets
 	items  int    // that were added
@@ -127,22 +126,6 @@ func (e *streamEncoder) whole(name string, o outcome) {
 	e.Key("response")
 	e.env.write(&e.Writer, o, e.output, &e.usage, e.usage.ServiceTier)
 	e.finish()
-}
-
-// begin opens an event with the members that all have.
-func (e *streamEncoder) begin(name string) {
-	e.B = append(e.B, "event: "...)
-	e.B = append(e.B, name...)
-	e.B = append(e.B, "\ndata: "...)
-	e.Object()
-	e.Str("type", name)
-	e.Num("sequence_number", e.seq)
-	e.seq++
-}
-
-func (e *streamEncoder) finish() {
-	e.End()
-	e.B = append(e.B, "\n\n"...)
 }
 
 // beginIn opens an event of the item that was added last.

@@ -41,7 +41,7 @@ type Recording struct {
 // spoken are the operations by the recordings' names for them; a recording of
 // another provider under the same name (Ollama's own chat) has another shape.
 var spoken = map[string]*wire.Operation{
-	"chat": wire.Chat, "responses": wire.Responses, "messages": wire.Messages,
+	"chat": wire.Chat, "completions": wire.Completions, "responses": wire.Responses, "messages": wire.Messages,
 	"generate": wire.GeminiGenerate, "converse": wire.Converse,
 }
 
