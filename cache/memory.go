@@ -1,0 +1,281 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/dgraph-io/ristretto/v2"
+)
+
+// DefaultSize is how many bytes of answers a process keeps unless told.
+const DefaultSize = 256 << 20
+
+// entry is what memory keeps: an answer, or a further spelling of one.
+type entry struct {
+	key   Key
+	scope string
+	// id is unique in the process; a spelling has the id of its answer's.
+	id uint64
+
+	answer *Answer
+	since  Stamp
+	until  time.Time
+	// seen is the last change of the marks that the answer is known to have
+	// outlived.
+	seen atomic.Uint64
+
+	// form is set in spellings alone.
+	form *Form
+
+	cost     int64
+	rejected atomic.Bool
+}
+
+// overhead is what an entry costs besides what it points to: itself, and its
+// places in ristretto's maps of values, of costs and of expiry at their usual
+// load.
+const overhead = int64(unsafe.Sizeof(entry{})+unsafe.Sizeof(Answer{})) + 256
+
+// weigh is the entry's cost in bytes.
+func (e *entry) weigh() int64 {
+	n := overhead + int64(len(e.scope))
+	if f := e.form; f != nil {
+		return n + int64(unsafe.Sizeof(*f)) + int64(cap(f.Body))
+	}
+	a := e.answer
+	n += int64(len(a.Provider) + len(a.Model) + len(a.Finish) + cap(a.Form.Body) + cap(a.Canonical))
+	for _, tag := range a.Tags {
+		n += int64(unsafe.Sizeof(tag)) + int64(len(tag))
+	}
+	return n
+}
+
+// Memory keeps answers in the process, the ones that are asked for most, within
+// a number of bytes. It has no lock that all requests take.
+//
+// Behind it is ristretto, of which four things have to be known. It does not
+// show what was just written; here writers wait for that, since an answer is
+// written once and its bytes are held by its writer anyway (so nothing that
+// waits needs a bound of its own either). It refuses what it has seen less often
+// than what would have to go, which is no error: such an answer is not kept
+// here. It only makes room for what is new, not when something grows or the
+// limit falls. And after Close it must not be touched.
+type Memory struct {
+	kept   *ristretto.Cache[uint64, *entry]
+	shards [shards]shard
+	ids    atomic.Uint64
+
+	entries, bytes               atomic.Int64
+	evicted, rejected, flushings atomic.Int64
+}
+
+const shards = 64
+
+// shard guards the entries whose keys begin alike.
+type shard struct {
+	// write makes one writer wait for the other.
+	write sync.Mutex
+	// open is held to use ristretto, and taken alone to empty or close it.
+	open   sync.RWMutex
+	closed bool
+
+	hits, misses atomic.Int64
+	_            [64]byte
+}
+
+// usual is how large an answer is, for the sketch of how often each is asked
+// for: ten counters for each that fits.
+const usual = 4 << 10
+
+// NewMemory keeps up to size bytes. What its sketch of frequencies takes, about a
+// hundredth of that, comes on top.
+func NewMemory(size int64) (*Memory, error) {
+	if size <= 0 {
+		return nil, errors.New("a cache needs room")
+	}
+	m := &Memory{}
+	kept, err := ristretto.NewCache(&ristretto.Config[uint64, *entry]{
+		NumCounters: min(max(10*size/usual, 1<<12), 1<<24),
+		MaxCost:     size,
+		BufferItems: 64,
+		KeyToHash:   func(key uint64) (uint64, uint64) { return key, 0 },
+		// The costs are whole already.
+		IgnoreInternalCost: true,
+		OnReject: func(item *ristretto.Item[*entry]) {
+			item.Value.rejected.Store(true)
+			m.rejected.Add(1)
+		},
+		OnEvict: func(item *ristretto.Item[*entry]) {
+			// What has expired comes with the time.
+			if item.Expiration.IsZero() && m.flushings.Load() == 0 {
+				m.evicted.Add(1)
+			}
+		},
+		OnExit: func(e *entry) {
+			if e != nil {
+				m.bytes.Add(-e.cost)
+				m.entries.Add(-1)
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a cache: %w", err)
+	}
+	m.kept = kept
+	return m, nil
+}
+
+func (m *Memory) shard(short uint64) *shard { return &m.shards[short>>58] }
+
+// get finds what may be the entry; the caller compares.
+func (m *Memory) get(short uint64) *entry {
+	s := m.shard(short)
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return nil
+	}
+	e, _ := m.kept.Get(short)
+	return e
+}
+
+// put keeps an entry for a time at most, and reports whether it does. When it
+// returns true, get finds the entry until something else needs its room.
+func (m *Memory) put(short uint64, e *entry, keep time.Duration) bool {
+	e.cost = e.weigh()
+	if keep <= 0 {
+		return false
+	}
+	s := m.shard(short)
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return false
+	}
+	if e.cost > m.kept.MaxCost() {
+		m.kept.Del(short)
+		m.rejected.Add(1)
+		return false
+	}
+	if !m.set(short, e, keep) {
+		return false
+	}
+	if m.kept.RemainingCost() < 0 && !e.rejected.Load() {
+		// It has taken a smaller one's place. Only what is new makes room.
+		m.kept.Del(short)
+		return m.set(short, e, keep)
+	}
+	return !e.rejected.Load()
+}
+
+func (m *Memory) set(short uint64, e *entry, keep time.Duration) bool {
+	m.bytes.Add(e.cost)
+	m.entries.Add(1)
+	if !m.kept.SetWithTTL(short, e, e.cost, keep) {
+		m.bytes.Add(-e.cost)
+		m.entries.Add(-1)
+		return false
+	}
+	m.kept.Wait()
+	return !e.rejected.Load()
+}
+
+// remove forgets an entry unless another has its place by now.
+func (m *Memory) remove(short uint64, e *entry) {
+	s := m.shard(short)
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return
+	}
+	if now, _ := m.kept.Get(short); now == e {
+		m.kept.Del(short)
+		m.kept.Wait()
+	}
+}
+
+// Resize changes how many bytes are kept. If they become fewer, what was written
+// first goes first.
+func (m *Memory) Resize(size int64) {
+	s := &m.shards[0]
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed || size <= 0 {
+		return
+	}
+	m.kept.UpdateMaxCost(size)
+	if m.bytes.Load() <= size {
+		return
+	}
+	var all []*entry
+	m.kept.IterValues(func(e *entry) bool {
+		all = append(all, e)
+		return false
+	})
+	slices.SortFunc(all, func(a, b *entry) int { return int(a.id) - int(b.id) })
+	for _, e := range all {
+		if m.bytes.Load() <= size {
+			break
+		}
+		m.kept.Del(e.place())
+		m.evicted.Add(1)
+	}
+	m.kept.Wait()
+}
+
+// Flush forgets everything.
+func (m *Memory) Flush() { m.alone(m.kept.Clear) }
+
+// Close ends it: nothing is found and kept any more.
+func (m *Memory) Close() {
+	m.alone(func() {
+		m.kept.Close()
+		for i := range m.shards {
+			m.shards[i].closed = true
+		}
+	})
+}
+
+// alone runs f while nobody else uses what is kept.
+func (m *Memory) alone(f func()) {
+	m.flushings.Add(1)
+	defer m.flushings.Add(-1)
+	for i := range m.shards {
+		m.shards[i].open.Lock()
+		defer m.shards[i].open.Unlock()
+	}
+	if !m.shards[0].closed {
+		f()
+	}
+}
+
+// MemoryStats are counts of a Memory.
+type MemoryStats struct {
+	// Entries and Bytes are what is kept now, Size how many bytes may be.
+	Entries, Bytes, Size int64
+	// Hits and Misses count look-ups, Evicted what had to go for something else,
+	// Rejected what was not worth that.
+	Hits, Misses, Evicted, Rejected int64
+}
+
+// Stats counts.
+func (m *Memory) Stats() MemoryStats {
+	stats := MemoryStats{
+		Entries: m.entries.Load(), Bytes: m.bytes.Load(), Size: m.kept.MaxCost(),
+		Evicted: m.evicted.Load(), Rejected: m.rejected.Load(),
+	}
+	for i := range m.shards {
+		stats.Hits += m.shards[i].hits.Load()
+		stats.Misses += m.shards[i].misses.Load()
+	}
+	return stats
+}
