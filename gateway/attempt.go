@@ -182,6 +182,13 @@ func (a *Attempt) Cut(by string) {
 	a.seen.Usage, a.seen.Reported, a.seen.Finish = usage, true, "length"
 }
 
+// WasCut reports whether the gateway ended the answer.
+func (a *Attempt) WasCut() bool {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	return a.cut != ""
+}
+
 // countText counts generated text as it arrives, for streams that end before
 // their usage report.
 func (a *Attempt) countText(text []byte) {

@@ -43,6 +43,19 @@ type Exchange struct {
 	// it goes to the one asked for.
 	Downgraded string
 
+	// Cache is what the cache had to do with the exchange, one of the constants;
+	// empty where there is none. Stored says that its answer is kept. Saved is what
+	// an answer that was not paid for would have cost, in nano-dollars, Similarity
+	// how near to the request the one was that it was kept for.
+	Cache      string
+	Stored     bool
+	Saved      int64
+	Similarity float64
+
+	// Overhead is what the gateway's own calls for the exchange cost, in
+	// nano-dollars.
+	Overhead int64
+
 	// Price is the target's at Start, or an estimate of it; nil when none is
 	// known.
 	Price *prices.Price
@@ -93,6 +106,28 @@ func (t Target) String() string {
 	return t.Provider + "/" + t.Model
 }
 
+// The values of Exchange.Cache.
+const (
+	CacheHit       = "hit"
+	CacheStale     = "stale" // a hit that was no longer fresh
+	CacheSemantic  = "semantic-hit"
+	CacheMiss      = "miss"
+	CacheBypass    = "bypass"
+	CacheCoalesced = "coalesced" // the answer to another request, as it was made
+	CacheRefresh   = "refresh"   // a miss that a client asked for, or a stale hit
+)
+
+// Free reports whether an exchange of which the cache says this was answered
+// without being paid for.
+func Free(cache string) bool {
+	switch cache {
+	case CacheHit, CacheStale, CacheSemantic, CacheCoalesced:
+		return true
+	default:
+		return false
+	}
+}
+
 // Timings are the durations of an exchange's phases; 0 when it had none.
 type Timings struct {
 	Auth, Queue, Limit, Cache, Route time.Duration
@@ -112,6 +147,10 @@ type Outcome struct {
 
 	// ClientGone says that the client left before the end.
 	ClientGone bool
+
+	// HandedOver says that the answer was brought to its end without that client,
+	// for others.
+	HandedOver bool
 
 	// Stalled says that it was there and did not read, until write_timeout.
 	Stalled bool

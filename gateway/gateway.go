@@ -26,15 +26,20 @@ func (SystemClock) Now() time.Time { return time.Now() }
 // Config is what a Gateway is made of.
 type Config struct {
 	Providers map[string]Provider
-	Models    []*Model
-	Sinks     []UsageSink
-	Tokens    Tokens
-	Health    *health.Tracker
-	Hedges    *health.Budget
-	Capacity  *capacity.Set // nil where no provider has a bound
-	Clock     Clock
-	Random    balance.Rand
-	NewID     func() string
+
+	// Versions says of providers, by their names, what in their settings may
+	// change their answers.
+	Versions map[string]string
+
+	Models   []*Model
+	Sinks    []UsageSink
+	Tokens   Tokens
+	Health   *health.Tracker
+	Hedges   *health.Budget
+	Capacity *capacity.Set // nil where no provider has a bound
+	Clock    Clock
+	Random   balance.Rand
+	NewID    func() string
 }
 
 // Gateway resolves names and settles exchanges for one configuration. It is
@@ -56,13 +61,15 @@ type Gateway struct {
 	pools     map[string]*pool
 	doors     map[string]*door
 	inFlight  atomic.Int64
+
+	identities identities
 }
 
 // New checks cfg, completes its models and returns a Gateway of it, to which
 // they belong from then on.
 func New(cfg Config) (*Gateway, error) {
 	models := newModels(cfg.Models)
-	plans := planner{models: models, providers: cfg.Providers}
+	plans := planner{models: models, providers: cfg.Providers, identities: cfg.Versions}
 	for _, model := range cfg.Models {
 		if err := plans.prepare(model); err != nil {
 			return nil, err
@@ -87,6 +94,8 @@ func New(cfg Config) (*Gateway, error) {
 		tokens:    cfg.Tokens,
 		clock:     cfg.Clock,
 		newID:     cfg.NewID,
+
+		identities: cfg.Versions,
 	}, nil
 }
 

@@ -51,6 +51,7 @@ type Itinerary struct {
 	began   time.Time
 	ends    time.Time // when nobody waits any more; zero: never
 
+	own   *leg // that of the model asked for
 	leg   *leg
 	queue []spare // fallbacks that have not been tried
 
@@ -135,7 +136,7 @@ func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Itinerary{gateway: g, ask: ask, leg: l, began: g.Now(), retries: maxFailovers}
+	i := &Itinerary{gateway: g, ask: ask, own: l, leg: l, began: g.Now(), retries: maxFailovers}
 	if l.model != nil {
 		i.retry = l.model.Retry
 	}

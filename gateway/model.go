@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -179,6 +180,16 @@ func (g *Gateway) CheckDowngrades(rules []limits.Rule) error {
 		return fmt.Errorf("limit %s: downgrade: %s", &rules[i], g.unknown(name))
 	}
 	return nil
+}
+
+// CheckModel refuses a name, which may be that of an internal model, where
+// nothing can do op.
+func (g *Gateway) CheckModel(op *wire.Operation, name string) error {
+	_, err := g.legOf(op, name, true, nil)
+	if refusal := (*Error)(nil); errors.As(err, &refusal) {
+		return errors.New(refusal.Message) // without the kind, which is for clients
+	}
+	return err
 }
 
 // modelLeg is the leg of a configured model: those of its targets that can do

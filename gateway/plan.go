@@ -25,6 +25,8 @@ type Plan struct {
 	// says what failures go elsewhere. See [Plan.FallbackFor].
 	Fallback   []Target
 	FallbackOn []FallbackRule
+
+	identity string
 }
 
 // FallbackRule is where certain failures lead.
@@ -135,8 +137,9 @@ func (g *Gateway) Alias(name string) (model *Model, rest string) { return g.mode
 
 // planner checks the plans of a configuration and makes them ready.
 type planner struct {
-	models    *models
-	providers map[string]Provider
+	models     *models
+	providers  map[string]Provider
+	identities identities
 }
 
 func (p *planner) prepare(m *Model) error {
@@ -177,6 +180,7 @@ func (p *planner) names(t Target) bool {
 }
 
 func (p *planner) check(owner string, plan *Plan) error {
+	plan.identity = p.identities.plan(owner, plan.Targets)
 	if plan.Alias != "" {
 		if model, _ := p.models.find(plan.Alias); model == nil {
 			return p.unknownAlias(owner, plan.Alias)

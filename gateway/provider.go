@@ -55,6 +55,10 @@ type Traits struct {
 	// Labels: the upstream, Vertex, takes metadata as labels.
 	Labels bool
 
+	// MaxInputs is how many inputs the upstream takes in one call for
+	// embeddings; 0 when it is not known to have a bound.
+	MaxInputs int
+
 	// CountsAs is the model whose tokenizer counts for all models of this
 	// upstream; empty: each model's own name decides.
 	CountsAs string
@@ -98,6 +102,16 @@ type Call struct {
 // dialects, such as a cloud that hosts several vendors' models.
 type Selective interface {
 	SpeaksFor(op *wire.Operation, model string) bool
+}
+
+// Forwarder is implemented by providers that say what of a client's header
+// they send on. Calls for which that is the same may be made as one.
+type Forwarder interface {
+	Forwarded(http.Header) http.Header
+
+	// Matters reports whether the upstream is sent a client's header, by its name in
+	// canonical form, that is not what it would be sent without.
+	Matters(name string, values []string) bool
 }
 
 // Owner is implemented by providers that know which model names are their

@@ -64,7 +64,7 @@ type Record struct {
 	// Overhead is what calls cost whose answers nobody was shown, in
 	// nano-dollars: the losers of hedges, and streams that broke before their
 	// first content; and what continuations cost beyond the text that they
-	// added, see [Attempt.Continues]. The caller is not charged for them.
+	// added, see [Attempt.Continues]; and the embedding of its text. The caller is not charged for them.
 	Overhead int64
 
 	// Continued is how often the answer broke off and another target went on
@@ -76,7 +76,12 @@ type Record struct {
 	Limits []Limited
 	Trail  []Step
 
-	Cache    string
+	// Cache, Stored, Saved and Similarity are as in [Exchange].
+	Cache      string
+	Stored     bool
+	Saved      int64
+	Similarity float64
+
 	Attempts int
 	BytesOut int64
 	Timings  Timings
@@ -104,7 +109,7 @@ func (x *Exchange) recordLocked() *Record {
 	usage, source, finish, cut, id := wire.Usage{}, SourceNone, "", "", ""
 	if a := x.attempt; a != nil {
 		cut, id = a.cut, a.step.UpstreamID
-		usage, source = a.chargedLocked(x.outcome.Err == nil && !x.outcome.ClientGone)
+		usage, source = a.chargedLocked(x.outcome.Err == nil && (!x.outcome.ClientGone || x.outcome.HandedOver))
 		finish = a.seen.Finish
 	}
 	record := &Record{
@@ -130,12 +135,16 @@ func (x *Exchange) recordLocked() *Record {
 		Continued:     x.attempt.continued(),
 		Usage:         usage,
 		UsageSource:   source,
+		Cache:         x.Cache,
+		Saved:         x.Saved,
+		Stored:        x.Stored,
+		Similarity:    x.Similarity,
 		Attempts:      x.Attempts,
 		BytesOut:      x.outcome.BytesOut,
 		Timings:       x.Timings,
 	}
 	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
-	record.Limits, record.Trail = x.Limits, x.trailLocked()
+	record.Limits, record.Trail, record.Overhead = x.Limits, x.trailLocked(), x.Overhead
 	for _, a := range x.tried {
 		if wasted := a.wastedLocked(x.attempt); a.Price != nil && !wasted.IsZero() {
 			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)

@@ -132,13 +132,14 @@ func parseDuration(text string) (time.Duration, bool) {
 // formatDuration writes d as parseDuration reads it, in the largest unit
 // that leaves no rest where there is one.
 func formatDuration(d time.Duration) string {
-	var text strings.Builder
+	var room [32]byte
+	text := room[:0]
 	for i := len(unitsOf) - 1; i >= 0; i-- {
-		unit := unitsOf[i]
+		unit := &unitsOf[i]
 		if n := d / unit.unit; n > 0 {
-			fmt.Fprintf(&text, "%d%s", n, unit.name)
+			text = append(strconv.AppendInt(text, int64(n), 10), unit.name...)
 			d %= unit.unit
 		}
 	}
-	return text.String()
+	return string(text)
 }

@@ -12,7 +12,7 @@ func (r *Rule) String() string {
 	if r.Unit == USD {
 		amount = FormatUSD(r.Amount)
 	}
-	words := []string{r.Unit.String(), amount}
+	words := append(make([]string, 0, 16), r.Unit.String(), amount) // on the stack: it is written for each request
 	if r.Unit != Concurrency {
 		words = append(words, r.window())
 	}

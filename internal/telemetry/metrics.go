@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/limits"
@@ -39,6 +40,8 @@ type Metrics struct {
 	unpriced     prometheus.Counter
 	shed         *prometheus.CounterVec
 	limits       *prometheus.CounterVec
+	lookups      *prometheus.CounterVec
+	saved        prometheus.Counter
 	memo         prometheus.Collector
 	more         []prometheus.Collector
 	requestCache sync.Map // seriesKey → *series
@@ -92,7 +95,11 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 		unpriced: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "ai", Name: "unpriced_total", Help: "Requests that used tokens whose price is not known, or only estimated.",
 		}),
-		limits:    counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
+		limits:  counter("limit_decisions_total", "Decisions of limits, by what they count and what was decided.", "unit", "decision"),
+		lookups: counter("cache_lookups_total", "Look-ups in the cache, by kind and by what came of them.", "kind", "result"),
+		saved: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "caddy", Subsystem: "ai", Name: "cache_saved_usd_total", Help: "What answers would have cost that were kept or shared, in US dollars.",
+		}),
 		shed:      counter("shed_total", "Requests that were refused because the gateway was overloaded, by priority and by what there was too much of.", "class", "reason"),
 		memo:      memo{},
 		fallbacks: counter("fallbacks_total", "Attempts after the first, by why they were made: the class of the failure before, or slow for hedges.", "reason"),
@@ -101,6 +108,9 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 	}
 	for _, class := range append([]string{hedged}, gateway.ClassNames()...) {
 		m.fallbacks.WithLabelValues(class)
+	}
+	for _, result := range [...]string{gateway.CacheHit, gateway.CacheMiss, gateway.CacheBypass, gateway.CacheStale, gateway.CacheCoalesced} {
+		m.lookups.WithLabelValues(LookupExact, result)
 	}
 	for _, class := range queue.Classes {
 		for _, reason := range []overload.Reason{overload.InFlight, overload.Memory, overload.Latency} {
@@ -118,7 +128,7 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 // Register enters the collectors into a configuration's registry.
 func (m *Metrics) Register(registry prometheus.Registerer) error {
 	for _, c := range append([]prometheus.Collector{
-		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.queued, m.attempts, m.fallbacks, m.cost, m.unpriced, m.shed, m.limits, m.memo,
+		m.requests, m.duration, m.firstToken, m.interToken, m.overhead, m.tokens, m.inFlight, m.queued, m.attempts, m.fallbacks, m.cost, m.unpriced, m.shed, m.limits, m.lookups, m.saved, m.memo,
 	}, m.more...) {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
@@ -152,6 +162,7 @@ func (m *Metrics) End(r *gateway.Record, model string) {
 		s.overhead.Observe(own.Seconds())
 	}
 	m.cost.Add(USD(r.Cost.Total))
+	m.saved.Add(USD(r.Saved))
 	if !r.Priced {
 		m.unpriced.Inc()
 	}
@@ -188,6 +199,15 @@ func (m *Metrics) series(key seriesKey) *series {
 // Limit counts one decision of a limit.
 func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, decision).Inc() }
 
+// The kinds of look-ups in the cache.
+const (
+	LookupExact    = "exact"
+	LookupSemantic = "semantic"
+)
+
+// Lookup counts a look-up in the cache.
+func (m *Metrics) Lookup(kind, result string) { m.lookups.WithLabelValues(kind, result).Inc() }
+
 // hedged is the reason for an attempt that followed no failure.
 const hedged = "slow"
 
@@ -222,4 +242,14 @@ func (m *Metrics) Attempt(provider string, res *http.Response, err error) {
 		outcome = "client_error"
 	}
 	m.attempts.WithLabelValues(provider, outcome).Inc()
+}
+
+// SavedUSD is what answers would have cost that were kept or shared, in US dollars,
+// since the process began.
+func (m *Metrics) SavedUSD() float64 {
+	var sample dto.Metric
+	if err := m.saved.Write(&sample); err != nil {
+		return 0 // which a counter without exemplars never says
+	}
+	return sample.GetCounter().GetValue()
 }

@@ -54,6 +54,15 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		enc.AddString("price_version", r.Cost.PriceVersion)
 	}
 	enc.AddString("cache", r.Cache)
+	if r.Stored {
+		enc.AddBool("cache_stored", true)
+	}
+	if r.Saved > 0 {
+		enc.AddFloat64("saved_usd", USD(r.Saved))
+	}
+	if r.Similarity > 0 {
+		enc.AddFloat64("similarity", r.Similarity)
+	}
 	enc.AddInt("attempts", r.Attempts)
 	enc.AddInt64("bytes_out", r.BytesOut)
 	enc.AddBool("client_gone", r.ClientGone)

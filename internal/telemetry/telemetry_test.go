@@ -67,7 +67,9 @@ func TestCountsSurviveRegistries(t *testing.T) {
 	want := map[string]float64{
 		"caddy_ai_in_flight":      1,
 		"caddy_ai_queue_depth":    0,
-		"caddy_ai_cost_usd_total": 0,
+		"caddy_ai_cost_usd_total": 0, "caddy_ai_cache_saved_usd_total": 0,
+		"caddy_ai_cache_lookups_total kind=exact result=hit": 0, "caddy_ai_cache_lookups_total kind=exact result=miss": 0, "caddy_ai_cache_lookups_total kind=exact result=bypass": 0,
+		"caddy_ai_cache_lookups_total kind=exact result=stale": 0, "caddy_ai_cache_lookups_total kind=exact result=coalesced": 0,
 		"caddy_ai_unpriced_total": 1,
 		"caddy_ai_requests_total dialect=openai model=chat provider=up status=200 stream=true": 1,
 		"caddy_ai_request_duration_seconds dialect=openai model=chat provider=up":              1,
@@ -133,7 +135,7 @@ func TestObject(t *testing.T) {
 	err := Object{&gateway.Record{
 		RequestID: "r", Time: at, Key: "k", Principal: "k", Dialect: wire.OpenAI, Operation: "chat", Model: "m", Provider: "p",
 		UpstreamModel: "u", UpstreamID: "up", Stream: true, Status: 200, Error: "timeout", Phase: "idle", FinishReason: "stop", ClientGone: true,
-		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, UsageSource: "provider", Cache: "hit", Attempts: 6, BytesOut: 7,
+		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, UsageSource: "provider", Cache: "hit", Stored: true, Attempts: 6, BytesOut: 7,
 		Limits:   []gateway.Limited{{Of: "key 'k'", Rule: &limits.Rule{Unit: limits.Requests, Amount: 10, Window: time.Hour}, Asked: 1, Used: 3, Remaining: 7}},
 		Overhead: 2e9, Trail: []gateway.Step{{
 			Provider: "p", Model: "u", Account: "key-1", Reason: "first", Error: "overloaded", Phase: "status", Status: 503, Skipped: []string{"q/v: open"},
@@ -160,7 +162,7 @@ func TestObject(t *testing.T) {
 		"model": "m", "provider": "p", "upstream_model": "u", "upstream_request_id": "up", "stream": true, "status": 200, "error": "timeout",
 		"error_phase": "idle", "finish_reason": "stop", "client_gone": true, "input_tokens": int64(1), "output_tokens": int64(2),
 		"cached_tokens": int64(3), "cache_write_tokens": int64(4), "reasoning_tokens": int64(5), "usage_source": "provider", "cost_usd": nil,
-		"cache": "hit", "attempts": 6, "bytes_out": int64(7), "auth_ms": 1.5, "queue_ms": 2.0, "limit_ms": 3.0, "cache_ms": 4.0, "route_ms": 5.0,
+		"cache": "hit", "cache_stored": true, "attempts": 6, "bytes_out": int64(7), "auth_ms": 1.5, "queue_ms": 2.0, "limit_ms": 3.0, "cache_ms": 4.0, "route_ms": 5.0,
 		"upstream_ms": 6.0, "ttft_ms": 7.0, "total_ms": 8.0,
 	}
 	if diff := cmp.Diff(want, enc.Fields); diff != "" {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -22,6 +21,7 @@ import (
 //		header <name> <value>
 //		serves <operations...>
 //		warm [<connections>]
+//		max_inputs <inputs>
 //		max_in_flight <calls>
 //		queue <duration> [<calls>]
 //		health_interval <duration>
@@ -89,13 +89,19 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		if c.KeyPolicyRaw != nil {
 			return d.Err("key_policy is given twice")
 		}
-		mod, name, err := unmarshalGuest(d, "ai.policies", "policy")
+		if !d.NextArg() {
+			return d.ArgErr()
+		}
+		name := d.Val()
+		mod, err := words.Guest(d, "ai.policies", "policy")
 		if err != nil {
 			return err
 		}
 		c.KeyPolicyRaw = caddyconfig.JSONModuleObject(mod, "policy", name, nil)
 	case "warm":
 		return c.unmarshalWarm(d)
+	case "max_inputs":
+		return c.unmarshalMaxInputs(d)
 	case "header":
 		var name, value string
 		if !d.AllArgs(&name, &value) {
@@ -119,7 +125,11 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		if c.TransportRaw != nil {
 			return d.Err("transport is given twice")
 		}
-		mod, protocol, err := unmarshalGuest(d, namespace, "transport")
+		if !d.NextArg() {
+			return d.ArgErr()
+		}
+		protocol := d.Val()
+		mod, err := words.Guest(d, namespace, "transport")
 		if err != nil {
 			return err
 		}
@@ -131,7 +141,7 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		if known, err := c.Common.Unmarshal(d); known {
 			return err
 		}
-		known := append([]string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "transport"}, CommonOptions...)
+		known := append([]string{"base_url", "api_key", "key_policy", "header", "serves", "warm", "max_inputs", "transport"}, CommonOptions...)
 		for i := range options {
 			if options[i].Name == d.Val() {
 				return options[i].unmarshal(d)
@@ -190,19 +200,20 @@ func (c *Config) unmarshalWarm(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalGuest reads a guest module's name and its segment.
-func unmarshalGuest(d *caddyfile.Dispenser, space, what string) (mod caddyfile.Unmarshaler, name string, err error) {
-	if !d.NextArg() {
-		return nil, "", d.ArgErr()
+func (c *Config) unmarshalMaxInputs(d *caddyfile.Dispenser) error {
+	if c.MaxInputs != 0 {
+		return d.Err("max_inputs is given twice")
 	}
-	name = d.Val()
-	if _, err := caddy.GetModule(space + "." + name); err != nil {
-		var known []string
-		for _, info := range caddy.GetModules(space) {
-			known = append(known, info.ID.Name())
-		}
-		return nil, "", d.Errf("unknown %s '%s'%s", what, name, typo.Suggest(name, known...))
+	var n int64
+	if err := words.Count(d, &n); err != nil {
+		return err
 	}
-	mod, err = caddyfile.UnmarshalModule(d, space+"."+name)
-	return mod, name, err
+	if n > maxInputs {
+		return d.Errf("max_inputs: %d is more than %d", n, maxInputs)
+	}
+	c.MaxInputs = int(n)
+	return nil
 }
+
+// maxInputs bounds what can be meant by a bound.
+const maxInputs = 1_000_000

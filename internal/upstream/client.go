@@ -120,15 +120,7 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 // addresses and idempotency keys therefore never do; the last would make
 // net/http send a POST twice by itself.
 func (c *Client) header(call *gateway.Call, key secret.Secret) http.Header {
-	h := make(http.Header, 8)
-	for name, values := range call.Header {
-		for _, prefix := range c.vendor.Forward {
-			if strings.HasPrefix(name, prefix) {
-				h[name] = values
-				break
-			}
-		}
-	}
+	h := c.Forwarded(call.Header)
 	for name, value := range c.vendor.Defaults {
 		if _, ok := h[name]; !ok {
 			h[name] = []string{value}
@@ -156,6 +148,38 @@ func (c *Client) header(call *gateway.Call, key secret.Secret) http.Header {
 		c.vendor.Authorize(h, key)
 	}
 	return h
+}
+
+// Forwarded implements gateway.Forwarder.
+func (c *Client) Forwarded(from http.Header) http.Header {
+	h := make(http.Header, 8)
+	for name, values := range from {
+		if c.forwards(name) {
+			h[name] = values
+		}
+	}
+	return h
+}
+
+func (c *Client) forwards(name string) bool {
+	for _, prefix := range c.vendor.Forward {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// Matters implements gateway.Forwarder.
+func (c *Client) Matters(name string, values []string) bool {
+	if !c.forwards(name) {
+		return false
+	}
+	if _, set := c.headers[name]; set {
+		return false // the configuration's goes out instead
+	}
+	usual, ok := c.vendor.Defaults[name]
+	return !ok || len(values) != 1 || values[0] != usual
 }
 
 const userAgent = "Weir (+https://github.com/weirproxy/weir)"

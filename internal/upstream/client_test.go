@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,19 @@ func TestHeader(t *testing.T) {
 	}
 	if call.Header.Get("Authorization") != "Bearer sk-client" {
 		t.Error("the client's own header was changed")
+	}
+	var matter []string
+	for name, values := range call.Header {
+		if c.Matters(name, values) {
+			matter = append(matter, name)
+		}
+	}
+	slices.Sort(matter)
+	if diff := cmp.Diff([]string{"Openai-Beta", "X-Title"}, matter); diff != "" {
+		t.Errorf("what matters (-want +got)\n%s", diff)
+	}
+	if c.Matters("Openai-Beta", []string{"none"}) || !c.Matters("Openai-Beta", []string{"none", "none"}) || !c.Matters("Openai-Beta", nil) {
+		t.Error("what would go out anyway")
 	}
 }
 

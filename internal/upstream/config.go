@@ -44,6 +44,11 @@ type Config struct {
 	// first calls find them; one is enough for HTTP/2. Default: `0`.
 	WarmConnections int `json:"warm,omitempty"`
 
+	// The most inputs that the upstream takes in one call for embeddings; a
+	// request with more is made in parts. Default: the vendor's own bound,
+	// none where that is not known.
+	MaxInputs int `json:"max_inputs,omitempty"`
+
 	Common
 
 	// The transport to the upstream. Default: `http`, Caddy's own, with
@@ -76,6 +81,12 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 	}
 	if vendor, err = vendor.Only(c.Serves); err != nil {
 		return nil, err
+	}
+	if c.MaxInputs < 0 {
+		return nil, fmt.Errorf("max_inputs must not be negative, got %d", c.MaxInputs)
+	}
+	if c.MaxInputs > 0 {
+		vendor.Traits.MaxInputs = c.MaxInputs
 	}
 	client := &Client{vendor: vendor, base: u, probe: probe{skip: socket != ""}}
 	if client.accounts, err = c.accounts(&vendor); err != nil {

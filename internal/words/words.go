@@ -89,6 +89,20 @@ func Range(d *caddyfile.Dispenser, low, high **float64) error {
 	return nil
 }
 
+// Fraction reads a number from low to high.
+func Fraction(d *caddyfile.Dispenser, into *float64, low, high float64) error {
+	option, value, err := one(d)
+	if err != nil {
+		return err
+	}
+	x, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(low <= x && x <= high) {
+		return d.Errf("%s: '%s' is no number from %v to %v", option, value, low, high)
+	}
+	*into = x
+	return nil
+}
+
 // List reads one name or more.
 func List(d *caddyfile.Dispenser, into *[]string) error {
 	args := d.RemainingArgs()
@@ -127,6 +141,19 @@ func Choice(d *caddyfile.Dispenser, into *string, known ...string) error {
 		}
 	}
 	return d.Errf("%s: '%s' is none of %v%s", option, value, known, typo.Suggest(value, known...))
+}
+
+// Word reads one word of any kind.
+func Word(d *caddyfile.Dispenser, into *string) error {
+	_, value, err := one(d)
+	if err != nil {
+		return err
+	}
+	if value == "" {
+		return d.ArgErr()
+	}
+	*into = value
+	return nil
 }
 
 func one(d *caddyfile.Dispenser) (option, value string, err error) {

@@ -44,6 +44,14 @@ func read(kind, line string) string {
 		if err = Range(d, &low, &high); err == nil {
 			value = fmt.Sprint(*low, " ", *high)
 		}
+	case "fraction":
+		var v float64
+		err = Fraction(d, &v, 0, 1)
+		value = v
+	case "word":
+		var v string
+		err = Word(d, &v)
+		value = v
 	case "list":
 		v := []string{"before"}
 		err = List(d, &v)
@@ -93,6 +101,15 @@ func TestWords(t *testing.T) {
 		{"range", "t 2 1", "error: t: '2 1' is no range; write for example 0 1"},
 		{"range", "t 0 NaN", "error: t: "},
 		{"range", "t 1", "error: wrong argument count"},
+		{"fraction", "f 0.95", "0.95"},
+		{"fraction", "f 1", "1"},
+		{"fraction", "f 1.1", "error: f: '1.1' is no number from 0 to 1"},
+		{"fraction", "f -0.1", "error: f: '-0.1' is no number from 0 to 1"},
+		{"fraction", "f NaN", "error: f: 'NaN' is no number"},
+		{"fraction", "f", "error: wrong argument count"},
+		{"word", "w a", "a"},
+		{"word", `w ""`, "error: wrong argument count"},
+		{"word", "w a b", "error: wrong argument count"},
 		{"list", "l a b", "[before a b]"},
 		{"list", "l", "error: wrong argument count"},
 		{"switch", "s", "true"},

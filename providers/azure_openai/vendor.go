@@ -29,7 +29,7 @@ func vendor(version string) upstream.Vendor {
 		Authorize: func(h http.Header, key secret.Secret) {
 			h["Api-Key"] = []string{key.Reveal()}
 		},
-		Traits: gateway.Traits{CapParam: "max_completion_tokens"},
+		Traits: gateway.Traits{CapParam: "max_completion_tokens", MaxInputs: 2048},
 	}
 	if version != "" {
 		v.Path = func(call *gateway.Call) string { return pathDeployment(call, version) }

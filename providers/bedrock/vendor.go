@@ -26,6 +26,7 @@ func vendor() upstream.Vendor {
 		Path:       path,
 		StreamType: streamType,
 		Receive:    receive,
+		Traits:     gateway.Traits{MaxInputs: 96}, // Cohere's; Titan takes one
 	}
 }
 

@@ -39,6 +39,7 @@ var vendor = upstream.Vendor{
 	Operations:     []*wire.Operation{wire.CohereChat, wire.CohereEmbed, wire.CohereRerank},
 	Prefixes:       []string{"command", "embed-", "rerank-", "c4ai-aya-"},
 	Authorize:      upstream.Bearer,
+	Traits:         gateway.Traits{MaxInputs: 96},
 }
 
 // Provision implements caddy.Provisioner.

@@ -42,6 +42,7 @@ var vendor = upstream.Vendor{
 	Operations:     []*wire.Operation{wire.GeminiGenerate, wire.GeminiEmbed, wire.GeminiBatchEmbed, wire.ListModels},
 	Prefixes:       []string{"gemini-", "gemma-", "text-embedding-004", "models/gemini-", "models/gemma-"},
 	Path:           path,
+	Traits:         gateway.Traits{MaxInputs: 100},
 	// The header, not `?key=`: URLs are what proxies log.
 	Authorize: func(h http.Header, key secret.Secret) {
 		h["X-Goog-Api-Key"] = []string{key.Reveal()}

@@ -39,7 +39,7 @@ var vendor = upstream.Vendor{
 	},
 	Authorize: upstream.Bearer,
 	Forward:   []string{"Openai-"},
-	Traits:    gateway.Traits{CapParam: "max_completion_tokens"},
+	Traits:    gateway.Traits{CapParam: "max_completion_tokens", MaxInputs: 2048},
 }
 
 // Provision implements caddy.Provisioner.
