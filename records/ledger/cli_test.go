@@ -30,9 +30,9 @@ func TestPrintUsage(t *testing.T) {
 	}{
 		"table": {
 			Report{}, "/ai/usage?format=csv", "" +
-				"KEY  MODEL   REQUESTS  INPUT TOKENS  OUTPUT TOKENS  CACHED TOKENS     COST USD  UNPRICED REQUESTS\n" +
-				"ci   chat           2            10              5              3         1.25                  0\n" +
-				"-    a?[2Jb         1             0              0              0  0.000000001                  1\n",
+				"KEY  MODEL   REQUESTS  INPUT TOKENS  OUTPUT TOKENS  CACHED TOKENS     COST USD  UNPRICED REQUESTS  CACHE HITS  SAVED USD\n" +
+				"ci   chat           2            10              5              3         1.25                  0           1        0.5\n" +
+				"-    a?[2Jb         1             0              0              0  0.000000001                  1           0          0\n",
 		},
 		"csv": {
 			Report{Format: "csv", By: "key,model", Since: "7d", Where: map[string]string{"key": "ci"}},

@@ -58,16 +58,18 @@ type Row struct {
 	// Nano-dollars. Priced is false where no price was known: a cost of 0 is
 	// then not "free", and any other is an estimate, whose PriceVersion names
 	// the model of the price after a ~.
-	CostNano       int64  `json:"cost_nano"`
-	CostInput      int64  `json:"cost_input_nano"`
-	CostOutput     int64  `json:"cost_output_nano"`
-	CostCacheRead  int64  `json:"cost_cache_read_nano"`
-	CostCacheWrite int64  `json:"cost_cache_write_nano"`
-	CostReasoning  int64  `json:"cost_reasoning_nano"`
-	CostMedia      int64  `json:"cost_media_nano"` // audio and pictures
-	CostOther      int64  `json:"cost_other_nano"` // calls, searches, seconds
-	Priced         bool   `json:"priced"`
-	PriceVersion   string `json:"price_version"`
+	CostNano       int64 `json:"cost_nano"`
+	CostInput      int64 `json:"cost_input_nano"`
+	CostOutput     int64 `json:"cost_output_nano"`
+	CostCacheRead  int64 `json:"cost_cache_read_nano"`
+	CostCacheWrite int64 `json:"cost_cache_write_nano"`
+	CostReasoning  int64 `json:"cost_reasoning_nano"`
+	CostMedia      int64 `json:"cost_media_nano"` // audio and pictures
+	CostOther      int64 `json:"cost_other_nano"` // calls, searches, seconds
+	Priced         bool  `json:"priced"`
+	// SavedNano is what an answer had cost that was not paid for again.
+	SavedNano    int64  `json:"saved_nano"`
+	PriceVersion string `json:"price_version"`
 
 	// Timings in microseconds; 0 for a phase that there was none of.
 	AuthMicros       int64 `json:"auth_us"`
@@ -123,6 +125,7 @@ func FromRecord(r *gateway.Record) Row {
 		CostMedia:      limits.Add(r.Cost.Audio, r.Cost.Image),
 		CostOther:      r.Cost.Other,
 		Priced:         r.Priced,
+		SavedNano:      r.Saved,
 		PriceVersion:   r.Cost.PriceVersion,
 
 		AuthMicros:       r.Timings.Auth.Microseconds(),
@@ -226,12 +229,13 @@ func (r *Row) texts() [18]*string {
 	}
 }
 
-func (r *Row) counts() [24]*int64 {
+func (r *Row) counts() [25]*int64 {
 	return [...]*int64{
 		&r.Status, &r.Attempts, &r.BytesOut,
 		&r.Input, &r.Output, &r.CacheRead, &r.CacheWrite, &r.Reasoning,
 		&r.CostNano, &r.CostInput, &r.CostOutput, &r.CostCacheRead, &r.CostCacheWrite, &r.CostReasoning, &r.CostMedia, &r.CostOther,
 		&r.AuthMicros, &r.QueueMicros, &r.LimitMicros, &r.CacheMicros, &r.RouteMicros, &r.UpstreamMicros, &r.FirstTokenMicros, &r.TotalMicros,
+		&r.SavedNano,
 	}
 }
 

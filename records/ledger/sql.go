@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/weirproxy/weir/gateway"
 )
 
 // SQL is what differs between databases in the questions that are asked of
@@ -36,6 +38,8 @@ var sums = [...]struct{ hourly, row string }{
 	{"cached_tokens", `"cached_tokens"`},
 	{"cost_nano", `"cost_nano"`},
 	{"unpriced", `CASE WHEN "priced" OR "input_tokens" + "output_tokens" = 0 THEN 0 ELSE 1 END`},
+	{"cache_hits", `CASE WHEN "cache" IN ('hit', 'stale', 'semantic-hit', 'coalesced') THEN 1 ELSE 0 END`},
+	{"saved_nano", `"saved_nano"`},
 }
 
 // Dimensions are the columns by which usage_hourly has its sums, besides the
@@ -77,6 +81,7 @@ var (
 		"input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens",
 		"cost_nano", "cost_input_nano", "cost_output_nano", "cost_cache_read_nano", "cost_cache_write_nano", "cost_reasoning_nano", "cost_media_nano", "cost_other_nano",
 		"auth_us", "queue_us", "limit_us", "cache_us", "route_us", "upstream_us", "ttft_us", "total_us",
+		"saved_nano",
 	}
 	flagColumns = []string{"stream", "client_gone", "priced"}
 )
@@ -125,16 +130,20 @@ func (t *Totals) Add(r *Row) {
 	if !r.Priced && r.Input+r.Output > 0 {
 		t.Unpriced++
 	}
+	if gateway.Free(r.Cache) {
+		t.CacheHits++
+	}
+	t.SavedNano += r.SavedNano
 }
 
 // Values are those of SumColumns.
 func (t *Totals) Values(dst []any) []any {
-	return append(dst, t.Requests, t.Input, t.Output, t.CacheRead, t.CostNano, t.Unpriced)
+	return append(dst, t.Requests, t.Input, t.Output, t.CacheRead, t.CostNano, t.Unpriced, t.CacheHits, t.SavedNano)
 }
 
 // Scan are the destinations of SumColumns.
 func (t *Totals) Scan(dst []any) []any {
-	return append(dst, &t.Requests, &t.Input, &t.Output, &t.CacheRead, &t.CostNano, &t.Unpriced)
+	return append(dst, &t.Requests, &t.Input, &t.Output, &t.CacheRead, &t.CostNano, &t.Unpriced, &t.CacheHits, &t.SavedNano)
 }
 
 // Select is the statement that answers q, and its arguments. Its columns are

@@ -46,6 +46,11 @@ type Totals struct {
 	// Unpriced counts the requests that used tokens whose price was unknown;
 	// CostNano has estimates of them or lacks them.
 	Unpriced int64
+
+	// CacheHits counts the requests that were served with an answer that had been
+	// paid for, SavedNano what those had cost.
+	CacheHits int64
+	SavedNano int64
 }
 
 // Query says what to sum up: the rows with Since ≤ Time < Until whose columns

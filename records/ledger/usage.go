@@ -27,7 +27,7 @@ const (
 // duration before now (`24h`, `7d`), an RFC 3339 time or a date; a column's
 // name, to select on its value; `format=csv`. The answer is
 //
-//	{"data": [{"key": …, "model": …, "requests": n, "input_tokens": n, "output_tokens": n, "cached_tokens": n, "cost_usd": x}]}
+//	{"data": [{"key": …, "model": …, "requests": n, "input_tokens": n, "output_tokens": n, "cached_tokens": n, "cost_usd": x, "cache_hits": n, "saved_usd": x}]}
 //
 // with `unpriced_requests` where the price of some was not known. Errors are
 // `{"error": "…"}`, as those of Caddy's admin endpoint.
@@ -167,8 +167,8 @@ func encodeSums(by []string, sums []Sum) []byte {
 			b = append(strconv.AppendQuote(b, name), ':')
 			b = append(append(b, value...), ',')
 		}
-		b = fmt.Appendf(b, `"requests":%d,"input_tokens":%d,"output_tokens":%d,"cached_tokens":%d,"cost_usd":%s`,
-			s.Requests, s.Input, s.Output, s.CacheRead, Dollars(s.CostNano))
+		b = fmt.Appendf(b, `"requests":%d,"input_tokens":%d,"output_tokens":%d,"cached_tokens":%d,"cost_usd":%s,"cache_hits":%d,"saved_usd":%s`,
+			s.Requests, s.Input, s.Output, s.CacheRead, Dollars(s.CostNano), s.CacheHits, Dollars(s.SavedNano))
 		if s.Unpriced > 0 {
 			b = fmt.Appendf(b, `,"unpriced_requests":%d`, s.Unpriced)
 		}
@@ -179,16 +179,16 @@ func encodeSums(by []string, sums []Sum) []byte {
 
 func writeCSV(w io.Writer, by []string, sums []Sum) error {
 	out := csv.NewWriter(w)
-	_ = out.Write(append(append([]string(nil), by...), "requests", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "unpriced_requests"))
+	_ = out.Write(append(append([]string(nil), by...), "requests", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "unpriced_requests", "cache_hits", "saved_usd"))
 	for _, s := range sums {
-		line := make([]string, 0, len(by)+6)
+		line := make([]string, 0, len(by)+8)
 		for _, value := range s.Group {
 			line = append(line, cell(value))
 		}
 		for _, n := range []int64{s.Requests, s.Input, s.Output, s.CacheRead} {
 			line = append(line, strconv.FormatInt(n, 10))
 		}
-		_ = out.Write(append(line, Dollars(s.CostNano), strconv.FormatInt(s.Unpriced, 10)))
+		_ = out.Write(append(line, Dollars(s.CostNano), strconv.FormatInt(s.Unpriced, 10), strconv.FormatInt(s.CacheHits, 10), Dollars(s.SavedNano)))
 	}
 	out.Flush()
 	return out.Error()

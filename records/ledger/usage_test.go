@@ -27,7 +27,7 @@ func (a *asked) Query(_ context.Context, q Query) ([]Sum, error) {
 }
 
 var twoSums = []Sum{
-	{Group: []string{"ci", "chat"}, Totals: Totals{Requests: 2, Input: 10, Output: 5, CacheRead: 3, CostNano: 1_250_000_000}},
+	{Group: []string{"ci", "chat"}, Totals: Totals{Requests: 2, Input: 10, Output: 5, CacheRead: 3, CostNano: 1_250_000_000, CacheHits: 1, SavedNano: 500_000_000}},
 	{Group: []string{"=1+1", `a"b`}, Totals: Totals{Requests: 1, CostNano: 1, Unpriced: 1}},
 }
 
@@ -90,13 +90,13 @@ func TestUsageErrors(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	store := &asked{sums: twoSums}
-	const json = `{"data":[{"key":"ci","model":"chat","requests":2,"input_tokens":10,"output_tokens":5,"cached_tokens":3,"cost_usd":1.25},` +
-		`{"key":"=1+1","model":"a\"b","requests":1,"input_tokens":0,"output_tokens":0,"cached_tokens":0,"cost_usd":0.000000001,"unpriced_requests":1}]}` + "\n"
+	const json = `{"data":[{"key":"ci","model":"chat","requests":2,"input_tokens":10,"output_tokens":5,"cached_tokens":3,"cost_usd":1.25,"cache_hits":1,"saved_usd":0.5},` +
+		`{"key":"=1+1","model":"a\"b","requests":1,"input_tokens":0,"output_tokens":0,"cached_tokens":0,"cost_usd":0.000000001,"cache_hits":0,"saved_usd":0,"unpriced_requests":1}]}` + "\n"
 	if got := get(store, http.MethodGet, "").Body.String(); got != json {
 		t.Error(cmp.Diff(json, got))
 	}
-	const csv = "key,model,requests,input_tokens,output_tokens,cached_tokens,cost_usd,unpriced_requests\n" +
-		"ci,chat,2,10,5,3,1.25,0\n" + "'=1+1,\"a\"\"b\",1,0,0,0,0.000000001,1\n"
+	const csv = "key,model,requests,input_tokens,output_tokens,cached_tokens,cost_usd,unpriced_requests,cache_hits,saved_usd\n" +
+		"ci,chat,2,10,5,3,1.25,0,1,0.5\n" + "'=1+1,\"a\"\"b\",1,0,0,0,0.000000001,1,0,0\n"
 	w := get(store, http.MethodGet, "?format=csv")
 	if got := w.Body.String(); got != csv || w.Header().Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Error(cmp.Diff(csv, got))

@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/weirproxy/weir/internal/secret"
+	"github.com/weirproxy/weir/internal/pg"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
 	"github.com/weirproxy/weir/records/ledger"
@@ -21,9 +21,6 @@ func init() { caddy.RegisterModule(&Module{}) }
 // pool holds a store for every database in use, so that a reload keeps its
 // connections.
 var pool = caddy.NewUsagePool()
-
-// defaultURL is the usual variable.
-const defaultURL = "{env.DATABASE_URL}"
 
 // Module is the records `postgres`: all gateways of a fleet keep their usage in
 // one database, PostgreSQL 12 or later. Its tables are made when it is first
@@ -54,9 +51,9 @@ func (*Module) CaddyModule() caddy.ModuleInfo {
 // Provision finds or makes the store. It connects when it is first used.
 func (m *Module) Provision(caddy.Context) error {
 	if m.URL == "" {
-		m.URL = defaultURL
+		m.URL = pg.DefaultURL
 	}
-	if err := checkPassword(m.URL); err != nil {
+	if err := pg.CheckPassword(m.URL); err != nil {
 		return fmt.Errorf("url: a password %w", err)
 	}
 	address, err := caddy.NewReplacer().ReplaceOrErr(m.URL, true, true)
@@ -80,27 +77,6 @@ func (m *Module) Provision(caddy.Context) error {
 		return fmt.Errorf("url: %w", err)
 	}
 	m.store, m.key = value.(destructor).Store, key
-	return nil
-}
-
-// checkPassword refuses an address with a password that is not one
-// placeholder, in either of the forms that PostgreSQL knows.
-func checkPassword(address string) error {
-	if _, rest, ok := strings.Cut(address, "://"); ok {
-		rest, _, _ = strings.Cut(rest, "/")
-		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-			if _, password, has := strings.Cut(rest[:at], ":"); has {
-				return secret.CheckReference(password)
-			}
-		}
-	}
-	for _, mark := range []string{"password=", "password ="} {
-		if _, rest, ok := strings.Cut(address, mark); ok {
-			password, _, _ := strings.Cut(strings.TrimLeft(rest, " '"), "&")
-			password, _, _ = strings.Cut(password, " ")
-			return secret.CheckReference(strings.TrimRight(password, "'"))
-		}
-	}
 	return nil
 }
 

@@ -1,21 +1,20 @@
 package postgres
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
+	"github.com/weirproxy/weir/internal/pg"
 	"github.com/weirproxy/weir/records/ledger"
 )
 
-// migrations take the schema from one version to the next; weir_schema says
-// how many the database has seen. They are never changed, only added to.
-var migrations = [...]string{
-	`CREATE TABLE weir_usage (
+// schema is the ledger's.
+var schema = pg.Schema{
+	Table: "weir_schema",
+	Lock:  0x77656972_6c656467, // "weirledg"
+	Migrations: []string{
+		`CREATE TABLE weir_usage (
 	"request_id" text PRIMARY KEY,
 	"time" timestamptz NOT NULL,
 	"key" text NOT NULL, "principal" text NOT NULL, "team" text NOT NULL, "user" text NOT NULL, "site" text NOT NULL,
@@ -49,52 +48,10 @@ CREATE INDEX weir_usage_hourly_team ON weir_usage_hourly ("team", "hour");
 CREATE INDEX weir_usage_hourly_user ON weir_usage_hourly ("user", "hour");
 CREATE TABLE weir_usage_kept ("only" boolean PRIMARY KEY CHECK ("only"), "since" timestamptz NOT NULL);
 INSERT INTO weir_usage_kept VALUES (true, 'epoch')`,
-}
-
-// migrationLock is the advisory lock under which one gateway of many migrates.
-const migrationLock = 0x77656972_6c656467 // "weirledg"
-
-// migrate brings the schema up to date.
-func migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
-			return err
-		}
-		var there bool
-		if err := tx.QueryRow(ctx, "SELECT to_regclass('weir_schema') IS NOT NULL").Scan(&there); err != nil {
-			return err
-		}
-		version := 0
-		if !there {
-			// Not IF NOT EXISTS alone: that needs the right to create even
-			// where there is nothing to do.
-			if _, err := tx.Exec(ctx, `CREATE TABLE weir_schema ("version" integer NOT NULL)`); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, "INSERT INTO weir_schema VALUES (0)"); err != nil {
-				return err
-			}
-		} else if err := tx.QueryRow(ctx, `SELECT "version" FROM weir_schema`).Scan(&version); err != nil {
-			return err
-		}
-		if version > len(migrations) {
-			return fmt.Errorf("the database has version %d of the schema, and this program knows %d at most: a newer one has used it", version, len(migrations))
-		}
-		if version == len(migrations) {
-			return nil
-		}
-		for _, m := range migrations[version:] {
-			if _, err := tx.Exec(ctx, m); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, `UPDATE weir_schema SET "version" = $1`, len(migrations))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("migrating: %w", err)
-	}
-	return nil
+		// Answers that were not paid for. Before, there were none.
+		`ALTER TABLE weir_usage ADD COLUMN "saved_nano" bigint NOT NULL DEFAULT 0;
+ALTER TABLE weir_usage_hourly ADD COLUMN "cache_hits" bigint NOT NULL DEFAULT 0, ADD COLUMN "saved_nano" bigint NOT NULL DEFAULT 0`,
+	},
 }
 
 var dialect = ledger.SQL{

@@ -15,20 +15,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/weirproxy/weir/internal/pg"
 	"github.com/weirproxy/weir/records/ledger"
 )
 
-const (
-	// connectTimeout is for a URL that has no connect_timeout.
-	connectTimeout = 5 * time.Second
-
-	// maxConnections is for a URL that has no pool_max_conns. One delivers,
-	// the others answer questions.
-	maxConnections = 4
-
-	// retainRows are removed at once, so that locks are short.
-	retainRows = 5000
-)
+// retainRows are removed at once, so that locks are short.
+const retainRows = 5000
 
 // Store is a [ledger.Store]. It connects when it is first used.
 type Store struct {
@@ -46,19 +38,9 @@ var errClosed = errors.New("the database is closed")
 // New returns the store in the database at url, `postgres://user@host/name` or
 // a list of `key=value`. Beyond libpq's settings url may have pgxpool's.
 func New(url string, retention ledger.Retention) (*Store, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := pg.Parse(url)
 	if err != nil {
-		// The parser's own error quotes the URL.
-		return nil, errors.New("the url is no connection string of PostgreSQL")
-	}
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	if !strings.Contains(url, "pool_max_conns") {
-		config.MaxConns = maxConnections
-	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "weir"
+		return nil, err
 	}
 	return &Store{config: config, retention: retention}, nil
 }
@@ -79,7 +61,7 @@ func (s *Store) open(ctx context.Context) (*pgxpool.Pool, error) {
 		s.pool = pool
 	}
 	if !s.ready {
-		if err := migrate(ctx, s.pool); err != nil {
+		if err := schema.Migrate(ctx, s.pool); err != nil {
 			return nil, fmt.Errorf("opening the records: %w", err)
 		}
 		s.ready = true

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/internal/pgtest"
 	"github.com/weirproxy/weir/records/ledger"
@@ -51,6 +53,42 @@ func TestStore(t *testing.T) {
 		wg.Wait()
 		if got, err := newStore(t, url).Spent(t.Context(), "global", ledgertest.Noon); err != nil || got.Requests != 6 {
 			t.Errorf("%+v %v", got, err)
+		}
+	})
+
+	t.Run("older schema", func(t *testing.T) {
+		url := server.Database("older")
+		old, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = old.Close(context.WithoutCancel(t.Context())) }()
+		at := ledgertest.Noon.Format(time.RFC3339)
+		for _, statement := range []string{
+			schema.Migrations[0],
+			`CREATE TABLE weir_schema ("version" integer NOT NULL)`,
+			"INSERT INTO weir_schema VALUES (1)",
+			"INSERT INTO weir_usage_hourly VALUES ('" + at + "', 'ci', 'ci', 'platform', 'ann', 'api.example.com', 'chat', 'openai', 'openai', 200, 2, 2400, 20, 2000, 8400000, 0, 'x')",
+			"INSERT INTO weir_usage VALUES ('old', '" + at + "'" + strings.Repeat(", 'x'", 17) + strings.Repeat(", 7", 24) + ", true, true, true)",
+		} {
+			if _, err := old.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := newStore(t, url)
+		saved := ledgertest.Row("new", ledgertest.Noon, 1)
+		saved.Cache, saved.SavedNano = "hit", 5
+		if err := s.Put(t.Context(), []ledger.Row{saved}); err != nil {
+			t.Fatal(err)
+		}
+		want := ledger.Totals{Requests: 3, Input: 3600, Output: 21, CacheRead: 3000, CostNano: 12_600_000, CacheHits: 1, SavedNano: 5}
+		sums, err := s.Query(t.Context(), ledger.Query{By: []string{"key"}, Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Hour)})
+		if err != nil || len(sums) != 1 || sums[0].Totals != want {
+			t.Errorf("the sums: %+v %v", sums, err)
+		}
+		sums, err = s.Query(t.Context(), ledger.Query{Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Minute)})
+		if err != nil || len(sums) != 1 || sums[0].Requests != 2 || sums[0].SavedNano != 5 {
+			t.Errorf("the rows: %+v %v", sums, err)
 		}
 	})
 

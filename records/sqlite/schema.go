@@ -47,6 +47,10 @@ CREATE INDEX "usage_hourly_team" ON "usage_hourly" ("team", "hour");
 CREATE INDEX "usage_hourly_user" ON "usage_hourly" ("user", "hour");
 CREATE TABLE "usage_kept" ("only" INTEGER PRIMARY KEY CHECK ("only" = 1), "since" INTEGER NOT NULL) STRICT;
 INSERT INTO "usage_kept" VALUES (1, 0)`,
+	// Answers that were not paid for. Before, there were none.
+	`ALTER TABLE "usage" ADD COLUMN "saved_nano" INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE "usage_hourly" ADD COLUMN "cache_hits" INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE "usage_hourly" ADD COLUMN "saved_nano" INTEGER NOT NULL DEFAULT 0`,
 }
 
 // migrate brings the schema up to date.

@@ -95,6 +95,44 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// TestOlderSchema holds that what an older program has written is found, and goes
+// on.
+func TestOlderSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "usage.db")
+	db, err := connect(path, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ledgertest.Noon.UnixMicro()
+	for _, statement := range []string{
+		migrations[0],
+		"PRAGMA user_version = 1",
+		fmt.Sprintf(`INSERT INTO "usage_hourly" VALUES (%d, 'ci', 'ci', 'platform', 'ann', 'api.example.com', 'chat', 'openai', 'openai', 200, 2, 2400, 20, 2000, 8400000, 0)`, at),
+		fmt.Sprintf(`INSERT INTO "usage" VALUES ('old', %d, %s, %s, 1, 1, 1)`, at, strings.TrimSuffix(strings.Repeat("'x', ", 17), ", "), strings.TrimSuffix(strings.Repeat("7, ", 24), ", ")),
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = db.Close()
+	s := New(path, ledger.DefaultRetention)
+	defer s.Close()
+	saved := ledgertest.Row("new", ledgertest.Noon, 1)
+	saved.Cache, saved.SavedNano = "hit", 5
+	if err := s.Put(t.Context(), []ledger.Row{saved}); err != nil {
+		t.Fatal(err)
+	}
+	want := ledger.Totals{Requests: 3, Input: 3600, Output: 21, CacheRead: 3000, CostNano: 12_600_000, CacheHits: 1, SavedNano: 5}
+	sums, err := s.Query(t.Context(), ledger.Query{By: []string{"key"}, Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Hour)})
+	if err != nil || len(sums) != 1 || sums[0].Totals != want {
+		t.Errorf("the sums: %+v %v", sums, err)
+	}
+	sums, err = s.Query(t.Context(), ledger.Query{Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Minute)})
+	if err != nil || len(sums) != 1 || sums[0].Requests != 2 || sums[0].SavedNano != 5 {
+		t.Errorf("the rows: %+v %v", sums, err)
+	}
+}
+
 // TestNoPlace holds that a store without its disk says so each time, and works
 // when the disk is there.
 func TestNoPlace(t *testing.T) {

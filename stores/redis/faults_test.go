@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/internal/breaker"
 	"github.com/weirproxy/weir/internal/redistest"
 )
 
@@ -31,13 +32,13 @@ func TestRestart(t *testing.T) {
 			admitted := 0
 			for i := range 150 {
 				if i%40 == 38 {
-					eventually(t, "the end of what is pending", func() bool { return s.breaker.allow() && s.Pending() == 0 })
+					eventually(t, "the end of what is pending", func() bool { return s.breaker.Allow() && s.Pending() == 0 })
 				}
 				if i%40 == 39 {
 					server.Stop()
 					server.Restart()
 					eventually(t, "recovery", func() bool {
-						return f.Peek(context.Background(), claim(t, "other", 1, words...)) == nil && s.breaker.allow()
+						return f.Peek(context.Background(), claim(t, "other", 1, words...)) == nil && s.breaker.Allow()
 					})
 				}
 				r := claim(t, "a", 1, words...)
@@ -50,7 +51,7 @@ func TestRestart(t *testing.T) {
 					_ = f.Settle(context.Background(), r, nil)
 				}
 			}
-			eventually(t, "the end of what is pending", func() bool { return s.breaker.allow() && s.Pending() == 0 })
+			eventually(t, "the end of what is pending", func() bool { return s.breaker.Allow() && s.Pending() == 0 })
 			if admitted != 100 {
 				t.Errorf("%d admitted of 100 through three restarts", admitted)
 			}
@@ -100,11 +101,11 @@ func TestFlap(t *testing.T) {
 		server.Pause()
 		eventually(t, "decisions without it", func() bool { return degraded.Load() > before+20 })
 		server.Resume()
-		eventually(t, "recovery", s.breaker.allow)
+		eventually(t, "recovery", s.breaker.Allow)
 	}
 	close(done)
 	all.Wait()
-	eventually(t, "the end of what is pending", func() bool { return s.breaker.allow() && s.Pending() == 0 })
+	eventually(t, "the end of what is pending", func() bool { return s.breaker.Allow() && s.Pending() == 0 })
 	s.deadline.Store(int64(5 * time.Second))
 	r := claim(t, "a", 0, words...)
 	if err := s.Peek(context.Background(), r); err != nil || r.Decisions[0].Used != spent.Load() {
@@ -203,7 +204,7 @@ func TestWire(t *testing.T) {
 				t.Errorf("settling: %v", err)
 			}
 			admitted := 0
-			for range 3 * threshold {
+			for range 3 * breaker.Threshold {
 				r := claim(t, "a", 1, words...)
 				ok, err := f.Reserve(context.Background(), r)
 				if !ok || err != nil || !r.Decisions[0].Degraded {
@@ -213,7 +214,7 @@ func TestWire(t *testing.T) {
 				_ = f.Settle(context.Background(), r, nil)
 			}
 			tt.set(line, false)
-			eventually(t, "the end of what is pending", func() bool { return s.breaker.allow() && s.Pending() == 0 })
+			eventually(t, "the end of what is pending", func() bool { return s.breaker.Allow() && s.Pending() == 0 })
 			s.deadline.Store(int64(5 * time.Second))
 			r := claim(t, "a", 0, words...)
 			if err := s.Peek(context.Background(), r); err != nil || r.Decisions[0].Used != int64(admitted) {

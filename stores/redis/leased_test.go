@@ -402,7 +402,7 @@ func TestLeasedOutage(t *testing.T) {
 		t.Errorf("%d admitted without the server, then %v", admitted-before, err)
 	}
 	server.Restart()
-	eventually(t, "recovery", store.breaker.allow)
+	eventually(t, "recovery", store.breaker.Allow)
 	store.deadline.Store(int64(5 * time.Second))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

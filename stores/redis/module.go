@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
@@ -27,8 +28,8 @@ var pool = caddy.NewUsagePool()
 // defaultURL is the usual variable.
 const defaultURL = "{env.REDIS_URL}"
 
-// Module is the store `redis`: the counters of limits are shared by all
-// gateways that use the same server and prefix. Redis 6.2 or later and Valkey
+// Module is the store `redis`: the counters of limits, and answers where they
+// are cached, are shared by all gateways that use the same server and prefix. Redis 6.2 or later and Valkey
 // will do, alone, behind Sentinel or as a Cluster.
 type Module struct {
 	// Where the server is: `redis://user:password@host:port/db`, `rediss://`
@@ -69,6 +70,11 @@ type Module struct {
 
 	store limits.Store
 	key   string
+
+	// options are what the cache is made of when it is asked for, at cacheKey.
+	options  Options
+	cacheKey string
+	cache    *Cache
 }
 
 // The modes.
@@ -126,12 +132,14 @@ func (m *Module) Provision(caddy.Context) error {
 			return fmt.Errorf("tls: %w", err)
 		}
 	}
-	settings, err := json.Marshal(m)
+	key, err := fingerprint(m, address)
 	if err != nil {
-		return fmt.Errorf("comparing settings: %w", err)
+		return err
 	}
-	// The address is part of it by its hash, since it holds a password.
-	key := fmt.Sprintf("%x", sha256.Sum256(append(settings, address...)))
+	m.options = Options{URL: address, TLS: options.TLS, Prefix: m.Prefix}
+	if m.cacheKey, err = fingerprint(&Module{URL: m.URL, TLS: m.TLS, Prefix: m.Prefix}, address); err != nil {
+		return err
+	}
 	value, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
 		s, err := New(options, time.Now)
 		if err != nil {
@@ -147,6 +155,16 @@ func (m *Module) Provision(caddy.Context) error {
 	}
 	m.store, m.key = value.(destructor).Store, key
 	return nil
+}
+
+// fingerprint stands for a server and settings. The address is part of it by its
+// hash, since it holds a password.
+func fingerprint(m *Module, address string) (string, error) {
+	settings, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("comparing settings: %w", err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(append(settings, address...))), nil
 }
 
 func (m *Module) checkMode() error {
@@ -223,15 +241,35 @@ func (t *TLS) config(repl *caddy.Replacer) (*tls.Config, error) {
 // Store returns the store; requests in flight may use it after Cleanup.
 func (m *Module) Store() limits.Store { return m.store }
 
-// Cleanup lets go of the store; its connections stay until the last
-// reservation is settled.
+// Remote implements cache.RemoteProvider. It connects in the background, and
+// only for those that ask for it: a gateway that keeps no answers has no
+// connections for them. A reload keeps it while server, TLS and prefix stay.
+func (m *Module) Remote() (cache.Remote, error) {
+	if m.cache != nil {
+		return m.cache, nil
+	}
+	value, _, err := pool.LoadOrNew("cache "+m.cacheKey, func() (caddy.Destructor, error) { return NewCache(m.options, time.Now) })
+	if err != nil {
+		return nil, fmt.Errorf("opening the cache in redis: %w", err)
+	}
+	m.cache = value.(*Cache)
+	return m.cache, nil
+}
+
+// Cleanup lets go of the store, whose connections stay until the last
+// reservation is settled, and of the cache.
 func (m *Module) Cleanup() error {
+	var failed error
+	if m.cache != nil {
+		m.cache = nil
+		_, failed = pool.Delete("cache " + m.cacheKey)
+	}
 	if m.store == nil {
-		return nil
+		return failed
 	}
 	m.store = nil
 	_, err := pool.Delete(m.key)
-	return err
+	return errors.Join(failed, err)
 }
 
 // destructor makes a Store one of a caddy.UsagePool.
@@ -242,6 +280,7 @@ func (d destructor) Destruct() error { return d.Close() }
 
 // Interface guards.
 var (
-	_ caddy.Provisioner  = (*Module)(nil)
-	_ caddy.CleanerUpper = (*Module)(nil)
+	_ caddy.Provisioner    = (*Module)(nil)
+	_ caddy.CleanerUpper   = (*Module)(nil)
+	_ cache.RemoteProvider = (*Module)(nil)
 )

@@ -9,6 +9,8 @@
 // model's, the whole site's) could be decided in the same step. Redis
 // decides thousands of requests per second on its one core; deployments that
 // need more give each gateway fleet a prefix, or a server, of its own.
+//
+// It also keeps a fleet's answers, if it is asked to: see Cache.
 package redis
 
 import (

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/limits/limitstest"
+	"github.com/weirproxy/weir/internal/breaker"
 	"github.com/weirproxy/weir/internal/redistest"
 	"github.com/weirproxy/weir/stores/memory"
 )
@@ -33,7 +34,7 @@ func TestDeadline(t *testing.T) {
 			s := open(t, server)
 			s.deadline.Store(int64(DefaultDeadline))
 			way.down(server)
-			for i := range 2 * threshold {
+			for i := range 2 * breaker.Threshold {
 				begun := time.Now()
 				_, err := s.Reserve(context.Background(), claim(t, "a", 1, "requests", "100", "1h"))
 				// The margin is for a machine that is busy, not for the store:
@@ -45,12 +46,12 @@ func TestDeadline(t *testing.T) {
 					t.Errorf("request %d: %v", i, err)
 				}
 				// What is pending is tried meanwhile and fails too.
-				if open := !s.breaker.allow(); open && i == 0 || !open && i >= threshold {
+				if open := !s.breaker.Allow(); open && i == 0 || !open && i >= breaker.Threshold {
 					t.Errorf("after %d failures the breaker is open: %t", i+1, open)
 				}
 			}
 			way.back(server)
-			eventually(t, "recovery", s.breaker.allow)
+			eventually(t, "recovery", s.breaker.Allow)
 			s.deadline.Store(int64(5 * time.Second))
 			// What the requests may have taken, whose answers were lost, has been
 			// given back.
@@ -143,7 +144,7 @@ func TestPolicies(t *testing.T) {
 				t.Error(err)
 			}
 			way.back(server)
-			eventually(t, "recovery", s.breaker.allow)
+			eventually(t, "recovery", s.breaker.Allow)
 			s.deadline.Store(int64(5 * time.Second))
 			eventually(t, "the end of what is pending", func() bool { return s.Pending() == 0 })
 			// The server is told what was admitted meanwhile, and one that has lost
@@ -237,5 +238,5 @@ func TestLeasesInOutage(t *testing.T) {
 	}
 	_ = f.Settle(context.Background(), r, nil)
 	server.Restart()
-	eventually(t, "recovery", func() bool { return s.breaker.allow() && s.Pending() == 0 })
+	eventually(t, "recovery", func() bool { return s.breaker.Allow() && s.Pending() == 0 })
 }

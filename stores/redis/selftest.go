@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/internal/breaker"
 )
 
 // testTimeout bounds the whole self-test, connecting included.
@@ -32,7 +33,7 @@ func (s *Store) SelfTest(ctx context.Context) (warnings []string, err error) {
 	if err := s.probe(ctx, client); err != nil {
 		return nil, err
 	}
-	s.breaker.close()
+	s.breaker.Close()
 	if skew := time.Duration(s.skew.Load()) * time.Microsecond; skew.Abs() > maxSkew {
 		warnings = append(warnings, fmt.Sprintf("redis's clock is %s ahead of this machine's; its own is the one that counts", skew.Round(time.Second)))
 	}
@@ -71,7 +72,7 @@ func (s *Store) canary(ctx context.Context) error {
 
 // reserveSlowly allows for connections that are just coming up.
 func (s *Store) reserveSlowly(ctx context.Context, r *limits.Reservation) (ok bool, err error) {
-	for range threshold - 1 {
+	for range breaker.Threshold - 1 {
 		if ok, err = s.Reserve(ctx, r); err == nil {
 			return ok, nil
 		}

@@ -105,7 +105,7 @@ func staleFailover(t *testing.T, program redistest.Program, mode string) {
 		})
 	}
 	for _, s := range stores {
-		eventually(t, "the promoted replica", func() bool { return s.breaker.allow() && s.Pending() == 0 })
+		eventually(t, "the promoted replica", func() bool { return s.breaker.Allow() && s.Pending() == 0 })
 	}
 	if role := replica.Must("INFO replication"); !strings.Contains(role, "role:master") {
 		t.Errorf("nobody was promoted:\n%s", role)

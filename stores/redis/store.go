@@ -14,6 +14,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/internal/breaker"
 )
 
 // Store decides in Redis. A server that is down, slow or wrong makes
@@ -34,7 +35,7 @@ type Store struct {
 	clock func() time.Time
 	// skew is how far the server's clock is ahead, in microseconds.
 	skew    atomic.Int64
-	breaker breaker
+	breaker breaker.Breaker
 	// deadline bounds one command, in nanoseconds.
 	deadline atomic.Int64
 	// others is how many instances there are, beaten when this one last said
@@ -86,7 +87,7 @@ func New(options Options, clock func() time.Time) (*Store, error) {
 	s.deadline.Store(int64(options.Deadline))
 	s.background, s.cancel = context.WithCancel(context.Background())
 	// Nothing is connected: the first thing to do is what recovery does.
-	s.breaker.trip()
+	s.breaker.Trip()
 	return s, nil
 }
 
@@ -106,7 +107,7 @@ func (s *Store) decide(ctx context.Context, c call) (reply, error) {
 // run sends one script, which answers so many values per claim, within the
 // deadline, or says ErrUnavailable.
 func (s *Store) run(ctx context.Context, script *rueidis.Lua, values int, c call) (reply, error) {
-	if !s.breaker.allow() {
+	if !s.breaker.Allow() {
 		s.wake()
 		return reply{}, errNotSent
 	}
@@ -120,7 +121,7 @@ func (s *Store) run(ctx context.Context, script *rueidis.Lua, values int, c call
 	defer cancel()
 	p, err := decode(script.Exec(bounded, client, c.keys, c.args), values)
 	if err == nil {
-		s.breaker.record(true)
+		s.breaker.Record(true)
 		s.skew.Store(p.now - s.clock().UnixMicro())
 		s.beat()
 		return p, nil
@@ -130,8 +131,8 @@ func (s *Store) run(ctx context.Context, script *rueidis.Lua, values int, c call
 		// A client that leaves says nothing about the server.
 	case wrongType(err):
 		// One bad key is not a bad server.
-		s.breaker.record(true)
-	case s.breaker.record(false):
+		s.breaker.Record(true)
+	case s.breaker.Record(false):
 		s.wake()
 	}
 	return reply{}, fmt.Errorf("asking redis: %w: %w", limits.ErrUnavailable, err)

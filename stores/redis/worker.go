@@ -74,7 +74,7 @@ func (s *Store) work() {
 	for pause := probeFirst; ; pause = min(2*pause, probeEvery) {
 		done := s.recover() == nil && s.settlePending() == nil
 		s.mu.Lock()
-		if done && len(s.pending) == 0 && s.breaker.allow() || s.background.Err() != nil {
+		if done && len(s.pending) == 0 && s.breaker.Allow() || s.background.Err() != nil {
 			s.working = false
 			s.mu.Unlock()
 			return
@@ -95,7 +95,7 @@ func (s *Store) work() {
 // recover closes an open breaker if the server decides again: the half-open
 // probe. It may take as long as a connection takes, unlike a request.
 func (s *Store) recover() error {
-	if s.breaker.allow() {
+	if s.breaker.Allow() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(s.background, dialTimeout)
@@ -107,16 +107,23 @@ func (s *Store) recover() error {
 	if err := s.probe(ctx, client); err != nil {
 		return err
 	}
-	// Which connection a command takes is chance. Enough of them make sure that
-	// no request is the first to meet one that has died. They have a key, since
-	// commands without one go to any node of a Cluster, and elsewhere all over
-	// the same connection.
-	for range min(pings*s.pool, 512) {
-		if err := client.Do(ctx, client.B().Exists().Key(s.tag+"generation").Build()).Error(); err != nil {
+	if err := touch(ctx, client, s.pool, func(int) string { return s.tag + "generation" }); err != nil {
+		return err
+	}
+	s.breaker.Close()
+	return nil
+}
+
+// touch asks for keys over all connections of a pool. Which one a command takes
+// is chance: enough of them make sure that no request is the first to meet one
+// that has died. They have a key, since commands without one go to any node of a
+// Cluster, and elsewhere all over the same connection.
+func touch(ctx context.Context, client rueidis.Client, pool int, key func(i int) string) error {
+	for i := range min(pings*pool, 512) {
+		if err := client.Do(ctx, client.B().Exists().Key(key(i)).Build()).Error(); err != nil {
 			return fmt.Errorf("probing redis: %w", err)
 		}
 	}
-	s.breaker.close()
 	return nil
 }
 

@@ -36,7 +36,7 @@ func Row(id string, at time.Time, output int64) ledger.Row {
 func Run(t *testing.T, open func(t *testing.T) (store ledger.Store, reopen func() ledger.Store)) {
 	for name, test := range map[string]func(*testing.T, ledger.Store, func() ledger.Store){
 		"idempotent": idempotent, "query": query, "agrees": agrees, "spent": spent, "retain": retain,
-		"hostile": hostile, "concurrent": concurrent, "empty": empty,
+		"cached": cached, "hostile": hostile, "concurrent": concurrent, "empty": empty,
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, reopen := open(t)
@@ -127,6 +127,28 @@ func query(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 	}
 }
 
+// cached holds what answers count for that were not paid for, in single rows and
+// in the sums of hours.
+func cached(t *testing.T, store ledger.Store, reopen func() ledger.Store) {
+	states := []string{"", "miss", "bypass", "refresh", "hit", "stale", "semantic-hit", "coalesced"}
+	for i, state := range states {
+		for hour := range 2 {
+			r := Row(fmt.Sprint(state, hour), Noon.Add(time.Duration(hour)*time.Hour+time.Duration(i)*time.Minute), 0)
+			if r.Cache = state; i >= 4 {
+				r.SavedNano = 1_000 << i
+			}
+			put(t, store, r)
+		}
+	}
+	saved := int64(1_000<<4 + 1_000<<5 + 1_000<<6 + 1_000<<7)
+	for name, until := range map[string]time.Time{"sums": Noon.Add(time.Hour), "rows": Noon.Add(59 * time.Minute)} {
+		got := ask(t, reopen(), ledger.Query{By: []string{"key"}, Since: Noon, Until: until})
+		if len(got) != 1 || got[0].Requests != 8 || got[0].CacheHits != 4 || got[0].SavedNano != saved {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // agrees compares sums over any range with adding up by hand.
 func agrees(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -134,6 +156,9 @@ func agrees(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 	for n := range 400 {
 		r := Row(fmt.Sprintf("req_%d", n), Noon.Add(time.Duration(rng.Int64N(int64(6*time.Hour)))).Truncate(time.Microsecond), rng.Int64N(1000))
 		r.Key, r.Team = fmt.Sprintf("key%d", rng.IntN(3)), fmt.Sprintf("team%d", rng.IntN(2))
+		if rng.IntN(2) == 0 {
+			r.Cache, r.SavedNano = "hit", rng.Int64N(1000)
+		}
 		rows = append(rows, r)
 	}
 	for n := 0; n < len(rows); n += 37 {
