@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
@@ -38,7 +39,8 @@ type access struct {
 	watcher *keys.Watcher
 	rules   gateway.Rules
 	store   limits.Store
-	shared  sharedStore // what store falls back from, nil for none
+	shared  sharedStore          // what store falls back from, nil for none
+	keeper  cache.RemoteProvider // where a fleet keeps answers, nil for nowhere
 	prices  prices.Table
 
 	// ruled are the parsed limits of keys, by *keys.Key.
@@ -75,9 +77,14 @@ func (a *App) loadStore(ctx caddy.Context, acc *access) error {
 	}
 	guest, ok := mod.(storeModule)
 	if !ok {
+		if _, keeps := mod.(cache.RemoteProvider); keeps {
+			name := mod.(caddy.Module).CaddyModule().ID.Name()
+			return fmt.Errorf("store: '%s' keeps answers and counts no limits: write it into 'cache exact { store %s }', and here 'memory' or 'redis'", name, name)
+		}
 		return fmt.Errorf("module %T is no store", mod)
 	}
 	acc.store = guest.Store()
+	acc.keeper, _ = mod.(cache.RemoteProvider)
 	shared, ok := acc.store.(sharedStore)
 	if !ok {
 		return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/records/journal"
@@ -16,12 +17,15 @@ import (
 
 // Routes implements caddy.AdminRouter: `/ai/keys` manages virtual keys,
 // `/ai/usage` asks the ledger, `/ai/providers` shows and resets what is known
-// of providers' health. The metrics are at Caddy's own `/metrics`.
+// of providers' health, `/ai/cache` shows and forgets kept answers. The metrics
+// are at Caddy's own `/metrics`.
 func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: keys.AdminPath, Handler: caddy.AdminHandlerFunc(serveKeys)},
 		{Pattern: keys.AdminPath + "/", Handler: caddy.AdminHandlerFunc(serveKeys)},
 		{Pattern: usagePath, Handler: caddy.AdminHandlerFunc(serveUsage)},
+		{Pattern: cache.AdminPath, Handler: caddy.AdminHandlerFunc(serveCache)},
+		{Pattern: cache.AdminPath + "/", Handler: caddy.AdminHandlerFunc(serveCache)},
 		{Pattern: health.AdminPath, Handler: caddy.AdminHandlerFunc(serveProviders)},
 		{Pattern: health.AdminPath + "/", Handler: caddy.AdminHandlerFunc(serveProviders)},
 	}

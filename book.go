@@ -89,9 +89,10 @@ func (d *diary) Destruct() error {
 }
 
 // Record implements gateway.UsageSink. What no upstream was asked for is no
-// entry: refusals cost nothing.
+// entry, since refusals cost nothing, but for answers that need not be paid for
+// again: finance wants to know what they saved.
 func (b *book) Record(r *gateway.Record) {
-	if r.Attempts == 0 {
+	if r.Attempts == 0 && !gateway.Free(r.Cache) {
 		return
 	}
 	if j := b.diary.journal(); j != nil {

@@ -20,17 +20,18 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("ai_health", handlers.ParseHealth)
 	httpcaddyfile.RegisterHandlerDirective("ai_auth", handlers.ParseAuth)
 	httpcaddyfile.RegisterHandlerDirective("ai_limit", handlers.ParseLimit)
+	httpcaddyfile.RegisterHandlerDirective("ai_cache", handlers.ParseCache)
 	httpcaddyfile.RegisterHandlerDirective("ai_proxy", handlers.ParseProxy)
 	httpcaddyfile.RegisterDirective("ai_gateway", parseGateway)
 
-	for _, directive := range []string{"ai_health", "ai_auth", "ai_limit", "ai_proxy", "ai_gateway"} {
+	for _, directive := range []string{"ai_health", "ai_auth", "ai_limit", "ai_cache", "ai_proxy", "ai_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
 	}
 }
 
 // parseGateway reads the sugar `ai_gateway`, which stands for the handlers of
-// the request path in one subroute: ai_auth and ai_proxy. It takes the options of
-// both. Syntax:
+// the request path in one subroute: ai_auth, ai_cache where something is to be kept,
+// and ai_proxy. It takes the options of all. Syntax:
 //
 //	ai_gateway [<matcher>] {
 //		...
@@ -43,17 +44,15 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, proxy, err := handlers.ParseGateway(h)
+	auth, cache, proxy, err := handlers.ParseGateway(h)
 	if err != nil {
 		return nil, err
 	}
-	subroute := &caddyhttp.Subroute{
-		Routes: caddyhttp.RouteList{{
-			HandlersRaw: []json.RawMessage{
-				caddyconfig.JSONModuleObject(auth, "handler", "ai_auth", nil),
-				caddyconfig.JSONModuleObject(proxy, "handler", "ai_proxy", nil),
-			},
-		}},
+	path := []json.RawMessage{caddyconfig.JSONModuleObject(auth, "handler", "ai_auth", nil)}
+	if cache != nil {
+		path = append(path, caddyconfig.JSONModuleObject(cache, "handler", "ai_cache", nil))
 	}
+	path = append(path, caddyconfig.JSONModuleObject(proxy, "handler", "ai_proxy", nil))
+	subroute := &caddyhttp.Subroute{Routes: caddyhttp.RouteList{{HandlersRaw: path}}}
 	return h.NewRoute(matcher, subroute), nil
 }

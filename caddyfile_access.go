@@ -16,6 +16,7 @@ import (
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/internal/words"
 )
 
 // once reads an option's one value.
@@ -180,7 +181,7 @@ func (p *appParser) store(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	name := d.Val()
-	mod, err := unmarshalGuest(d, "ai.stores.", name, "store")
+	mod, err := words.Guest(d, "ai.stores", "store")
 	if err != nil {
 		return err
 	}
@@ -189,11 +190,11 @@ func (p *appParser) store(d *caddyfile.Dispenser) error {
 }
 
 func (p *appParser) price(d *caddyfile.Dispenser) error {
-	words := d.RemainingArgs()
-	if err := p.prices.Add(words); err != nil {
+	args := d.RemainingArgs()
+	if err := p.prices.Add(args); err != nil {
 		return d.WrapErr(err)
 	}
-	p.app.Prices = append(p.app.Prices, strings.Join(words, " "))
+	p.app.Prices = append(p.app.Prices, strings.Join(args, " "))
 	return nil
 }
 
@@ -209,7 +210,7 @@ func (p *appParser) records(d *caddyfile.Dispenser) error {
 		p.app.RecordsRaw = json.RawMessage(recordsOff)
 		return nil
 	}
-	mod, err := unmarshalGuest(d, "ai.records.", name, "kind of records")
+	mod, err := words.Guest(d, "ai.records", "kind of records")
 	if err != nil {
 		return err
 	}

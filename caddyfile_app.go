@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -129,7 +128,7 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 		sink := d.Val()
-		mod, err := unmarshalGuest(d, "ai.usage.", sink, "usage sink")
+		mod, err := words.Guest(d, "ai.usage", "usage sink")
 		if err != nil {
 			return err
 		}
@@ -156,7 +155,7 @@ func (p *appParser) provider(d *caddyfile.Dispenser, name string) error {
 		return d.Errf("provider '%s' is given twice", name)
 	}
 	module := d.Val()
-	mod, err := unmarshalGuest(d, "ai.providers.", module, "provider")
+	mod, err := words.Guest(d, "ai.providers", "provider")
 	if err != nil {
 		return err
 	}
@@ -165,16 +164,4 @@ func (p *appParser) provider(d *caddyfile.Dispenser, name string) error {
 	}
 	p.app.ProvidersRaw[name] = caddyconfig.JSONModuleObject(mod, "provider", module, nil)
 	return nil
-}
-
-// unmarshalGuest reads a guest module's tokens; d stands on its name.
-func unmarshalGuest(d *caddyfile.Dispenser, namespace, name, what string) (caddyfile.Unmarshaler, error) {
-	if _, err := caddy.GetModule(namespace + name); err != nil {
-		var known []string
-		for _, info := range caddy.GetModules(strings.TrimSuffix(namespace, ".")) {
-			known = append(known, info.ID.Name())
-		}
-		return nil, d.Errf("unknown %s '%s'%s", what, name, typo.Suggest(name, known...))
-	}
-	return caddyfile.UnmarshalModule(d, namespace+name)
 }

@@ -41,6 +41,7 @@ import (
 	_ "github.com/weirproxy/weir/records/sqlite"
 	_ "github.com/weirproxy/weir/records/usagelog"
 	_ "github.com/weirproxy/weir/stores/memory"
+	_ "github.com/weirproxy/weir/stores/postgres"
 	_ "github.com/weirproxy/weir/stores/redis"
 )
 
@@ -129,6 +130,10 @@ type App struct {
 	// configuration runs.
 	recheck func()
 
+	// wanted is how many bytes of answers the configuration wants to keep, rows of
+	// how many it wants to know what they mean.
+	wanted, rows atomic.Int64
+
 	// emit tells Caddy's events app.
 	emit func(name string, data map[string]any)
 
@@ -176,9 +181,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 	a.modules = make(map[string]string, len(a.ProvidersRaw))
 	a.secret = make(map[string]bool)
+	versions := make(map[string]string, len(a.ProvidersRaw))
 	for name, raw := range a.ProvidersRaw { // which Caddy drops when it loads a module
 		a.modules[name] = moduleOf(raw)
 		a.secret[name] = secretBase(raw)
+		versions[name] = versionOf(raw)
 	}
 	providers, err := a.loadProviders(ctx)
 	if err != nil {
@@ -214,6 +221,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.gateway, err = gateway.New(gateway.Config{
 		Providers: providers,
+		Versions:  versions,
 		Models:    models,
 		Sinks:     sinks,
 		Tokens:    a.tokens,
@@ -354,10 +362,17 @@ func (a *App) Start() error {
 		return err
 	}
 	if _, err := running(); err != nil {
-		a.track() // the first configuration; later ones when they have taken over
+		a.takeOver() // the first configuration; later ones when the one before goes
 	}
 	a.recheck()
 	return nil
+}
+
+// takeOver makes what configurations share this one's. It runs now: one that other
+// apps reject is started before that, too.
+func (a *App) takeOver() {
+	a.track()
+	a.resizeKept()
 }
 
 // Stop implements caddy.App. Requests may still come, and streams go on.
@@ -371,7 +386,7 @@ func (a *App) Cleanup() error {
 		return err // Provision failed before it took more
 	}
 	if app, no := running(); no == nil {
-		app.track()
+		app.takeOver()
 	}
 	a.shared = nil
 	return errors.Join(err, releaseShared())

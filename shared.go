@@ -11,6 +11,7 @@ import (
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/queue"
+	"github.com/weirproxy/weir/handlers"
 	"github.com/weirproxy/weir/internal/telemetry"
 )
 
@@ -25,6 +26,8 @@ type shared struct {
 	// capacity counts the calls to each provider.
 	capacity *capacity.Set
 	overload *overload.Guard
+
+	kept *handlers.Kept
 }
 
 // pool holds the one shared value, for as long as a configuration uses it. A
@@ -40,7 +43,7 @@ const hedgeFloor = 3
 
 // metrics are the process's collectors. They stay even when no configuration
 // has an `ai` app for a while, since counters must not go back.
-var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased), telemetry.Places(places))
+var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased), telemetry.Places(places), telemetry.Kept(keptStats))
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
@@ -49,6 +52,10 @@ func acquireShared() (*shared, error) {
 		s.overload = overload.New(queue.System{}, rand.Float64, overload.NewSampler(), overloaded)
 		s.hedges = health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)
 		s.tracker.OnChange(announce)
+		var err error
+		if s.kept, err = newKept(); err != nil {
+			return nil, err
+		}
 		return s, nil
 	})
 	if err != nil {
@@ -63,4 +70,7 @@ func releaseShared() error {
 }
 
 // Destruct implements caddy.Destructor.
-func (*shared) Destruct() error { return nil }
+func (s *shared) Destruct() error {
+	s.kept.Memory.Close()
+	return nil
+}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/batch"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
@@ -40,6 +41,9 @@ type attempt struct {
 
 	outgoing *gateway.Call
 	sent     *payload
+
+	// joint says how a call for embeddings was made with others, or in parts.
+	joint batch.Result
 
 	// ctx is the upstream call's; it ends with the request, or with one of
 	// gateway's causes.
@@ -126,15 +130,22 @@ func (a *attempt) start() {
 // run sends the call and reads its answer up to the commit point. It is never
 // sent twice.
 func (a *attempt) run() (answer, error) {
-	res, err := a.route.Provider.Do(a.upstream, a.outgoing)
-	a.call.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
+	res, err := a.send()
+	if !a.joint.Follows {
+		a.call.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
+	}
 	if err != nil {
 		return nil, a.unanswered(err)
 	}
 	id := upstreamID(a.route.Provider, res.Header)
 	a.told.Note(func(s *gateway.Step) { s.Status, s.UpstreamID = res.StatusCode, id })
-	a.pick.Health.Headers(res.StatusCode, res.Header)
-	if res.StatusCode >= http.StatusBadRequest {
+	if !a.joint.Follows {
+		a.pick.Health.Headers(res.StatusCode, res.Header)
+	}
+	if a.joint.Shared {
+		anonymise(res.Header)
+	}
+	if res.StatusCode >= http.StatusBadRequest && !a.joint.Taken {
 		a.told.Refused()
 	}
 	return a.receive(res)
@@ -143,11 +154,14 @@ func (a *attempt) run() (answer, error) {
 // unanswered files the failure of a call that got no answer.
 func (a *attempt) unanswered(err error) error {
 	c := a.call
+	if errors.Is(err, batch.ErrUnsent) {
+		a.told.Refused()
+	}
 	if c.absent() {
 		return gateway.ErrClientGone
 	}
 	e := gateway.AsError(err)
-	if gateway.Unsent(e.Phase) {
+	if gateway.Unsent(e.Phase) && !a.joint.Taken {
 		a.told.Refused() // nothing reached the upstream
 	}
 	return e
@@ -169,7 +183,7 @@ func (a *attempt) ended(err error) {
 	}
 	a.done = true
 	a.call.pulse.remove(&a.watch)
-	a.pick.Health.End(verdict(err))
+	a.pick.Health.End(a.verdict(err))
 	a.sent.release()
 	a.sent = nil
 	a.note(err)

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"slices"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -31,6 +33,11 @@ import (
 //		stream_metadata [on|off]
 //		resume <duration>|off
 //		resume_buffer <size>
+//		batch_embeddings [on|off] | {
+//			wait <duration>
+//			max <inputs>
+//			scope key|team|global
+//		}
 //		errors dialect|caddy
 //	}
 //
@@ -42,7 +49,12 @@ func ParseProxy(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 
 // UnmarshalCaddyfile implements caddyfile.Unmarshaler.
 func (p *Proxy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return eachOption(d, p.unmarshalOption)
+	return eachOption(d, func(d *caddyfile.Dispenser, option string) error {
+		if known, err := p.unmarshalOption(d, option); known {
+			return err
+		}
+		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option, proxyOptions...))
+	})
 }
 
 // eachOption calls use with each option of a directive's block.
@@ -51,10 +63,16 @@ func eachOption(d *caddyfile.Dispenser, use func(*caddyfile.Dispenser, string) e
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	return eachInBlock(d, use)
+}
+
+// eachInBlock calls use with each option of the block that follows; only those in
+// repeat may be given more than once.
+func eachInBlock(d *caddyfile.Dispenser, use func(*caddyfile.Dispenser, string) error, repeat ...string) error {
 	given := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		option := d.Val()
-		if given[option] {
+		if given[option] && !slices.Contains(repeat, option) {
 			return d.Errf("%s is given twice", option)
 		}
 		given[option] = true
@@ -65,65 +83,94 @@ func eachOption(d *caddyfile.Dispenser, use func(*caddyfile.Dispenser, string) e
 	return nil
 }
 
-func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+// proxyOptions are those of ai_proxy.
+var proxyOptions = []string{
+	"max_body", "max_upload", "heartbeat", "write_timeout", "response_header_timeout", "first_token_timeout",
+	"idle_timeout", "total_timeout", "max_output_tokens", "on_exceed", "max_input_tokens", "temperature", "allow_params",
+	"deny_params", "unmapped", "stream_metadata", "resume", "resume_buffer", "batch_embeddings", "errors",
+}
+
+// unmarshalOption reads an option of ai_proxy; known is false for others.
+func (p *Proxy) unmarshalOption(d *caddyfile.Dispenser, option string) (known bool, err error) {
 	switch option {
 	case "max_body":
-		return words.Size(d, &p.MaxBody)
+		return true, words.Size(d, &p.MaxBody)
 	case "max_upload":
-		return words.Size(d, &p.MaxUpload)
+		return true, words.Size(d, &p.MaxUpload)
 	case "heartbeat":
-		return words.Duration(d, &p.Heartbeat)
+		return true, words.Duration(d, &p.Heartbeat)
 	case "write_timeout":
-		return words.Duration(d, &p.WriteTimeout)
+		return true, words.Duration(d, &p.WriteTimeout)
 	case "response_header_timeout":
-		return words.Duration(d, &p.ResponseHeaderTimeout)
+		return true, words.Duration(d, &p.ResponseHeaderTimeout)
 	case "first_token_timeout":
-		return words.Duration(d, &p.FirstTokenTimeout)
+		return true, words.Duration(d, &p.FirstTokenTimeout)
 	case "idle_timeout":
-		return words.Duration(d, &p.IdleTimeout)
+		return true, words.Duration(d, &p.IdleTimeout)
 	case "total_timeout":
-		return words.Duration(d, &p.TotalTimeout)
+		return true, words.Duration(d, &p.TotalTimeout)
 	case "max_output_tokens":
-		return words.Count(d, &p.MaxOutputTokens)
+		return true, words.Count(d, &p.MaxOutputTokens)
 	case "on_exceed":
-		return words.Choice(d, &p.OnExceed, gateway.ExceedFinish, gateway.ExceedCut)
+		return true, words.Choice(d, &p.OnExceed, gateway.ExceedFinish, gateway.ExceedCut)
 	case "max_input_tokens":
-		return words.Count(d, &p.MaxInputTokens)
+		return true, words.Count(d, &p.MaxInputTokens)
 	case "temperature":
-		return words.Range(d, &p.MinTemperature, &p.MaxTemperature)
+		return true, words.Range(d, &p.MinTemperature, &p.MaxTemperature)
 	case "allow_params":
-		return words.List(d, &p.AllowParams)
+		return true, words.List(d, &p.AllowParams)
 	case "deny_params":
-		return words.List(d, &p.DenyParams)
+		return true, words.List(d, &p.DenyParams)
 	case "unmapped":
-		return words.Choice(d, &p.Unmapped, unmappedDrop, unmappedReject)
+		return true, words.Choice(d, &p.Unmapped, unmappedDrop, unmappedReject)
 	case "stream_metadata":
-		return words.Switch(d, &p.StreamMetadata)
+		return true, words.Switch(d, &p.StreamMetadata)
 	case "resume":
-		return words.Duration(d, &p.Resume)
+		return true, words.Duration(d, &p.Resume)
 	case "resume_buffer":
-		return words.Size(d, &p.ResumeBuffer)
+		return true, words.Size(d, &p.ResumeBuffer)
+	case "batch_embeddings":
+		return true, unmarshalBatch(d, &p.BatchEmbeddings)
 	case "errors":
-		return words.Choice(d, &p.Errors, "dialect", "caddy")
+		return true, words.Choice(d, &p.Errors, "dialect", "caddy")
 	default:
-		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option,
-			"max_body", "max_upload", "heartbeat", "write_timeout", "response_header_timeout", "first_token_timeout",
-			"idle_timeout", "total_timeout", "max_output_tokens", "on_exceed", "max_input_tokens", "temperature", "allow_params",
-			"deny_params", "unmapped", "stream_metadata", "resume", "resume_buffer", "errors"))
+		return false, nil
 	}
 }
 
-// ParseGateway reads the options of ai_gateway: those of ai_auth and those of
-// ai_proxy.
-func ParseGateway(h httpcaddyfile.Helper) (*Auth, *Proxy, error) {
+// ParseGateway reads the options of ai_gateway: those of ai_auth and ai_proxy, and
+// what may be kept. The Cache is nil where nothing is. Syntax:
+//
+//	cache exact|semantic {
+//		...
+//	}
+func ParseGateway(h httpcaddyfile.Helper) (*Auth, *Cache, *Proxy, error) {
 	a, p := new(Auth), new(Proxy)
-	return a, p, eachOption(h.Dispenser, func(d *caddyfile.Dispenser, option string) error {
+	var c *Cache
+	h.Next()
+	if h.NextArg() {
+		return nil, nil, nil, h.ArgErr()
+	}
+	err := eachInBlock(h.Dispenser, func(d *caddyfile.Dispenser, option string) error {
+		if option == "cache" {
+			if c == nil {
+				c = new(Cache)
+			}
+			return c.unmarshalKind(d)
+		}
 		if known, err := a.unmarshalOption(d, option); known {
 			return err
 		}
-		return p.unmarshalOption(d, option)
-	})
+		if known, err := p.unmarshalOption(d, option); known {
+			return err
+		}
+		return d.Errf("unrecognized option '%s'%s", option, typo.Suggest(option, gatewayOptions...))
+	}, "cache")
+	return a, c, p, err
 }
+
+// gatewayOptions are those of ai_gateway.
+var gatewayOptions = slices.Concat(authOptions, []string{"cache"}, proxyOptions)
 
 // ParseHealth reads the directive ai_health. Syntax:
 //

@@ -46,11 +46,14 @@ func (a *Auth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 		if !known {
-			return d.Errf("unrecognized ai_auth option '%s'%s", option, typo.Suggest(option, "anonymous", "identity", "team"))
+			return d.Errf("unrecognized ai_auth option '%s'%s", option, typo.Suggest(option, authOptions...))
 		}
 	}
 	return nil
 }
+
+// authOptions are those of ai_auth.
+var authOptions = []string{"anonymous", "identity", "team"}
 
 // unmarshalOption reads an option of ai_auth; known is false for others.
 func (a *Auth) unmarshalOption(d *caddyfile.Dispenser, option string) (known bool, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -67,6 +68,18 @@ type call struct {
 	upstreamStart time.Time
 	current       *attempt
 
+	// keeping is what the cache has to do with the call, nil where it has nothing;
+	// bypassed is the rule that wants it so, or `client` for its headers.
+	// led is set while others may follow it or its answer may be kept, followed
+	// when it has shown the end of another's that broke off.
+	keeping  *keeping
+	led      atomic.Pointer[lead]
+	bypassed string
+	followed *landing
+
+	// freeUsage is that of an answer that another instance has paid for.
+	freeUsage *wire.Usage
+
 	// sequel is set while an attempt goes on with an answer that broke off, and
 	// sequels counts those.
 	sequel  *sequel
@@ -113,7 +126,7 @@ func (c *call) begin() {
 	// upstream's answer may not have been read yet.
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.r.Context()))
 	c.unwatch = context.AfterFunc(c.r.Context(), func() {
-		if !c.out.detach() {
+		if !c.out.detach() && !c.handsOver() {
 			c.cancel(gateway.ErrClientGone)
 		}
 	})
@@ -142,13 +155,14 @@ func (c *call) settle() {
 		}
 		defer panic(r)
 	}
+	_ = c.land(gateway.ErrShutdown) // unless it has landed: after a panic
 	c.unwatch()
 	if !c.handedOver {
 		c.cancel(nil)
 	}
 	sent, status, stalled := c.out.finish()
 	c.x.End(func(o *gateway.Outcome) {
-		o.BytesOut, o.Stalled = sent, stalled
+		o.BytesOut, o.Stalled = sent, o.Stalled || stalled
 		if status != 0 {
 			o.Status = status
 		}

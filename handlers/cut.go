@@ -45,10 +45,7 @@ func (s *stream) cutOff(by string) error {
 	} else {
 		end = s.ending.AppendLength(nil, &seen, c.x.Envelope.IncludeUsage)
 	}
-	if c.wantsMetadata() {
-		end = s.withMetadata(end)
-	}
-	return s.write(end, true)
+	return s.last(end)
 }
 
 // progress is how far a choice of a translated stream has come.

@@ -76,9 +76,13 @@ func (c *call) fail(err error) error {
 // event in the dialect, no terminator, and a body that ends abnormally, so
 // that it never looks complete.
 func (c *call) breakOff(e *gateway.Error) {
-	seen := c.x.Seen()
+	seen, a := c.x.Seen(), c.current
+	told := seen.Failure != nil && a != nil && a.shown
+	if c.followed != nil {
+		seen, told = c.followed.seen, c.followed.told
+	}
 	// The upstream's own error event went out as it came.
-	if a := c.current; seen.Failure == nil || a == nil || !a.shown {
+	if !told {
 		var event []byte
 		if a != nil && a.conversation != nil && a.conversation.started {
 			event = a.conversation.fail(e.Failure(c.id))

@@ -18,8 +18,19 @@ const maxExplain = 4 << 10
 // explanation is the JSON in the header.
 type explanation struct {
 	Model    string             `json:"model"`
+	Cache    *explainedCache    `json:"cache,omitempty"`
 	Limits   []explainedLimit   `json:"limits,omitempty"`
 	Attempts []explainedAttempt `json:"attempts"`
+}
+
+type explainedCache struct {
+	Result     string   `json:"result"`
+	Rule       string   `json:"rule,omitempty"`
+	Scope      string   `json:"scope,omitempty"`
+	Age        *float64 `json:"age_s,omitempty"`
+	TTL        *float64 `json:"ttl_s,omitempty"`
+	Similarity float64  `json:"similarity,omitempty"`
+	Stored     bool     `json:"stored,omitempty"`
 }
 
 type explainedLimit struct {
@@ -41,13 +52,13 @@ type explainedAttempt struct {
 	Skipped []string `json:"skipped,omitempty"`
 }
 
-// setExplain tells a client that asks for it what was decided so far: the
-// limits, the targets that were tried, those that were passed over, and why.
+// setExplain tells a client that asks for it what was decided so far: what the
+// cache did, the limits, the targets that were tried, those that were passed over, and why.
 func (c *call) setExplain() {
 	if c.x == nil || !strings.EqualFold(c.r.Header.Get(headerExplain), "on") {
 		return
 	}
-	e := explanation{Model: c.x.Model, Attempts: []explainedAttempt{}}
+	e := explanation{Model: c.x.Model, Cache: c.explainCache(), Attempts: []explainedAttempt{}}
 	for _, l := range c.x.Limits {
 		e.Limits = append(e.Limits, explainedLimit{
 			Of: l.Of, Limit: l.Rule.String(), Asked: quantity(l.Rule, l.Asked), Used: quantity(l.Rule, l.Used),
@@ -72,6 +83,25 @@ func (c *call) setExplain() {
 	if err == nil && len(text) <= maxExplain {
 		setHeader(c.out.w.Header(), headerExplain, ascii(text))
 	}
+}
+
+// explainCache says what the cache did; nil where it had nothing to do. Whose the
+// answer was at first is nobody's business: the scope is the configuration's word.
+func (c *call) explainCache() *explainedCache {
+	if c.x.Cache == "" {
+		return nil
+	}
+	e := &explainedCache{Result: c.x.Cache, Rule: c.bypassed, Similarity: c.x.Similarity, Stored: c.x.Stored}
+	k := c.keeping
+	if k == nil {
+		return e
+	}
+	e.Scope = k.exact.Scope
+	if from := k.from; from != nil {
+		age, ttl := from.hit.Age.Seconds(), from.ttl.Seconds()
+		e.Age, e.TTL = &age, &ttl
+	}
+	return e
 }
 
 // ascii is JSON with all that a header must not hold escaped.

@@ -148,8 +148,9 @@ func (c *call) setTiming() {
 	if !c.upstreamStart.IsZero() {
 		t.Upstream = now.Sub(c.upstreamStart)
 	}
-	var line []byte
-	for _, phase := range []struct {
+	var room [256]byte
+	line := room[:0]
+	for _, phase := range [...]struct {
 		name string
 		d    time.Duration
 		must bool
@@ -165,7 +166,7 @@ func (c *call) setTiming() {
 		if phase.d == 0 && !phase.must {
 			continue
 		}
-		if line != nil {
+		if len(line) > 0 {
 			line = append(line, ", "...)
 		}
 		line = append(line, phase.name...)

@@ -51,6 +51,9 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 		q.renew.Stop()
 		q.renew = nil
 	}
+	if q.free != nil && record != nil {
+		record = q.free.settled()
+	}
 	actual := make([]int64, len(r.Claims))
 	if record != nil && record.UsageSource != gateway.SourceNone {
 		for i := range r.Claims {

@@ -2,12 +2,12 @@ package handlers
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/jsonscan"
+	"github.com/weirproxy/weir/internal/replay"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/openai"
 )
@@ -20,14 +20,22 @@ func (c *call) wantsMetadata() bool {
 }
 
 // metadata is the event before a stream's terminator that tells what the
-// stream was: for clients that cannot read headers that are not yet known
-// when they are sent.
+// stream was.
 func (s *stream) metadata() []byte {
-	c := s.call
 	seen := s.told.Answer()
 	if s.conversation != nil {
 		wire.Identify(s.conversation.encoder, &seen)
 	}
+	cost, priced := s.call.x.CostOf(seen.Usage)
+	if !priced {
+		cost = -1
+	}
+	return s.call.metadata(&seen, cost, s.told.Continued())
+}
+
+// metadata is for clients that cannot read headers that are not yet known when
+// they are sent. cost is in nano-dollars, -1 when it is not known.
+func (c *call) metadata(seen *wire.Seen, cost int64, continued int) []byte {
 	now := c.proxy.gateway.Now()
 	meta := append([]byte(nil), `{"request_id":`...)
 	meta = jsonscan.AppendString(meta, c.id)
@@ -35,6 +43,10 @@ func (s *stream) metadata() []byte {
 	meta = jsonscan.AppendString(meta, c.x.Target.Provider)
 	meta = append(meta, `,"model":`...)
 	meta = jsonscan.AppendString(meta, c.x.Target.Model)
+	if c.x.Cache != "" {
+		meta = append(meta, `,"cache":`...)
+		meta = jsonscan.AppendString(meta, c.x.Cache)
+	}
 	for _, n := range []struct {
 		name  string
 		value int64
@@ -46,7 +58,7 @@ func (s *stream) metadata() []byte {
 		{"reasoning_tokens", seen.Usage.Reasoning},
 		{"ttft_ms", c.x.Timings.FirstToken.Milliseconds()},
 		{"total_ms", now.Sub(c.x.Start).Milliseconds()},
-		{"continued", int64(s.told.Continued())},
+		{"continued", int64(continued)},
 	} {
 		if n.name == "continued" && n.value == 0 {
 			continue
@@ -56,30 +68,36 @@ func (s *stream) metadata() []byte {
 		meta = append(meta, `":`...)
 		meta = strconv.AppendInt(meta, n.value, 10)
 	}
-	if nano, ok := c.x.CostOf(seen.Usage); ok {
+	if cost >= 0 {
 		meta = append(meta, `,"cost_usd":`...)
-		meta = append(meta, prices.FormatUSD(nano)...)
+		meta = append(meta, prices.FormatUSD(cost)...)
 	}
 	meta = append(meta, '}')
-	return c.door.AppendMetadata(nil, meta, &seen)
+	return c.door.AppendMetadata(nil, meta, seen)
 }
 
-// eventEnd is what every event ends with that Weir itself has written.
-var eventEnd = []byte("\n\n")
+// lastOf is where in events, which end a stream, the client's terminator begins; a
+// translation may bring others with it.
+func (s *stream) lastOf(events []byte) int {
+	if s.conversation == nil && !s.cut && s.call.route.Dialect != wire.Gemini {
+		return 0
+	}
+	return s.call.terminator(events)
+}
 
-// withMetadata puts the metadata event before the last of events, the client's
-// terminator; a translation may bring others with it. Gemini's has none.
-func (s *stream) withMetadata(events []byte) []byte {
-	at := 0
-	switch {
-	case s.call.route.Dialect == wire.Gemini:
-		at = len(events)
-	case s.conversation != nil, s.cut:
-		if i := bytes.LastIndex(bytes.TrimRight(events, "\n"), eventEnd); i >= 0 {
-			at = i + len(eventEnd)
+// terminator is where the last of events, the client's terminator, begins.
+// Gemini's streams have none.
+func (c *call) terminator(events []byte) (at int) {
+	if c.route.Dialect == wire.Gemini {
+		return len(events)
+	}
+	for rest := events; len(rest) > 0; {
+		var event []byte
+		if event, rest = replay.Cut(rest); replay.HasData(event) {
+			at = len(events) - len(rest) - len(event)
 		}
 	}
-	return slices.Concat(events[:at], s.metadata(), events[at:])
+	return at
 }
 
 // cleanData is an event's data without padding around the end marker, which

@@ -47,6 +47,9 @@ type output struct {
 
 	// numbered says that events have ids.
 	numbered bool
+
+	// silent says that the client is gone and the call goes on for others.
+	silent bool
 }
 
 // renewAfter is how old a write deadline may be at most before it is set anew:
@@ -104,7 +107,7 @@ func (o *output) openStream() {
 }
 
 func (o *output) openStreamLocked(now time.Time) {
-	if o.status != 0 {
+	if o.status != 0 || o.silent {
 		return
 	}
 	h := o.w.Header()
@@ -123,6 +126,13 @@ func (o *output) openStreamLocked(now time.Time) {
 	o.status = http.StatusOK
 	o.w.WriteHeader(http.StatusOK)
 	o.written = now
+}
+
+// silence ends all writing to a client that is gone.
+func (o *output) silence() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.silent = true
 }
 
 // event sends p, whole events of a stream that is open; flush pushes it out.
@@ -153,6 +163,9 @@ func (o *output) write(p []byte, flush bool) error {
 }
 
 func (o *output) writeLocked(now time.Time, p []byte, flush bool) error {
+	if o.silent {
+		return nil
+	}
 	if o.numbered && o.gate.closed.Load() {
 		return os.ErrDeadlineExceeded // a wrapper would set the deadline anew
 	}
@@ -181,6 +194,9 @@ func (o *output) failedLocked(err error) error {
 func (o *output) whole(status int, body []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.silent {
+		return nil
+	}
 	now := time.Now()
 	o.renewLocked(now)
 	o.status = status
@@ -210,7 +226,7 @@ func (o *output) heartbeat(now time.Time, interval time.Duration) (next time.Tim
 		return time.Time{}
 	}
 	o.renewLocked(now)
-	if !o.stream || interval <= 0 || o.detached {
+	if !o.stream || interval <= 0 || o.detached || o.silent {
 		return now.Add(o.renewal())
 	}
 	if o.written.IsZero() {

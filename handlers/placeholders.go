@@ -35,6 +35,8 @@ func (c *call) placeholderValue(name string, usage *wire.Usage) (any, bool) {
 		return strconv.Itoa(c.x.Attempts), true
 	case "key.name":
 		return c.x.Principal.Key, true
+	case "cache.status":
+		return c.x.Cache, true
 	case "usage.input_tokens":
 		return strconv.FormatInt(usage.Input, 10), true
 	case "usage.output_tokens":

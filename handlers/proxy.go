@@ -11,7 +11,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/batch"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/overload"
@@ -62,6 +64,14 @@ type Host interface {
 	Went(x *gateway.Exchange)
 	LedgerFails() bool
 
+	// Kept is what the process keeps of answers, and Remote where a fleet does, nil
+	// for nowhere. WantMemory and WantRows say
+	// how many bytes the configuration wants for them, and how many to find by meaning.
+	Kept() *Kept
+	Remote() (cache.Remote, error)
+	WantMemory(size int64)
+	WantRows(n int)
+
 	// LimitDrain tells the app how long Caddy will go on accepting requests
 	// when the process exits, and how long it will then wait for open ones;
 	// 0 for ever.
@@ -83,6 +93,7 @@ type Host interface {
 // `{http.ai.target.model}` | the model at that provider
 // `{http.ai.stream}` | `true` when a stream was asked for
 // `{http.ai.attempts}` | calls made to upstreams
+// `{http.ai.cache.status}` | what the cache did: `hit`, `stale`, `semantic-hit`, `miss`, `refresh`, `coalesced`, `bypass`
 // `{http.ai.usage.input_tokens}` | tokens of the prompt, once known
 // `{http.ai.usage.output_tokens}` | tokens of the answer, once known
 // `{http.ai.time_to_first_token_ms}` | time to the first content of a stream
@@ -163,7 +174,12 @@ type Proxy struct {
 	// that is longer is kept alone. Default: `4194304` (4 MiB).
 	ResumeBuffer int64 `json:"resume_buffer,omitempty"`
 
+	// Concurrent calls for embeddings that ask the same model for the same thing
+	// are made as one. Default: each is made by itself.
+	BatchEmbeddings *BatchEmbeddings `json:"batch_embeddings,omitempty"`
+
 	host     Host
+	kept     *Kept
 	auth     Auth
 	rules    *gateway.Rules
 	limits   limits.Store
@@ -175,6 +191,7 @@ type Proxy struct {
 	logger   *zap.Logger
 	policy   gateway.Policy
 	timeouts gateway.Timeouts
+	batcher  *batch.Batcher
 }
 
 // CaddyModule returns the Caddy module information.
@@ -209,7 +226,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	}
 	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
 	p.rules, p.limits, p.queues = host.Rules(), host.LimitStore(), host.Queues()
-	p.overload = host.Guard()
+	p.overload, p.kept = host.Guard(), host.Kept()
 	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)
@@ -231,6 +248,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 		Idle:           time.Duration(p.IdleTimeout),
 		Total:          time.Duration(p.TotalTimeout),
 	}
+	p.batcher = p.BatchEmbeddings.batcher()
 	// The http app is only half built here, but its own settings are there.
 	if app, err := ctx.AppIfConfigured("http"); err == nil {
 		server := app.(*caddyhttp.App)
@@ -256,6 +274,9 @@ func (p *Proxy) Validate() error {
 		return fmt.Errorf("limits must not be negative")
 	case p.MinTemperature != nil && p.MaxTemperature != nil && *p.MinTemperature > *p.MaxTemperature:
 		return fmt.Errorf("temperature: the lower bound is above the upper one")
+	}
+	if err := p.BatchEmbeddings.validate(); err != nil {
+		return err
 	}
 	return gateway.CheckExceed(p.OnExceed)
 }
@@ -298,7 +319,7 @@ func (c *call) exchange() (err error) {
 	c.begin()
 	defer c.settle()
 
-	if err := c.guarded(); err != nil {
+	if err := c.land(c.guarded()); err != nil {
 		return c.fail(err)
 	}
 	return nil
@@ -332,16 +353,10 @@ func (c *call) serve() error {
 	}
 	c.record()
 	if err := c.resolve(); err != nil {
-		return err
+		return c.lastResort(err)
 	}
-	if err := c.reserve(); err != nil {
-		return err
-	}
-	answer, err := c.dispatch()
-	if err != nil {
-		return err
-	}
-	return answer.show()
+	c.remember()
+	return c.supply()
 }
 
 // Interface guards.

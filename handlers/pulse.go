@@ -37,6 +37,9 @@ func (p *pulse) start(c *call, total time.Duration) {
 	p.call, p.total = c, total
 	p.heartbeat = time.Duration(c.proxy.Heartbeat)
 	p.began = time.Now()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	p.timer = time.AfterFunc(time.Until(p.nextLocked(p.began)), p.beat)
 }
 

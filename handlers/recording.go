@@ -130,7 +130,7 @@ func (c *call) tapeKey() string {
 // absent reports whether the client has left for good, so that the call is for
 // nobody.
 func (c *call) absent() bool {
-	return c.r.Context().Err() != nil && !c.out.kept()
+	return c.r.Context().Err() != nil && !c.out.kept() && !c.handsOver()
 }
 
 // addLog puts a field into the request's access log line, unless that has been

@@ -72,9 +72,10 @@ func (w *wholeAnswer) show() error {
 		c.setUsage(seen.Usage)
 		c.settledLimits(seen.Usage)
 	}
-	c.tell()
 	setHeader(h, "Content-Length", strconv.Itoa(len(answer)))
-	return c.sent(c.out.whole(w.res.StatusCode, answer))
+	c.tapeWhole(w.attempt, answer)
+	c.tell()
+	return c.sent(c.writes(func() error { return c.out.whole(w.res.StatusCode, answer) }))
 }
 
 // byteAnswer is an answer that is no JSON, such as speech.

@@ -24,6 +24,9 @@ type quota struct {
 	need   need     // what held rests on
 	scopes []string // parallel to held.Claims: whose limit it is, for messages
 
+	// free is set for a call whose answer is not paid for.
+	free *free
+
 	// left are the ways that the call has turned away from, freed the counters
 	// in which it gave room back.
 	left  []way
@@ -98,7 +101,7 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 		}
 		return nil, &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "limits cannot be checked at the moment", Cause: err}
 	}
-	if !m.settled && why == nil {
+	if !m.settled && why == nil && c.quota.free == nil {
 		other = c.otherModel(r, ok)
 	}
 	c.countDecisions(r, ok, other != nil)
@@ -159,6 +162,12 @@ func (c *call) claim(r *limits.Reservation) error {
 	add := func(scope, name string, rules []limits.Rule) error {
 		for i := range rules {
 			rule := &rules[i]
+			if free := c.quota.free; free != nil {
+				if !free.covers(rule) {
+					continue
+				}
+				n = free.need()
+			}
 			if n == nil && rule.Unit != limits.Requests && rule.Unit != limits.Concurrency {
 				var err error
 				if n, err = c.need(); err != nil {

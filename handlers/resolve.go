@@ -19,6 +19,7 @@ func (c *call) resolve() error {
 	}
 	pick, err := trip.First()
 	if err != nil {
+		c.way.trip = trip
 		return err
 	}
 	c.turn(way{trip, pick})

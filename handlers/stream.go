@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/weirproxy/weir/cache/flight"
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/sse"
 	"github.com/weirproxy/weir/wire"
@@ -66,6 +68,9 @@ func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error)
 		if t != nil {
 			t.open()
 		}
+	}
+	if t := a.conversation; t != nil && a.call.led.Load() != nil && a.call.sequel == nil {
+		t.collect()
 	}
 	if q := a.call.sequel; q != nil {
 		s.before = q.before.Shown()
@@ -191,6 +196,7 @@ func (s *stream) pass() (done bool, err error) {
 	case s.over != "":
 		return true, s.cutOff(s.over)
 	case s.hidden:
+		s.call.tape(s.raw(), flight.Hidden)
 		return false, s.dropped()
 	case s.class.Has(wire.Failed):
 		return false, s.failed()
@@ -207,14 +213,14 @@ func (s *stream) pass() (done bool, err error) {
 // forward sends the event on.
 func (s *stream) forward() error {
 	raw := s.raw()
-	terminal := s.class.Has(wire.Terminal)
-	if terminal && s.call.wantsMetadata() {
-		raw = s.withMetadata(raw)
-	}
-	if len(raw) == 0 {
+	switch {
+	case s.class.Has(wire.Terminal):
+		return s.last(raw)
+	case len(raw) == 0:
 		return s.dropped()
+	default:
+		return s.write(raw, !s.reader.Ready())
 	}
-	return s.write(raw, terminal || !s.reader.Ready())
 }
 
 // dropped pushes out what has been written before an event that is not passed
@@ -236,6 +242,7 @@ func (s *stream) commit() error {
 	// failed earlier must not change what the next upstream is asked for.
 	c := s.call
 	c.x.Update(func() { c.x.Stream = true })
+	c.announceFlight()
 	c.out.expectStream(c.door)
 	c.out.openStream()
 	if len(s.held) == 0 {
@@ -246,10 +253,53 @@ func (s *stream) commit() error {
 	return s.write(held, false)
 }
 
+// write shows events, to whoever follows as well.
 func (s *stream) write(p []byte, flush bool) error {
-	s.unflushed = !flush
-	if err := s.call.out.event(p, flush); err != nil {
-		if cause := s.call.cause(); cause != nil {
+	if s.unflushed = !flush; s.call.tape(p, 0) {
+		return nil
+	}
+	return s.send(p, flush)
+}
+
+// last shows the events that end the stream, behind the metadata where the client
+// wants it.
+func (s *stream) last(events []byte) error {
+	c, at := s.call, s.lastOf(events)
+	var meta []byte
+	if c.wantsMetadata() {
+		meta = s.metadata()
+	}
+	s.unflushed = false
+	if l := c.led.Load(); l != nil {
+		// Who joins in between must not take over the writing in between.
+		l.look()
+		l.put(events[:at], 0)
+		l.put(meta, flight.Own)
+		c.keepStream(s.attempt, s.firstToken, events[at:], s.readToEnd())
+		if l.put(events[at:], flight.Last); l.played != nil {
+			return nil
+		}
+	}
+	if len(meta) > 0 {
+		events = slices.Concat(events[:at], meta, events[at:])
+	}
+	return s.send(events, true)
+}
+
+// readToEnd is what the stream has told when its terminator has been read, in the
+// words that its client gets; nil otherwise.
+func (s *stream) readToEnd() *wire.Seen {
+	if s.conversation != nil || !s.class.Has(wire.Terminal) {
+		return nil
+	}
+	seen := s.told.Seen()
+	return &seen
+}
+
+func (s *stream) send(p []byte, flush bool) error {
+	c := s.call
+	if err := c.writes(func() error { return c.out.event(p, flush) }); err != nil {
+		if cause := c.cause(); cause != nil {
 			return cause // of a stream that could not be kept any longer
 		}
 		return gateway.ErrClientGone

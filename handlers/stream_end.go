@@ -62,10 +62,7 @@ func (s *stream) flushEnd() error {
 	if s.conversation != nil {
 		end = s.conversation.end()
 	}
-	if s.call.wantsMetadata() {
-		end = s.withMetadata(end)
-	}
-	return s.write(end, true)
+	return s.last(end)
 }
 
 // finishBody closes an upstream's body. After a complete stream the few bytes

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/weirproxy/weir/gateway"
@@ -101,6 +102,11 @@ type conversation struct {
 	passed wire.Ending
 	join   *joiner
 
+	// gather puts the answer together before it is translated, and answered is the
+	// one that was no stream, for a call whose answer may be kept.
+	gather   *wire.Collector
+	answered *wire.Response
+
 	// opening are events before the first content that a failure has kept back.
 	// A client that a heartbeat has opened a stream for needs them: without
 	// them the error has no response to belong to. told says that the upstream's
@@ -166,8 +172,17 @@ func (t *conversation) answer(dst, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.answered = res
 	wire.UnwrapCustom(t.asked, res)
 	return t.client.EncodeResponse(dst, res, &t.reply), nil
+}
+
+// collect prepares to put the answer together. Calls of custom tools are put
+// together for the client alone.
+func (t *conversation) collect() {
+	if !slices.ContainsFunc(t.asked.Tools, func(tool wire.Tool) bool { return tool.Custom }) {
+		t.gather = new(wire.Collector)
+	}
 }
 
 // open makes the conversation ready for a stream.
@@ -213,6 +228,9 @@ func (t *conversation) write(ev *wire.Event) {
 	t.follow(ev)
 	if t.script != nil {
 		t.script.note(ev)
+	}
+	if t.gather != nil {
+		t.gather.Add(ev)
 	}
 	if t.passed != nil {
 		return // the client gets the upstream's own events

@@ -144,7 +144,7 @@ func TestCountersAreOutOfReach(t *testing.T) {
 	if got := left(); got != "4 985" {
 		t.Fatalf("%s left", got)
 	}
-	for _, path := range []string{"/v1/models", "/v1/models/m", "/v1beta/models", "/health", "/health/ready", "/ai/keys", "/ai/keys/ci", "/ai/usage", "/ai/limits", "/v1/nothing", "/metrics", "/config/"} {
+	for _, path := range []string{"/v1/models", "/v1/models/m", "/v1beta/models", "/health", "/health/ready", "/ai/keys", "/ai/keys/ci", "/ai/usage", "/ai/cache", "/ai/cache/purge", "/ai/limits", "/v1/nothing", "/metrics", "/config/"} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 			req, _ := http.NewRequest(method, g.URL+path, strings.NewReader(`{"limits":[],"spend":0}`))
 			req.Header.Set("Authorization", "Bearer a-secret-of-ci-0001")

@@ -37,6 +37,8 @@ func TestProcess(t *testing.T) {
 		{"exit tells streams of before a reload", exitTellsStreamsOfBeforeReload},
 		{"exit lets streams finish", exitLetsStreamsFinish},
 		{"second signal", secondSignal},
+		{"exit ends refreshes", exitEndsRefreshes},
+		{"cache commands", cacheCommands},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, binary) })
 	}

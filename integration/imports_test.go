@@ -10,7 +10,7 @@ import (
 const modulePath = "github.com/weirproxy/weir"
 
 // pure are the packages that never import Caddy, not even through others.
-var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
+var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/breaker", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
 
 // layers say which of the module's own packages a package may import; the
 // first pattern that fits holds. A `*` at the end stands for what follows.
@@ -29,10 +29,13 @@ var layers = []struct {
 	{"/internal/seam", nil},
 	{"/internal/words", []string{"/internal/typo"}},
 	{"/internal/secret", nil},
+	{"/internal/breaker", nil},
+	{"/internal/pg", []string{"/internal/secret"}},
 	{"/tokenizer*", []string{"/tokenizer*", "/internal/jsonscan"}},
 	{"/wire/wiretest*", []string{"/wire*", "/internal/sse", "/internal/eventstream"}},
 	{"/wire*", []string{"/wire*", "/internal/jsonscan", "/internal/jsonw", "/internal/sse"}},
 	{"/gateway", []string{"/gateway/*", "/wire", "/internal/typo"}},
+	{"/gateway/batch", []string{"/gateway", "/wire*"}},
 	{"/gateway/balance", nil},
 	{"/gateway/health", nil},
 	{"/gateway/overload", []string{"/gateway/queue"}},
@@ -48,7 +51,7 @@ var layers = []struct {
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
 	{"/internal/upstream", []string{"/gateway", "/gateway/capacity", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
-	{"/internal/cli", []string{"/records/ledger", "/gateway/health", "/gateway/keys", "/gateway/prices", "/gateway/queue", "/tokenizer", "/internal/typo"}},
+	{"/internal/cli", []string{"/cache", "/records/ledger", "/gateway/health", "/gateway/keys", "/gateway/prices", "/gateway/queue", "/tokenizer", "/internal/typo"}},
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},
 	{"/policies", []string{"/gateway/balance", "/internal/*"}},
@@ -60,7 +63,6 @@ var layers = []struct {
 	{"", []string{"/*"}},
 	{"/internal/testcaddy", []string{""}},
 	{"/integration*", []string{"", "/*"}},
-	{"/bench*", []string{"", "/*"}},
 }
 
 func fits(pattern, pkg string) bool {

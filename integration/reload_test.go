@@ -341,15 +341,16 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	started := func(ai string) []byte {
+	startedAt := func(ai, site string) []byte {
 		t.Helper()
 		_, port, _ := net.SplitHostPort(taken.Addr().String())
-		config, err := weirtest.Adapt(administered(g.Caddyfile("", ai, "ai_gateway"), admin) + "http://:" + port + " {\n bind 127.0.0.1\n respond hello\n}\n")
+		config, err := weirtest.Adapt(administered(g.Caddyfile("", ai, site), admin) + "http://:" + port + " {\n bind 127.0.0.1\n respond hello\n}\n")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return config
 	}
+	started := func(ai string) []byte { return startedAt(ai, "ai_gateway") }
 	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
 	type rejected = struct {
 		name, want string
@@ -360,10 +361,18 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 		rejected{"port taken, without its provider", "address already in use", started("provider sim simulator")},
 		rejected{"port taken, with keys and limits", "address already in use", started(ai + "\nkey ci {env.CI_KEY} {\n limit concurrency 1 queue 1s\n}")},
 		rejected{"port taken, with other records", "address already in use", started(ai + "\nrecords sqlite " + t.TempDir() + "/other.db")},
+		rejected{"port taken, with answers that are kept", "address already in use", startedAt(ai, "ai_gateway {\n cache exact {\n  max_size 1MiB\n }\n}")},
 		rejected{"missing keys file", "keys_file", started(ai + "\nkeys_file /nonexistent/keys.json")},
 	)
 	if _, err := exec.LookPath("redis-server"); err == nil {
-		bad = append(bad, rejected{"port taken, with another store", "address already in use", started(ai + "\nstore redis " + redistest.Start(t).URL)})
+		url := redistest.Start(t).URL
+		kept := startedAt(ai+"\nstore redis "+url, "ai_gateway {\n cache exact {\n  version 1\n }\n}")
+		bad = append(bad,
+			rejected{"port taken, with another store", "address already in use", started(ai + "\nstore redis " + url)},
+			rejected{"port taken, with answers that a fleet keeps", "address already in use", kept},
+			rejected{"answers that a fleet keeps, and a word that is none", "scope: 'nobody'", bytes.Replace(kept, []byte(`"version":"1"`), []byte(`"scope":"nobody"`), 1)},
+			rejected{"port taken, with a store of the cache's own", "address already in use", startedAt(ai, "ai_gateway {\n cache exact {\n  store redis "+url+"\n }\n}")},
+		)
 	}
 	reject := func(t *testing.T, i int) {
 		t.Helper()

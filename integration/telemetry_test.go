@@ -234,6 +234,14 @@ var metricLabels = map[string]string{
 	"caddy_ai_limit_decisions_total":              "decision,unit",
 	"caddy_ai_upstream_attempts_total":            "outcome,provider",
 	"caddy_ai_fallbacks_total":                    "reason",
+	"caddy_ai_cache_lookups_total":                "kind,result",
+	"caddy_ai_cache_saved_usd_total":              "",
+	"caddy_ai_cache_bytes":                        "",
+	"caddy_ai_cache_entries":                      "",
+	"caddy_ai_cache_evictions_total":              "",
+	"caddy_ai_cache_flights_bytes":                "",
+	"caddy_ai_cache_remote_failures_total":        "",
+	"caddy_ai_cache_semantic_rows":                "",
 	"caddy_ai_token_memo_total":                   "result",
 }
 

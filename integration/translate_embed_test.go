@@ -121,8 +121,21 @@ func TestTranslatedEmbeddings(t *testing.T) {
 		})
 	}
 	t.Run("several inputs on Titan", func(t *testing.T) {
-		rig.checkRefusal(t, doors[0], rig.ask(t, "/v1/embeddings", `{"model":"on-titan","input":`+two+`}`), 400, "input", "one input")
-		rig.record(t)
+		rig.answers(whole(200, embedAnswers["br"]))
+		got := rig.ask(t, "/v1/embeddings", `{"model":"on-titan","input":`+two+`}`)
+		if !strings.Contains(got.body, `"index":1,`+floats) || !strings.Contains(got.body, `"prompt_tokens":4`) {
+			t.Errorf("status %d, body %s", got.status, got.body)
+		}
+		sent := map[string]bool{}
+		for _, call := range rig.upstreamCalls() {
+			sent[string(call.Body)] = true
+		}
+		if diff := cmp.Diff(map[string]bool{`{"inputText":"a"}`: true, `{"inputText":"b"}`: true}, sent); diff != "" {
+			t.Error(diff)
+		}
+		if record := rig.record(t); record.Usage.Input != 4 || record.UsageSource != gateway.SourceProvider || record.Attempts != 1 {
+			t.Errorf("record %+v", ledgerOf(record))
+		}
 	})
 	t.Run("lost members", func(t *testing.T) {
 		rig.answers(whole(200, embedAnswers["co"]))

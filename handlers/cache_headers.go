@@ -1,0 +1,90 @@
+package handlers
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	headerCacheStatus = "Cache-Status"
+	headerAge         = "Age"
+)
+
+// The values of the answer's X-AI-Cache.
+const (
+	cacheHit      = "hit"
+	cacheSemantic = "semantic-hit"
+	cacheMiss     = "miss"
+	cacheBypass   = "bypass"
+)
+
+// The functions below say in an answer's header what the cache did for it, in the
+// words of RFC 9211, and once more in one word.
+
+// showHit is for an answer from the cache that was made age ago. It is fresh for ttl,
+// which is negative once it is stale.
+func showHit(h http.Header, age, ttl time.Duration) {
+	var room [64]byte
+	b := appendSeconds(append(room[:0], "weir; hit; ttl="...), ttl)
+	note(h, cacheHit, append(b, "; detail=exact"...))
+	showAge(h, age)
+}
+
+// showSemanticHit is showHit for the answer to a similar request.
+func showSemanticHit(h http.Header, age, ttl time.Duration, similarity float64) {
+	b := appendSeconds([]byte("weir; hit; ttl="), ttl)
+	b = append(b, "; detail=semantic; similarity="...)
+	// A decimal of RFC 8941 has three digits behind the point. It is cut, so that what
+	// is not the same never reads 1.000.
+	b = strconv.AppendFloat(b, math.Floor(similarity*1000)/1000, 'f', 3, 64)
+	note(h, cacheSemantic, b)
+	showAge(h, age)
+}
+
+// showMiss is for an answer that had to be fetched; stored says that it is kept.
+func showMiss(h http.Header, stored bool) { note(h, cacheMiss, forwarded("miss", stored)) }
+
+// showStale is showMiss where a stale answer was there.
+func showStale(h http.Header, stored bool) { note(h, cacheMiss, forwarded("stale", stored)) }
+
+// showCollapsed is for an answer that another request had asked for already.
+func showCollapsed(h http.Header) { note(h, cacheMiss, []byte("weir; fwd=miss; collapsed")) }
+
+// showUnwanted is for an answer that the client did not want from the cache.
+func showUnwanted(h http.Header, stored bool) { note(h, cacheBypass, forwarded("request", stored)) }
+
+// showBypass is for a request that a rule keeps from the cache; rule is a token.
+func showBypass(h http.Header, rule string) {
+	note(h, cacheBypass, append([]byte("weir; fwd=bypass; detail="), rule...))
+}
+
+func forwarded(why string, stored bool) []byte {
+	b := append([]byte("weir; fwd="), why...)
+	if stored {
+		b = append(b, "; stored"...)
+	}
+	return b
+}
+
+func note(h http.Header, word string, status []byte) {
+	setHeader(h, headerCacheStatus, string(status))
+	setHeader(h, headerCache, word)
+}
+
+// showAge writes an answer's age (RFC 9111, 5.1).
+func showAge(h http.Header, age time.Duration) {
+	var room [20]byte
+	setHeader(h, headerAge, string(appendSeconds(room[:0], max(age, 0))))
+}
+
+// appendSeconds writes whole seconds. A time that has passed in part has passed: what
+// is fresh for half a second is not fresh for one, and what is stale is not at 0.
+func appendSeconds(b []byte, d time.Duration) []byte {
+	seconds := int64(d / time.Second)
+	if d < 0 && d%time.Second != 0 {
+		seconds--
+	}
+	return strconv.AppendInt(b, seconds, 10)
+}

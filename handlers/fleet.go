@@ -1,0 +1,255 @@
+package handlers
+
+import (
+	"encoding/json"
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/weirproxy/weir/cache"
+	"github.com/weirproxy/weir/cache/flight"
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/wire"
+)
+
+// claimTime is how long an instance that has died keeps others from asking for
+// the answer that it was getting.
+const claimTime = 3 * time.Second
+
+// errFleetLost breaks off an answer of which the client has seen a part.
+var errFleetLost = &gateway.Error{Kind: wire.KindUpstream, Phase: "coalesced", Message: "the gateway that was getting the answer is gone"}
+
+// The records of a flight that instances share begin with one of these; the rest
+// is JSON or a piece of the answer.
+const (
+	recordHead  = 'h'
+	recordPiece = 'p'
+	recordLast  = 'l'
+	recordEnd   = 'e'
+
+	// recordFailed is the last of an answer that has broken off.
+	recordFailed = 'f'
+)
+
+// farHead and farEnd are what is told of an answer before and after it.
+type (
+	farHead struct {
+		Provider string `json:"p"`
+		Model    string `json:"m"`
+		Attempts int    `json:"a"`
+	}
+	farEnd struct {
+		Usage wire.Usage `json:"u"`
+		Cost  int64      `json:"c"`
+	}
+
+	// farFailure is why there is no more; Told says that its client has been told,
+	// in the upstream's words.
+	farFailure struct {
+		Kind    wire.Kind `json:"k"`
+		Phase   string    `json:"p"`
+		Message string    `json:"m"`
+		Told    bool      `json:"t"`
+	}
+)
+
+// tell appends a record for the other instances, if there are any.
+func (l *lead) tell(kind byte, data []byte) {
+	if l.far != nil {
+		l.far.Append(append([]byte{kind}, data...))
+	}
+}
+
+func (l *lead) tellJSON(kind byte, value any) {
+	if l.far == nil {
+		return
+	}
+	if data, err := json.Marshal(value); err == nil {
+		l.tell(kind, data)
+	}
+}
+
+// endFar gives the claim back; nobody waits for that.
+func (l *lead) endFar(complete bool) {
+	if far := l.far; far != nil {
+		l.far = nil
+		go far.End(complete)
+	}
+}
+
+// abroad is the answer to a request that another instance has asked for already.
+type abroad struct {
+	call *call
+	head farHead
+	next func() ([]byte, error, bool)
+	stop func()
+	told bool // the upstream's own error event was among the records
+}
+
+// followFleet finds out whether another instance is getting the call's answer,
+// and waits until it begins to show it; nil when the call has to be made here, for
+// the fleet then.
+func (c *call) followFleet() shower {
+	k, l := c.keeping, c.led.Load()
+	remote := k.exact.answers.Remote
+	if remote == nil || l == nil || !*k.exact.Coalesce || k.follows > 0 || k.asked.onlyIfCached {
+		return nil
+	}
+	name := k.want.Operation.Name + " " + strconv.FormatBool(k.want.Stream) + " " + strconv.FormatBool(k.want.Usage)
+	// Who asks after a purge must not follow what was asked before.
+	purges := strconv.FormatUint(k.exact.answers.Marks.Newest(), 16)
+	far, err := remote.Claim(c.ctx, cache.KeyOf("flight", name, k.want.Spelling, purges, k.key), claimTime)
+	if err != nil {
+		return nil
+	}
+	if far.Own() {
+		l.far = far
+		return nil
+	}
+	c.attend()
+	a := &abroad{call: c}
+	a.next, a.stop = iter.Pull2(far.Follow(c.ctx, 0))
+	if record, err, ok := a.next(); ok && err == nil && len(record) > 0 && record[0] == recordHead && json.Unmarshal(record[1:], &a.head) == nil && c.mayUse(a.head.Provider, a.head.Model) {
+		return a
+	}
+	a.stop()
+	return nil
+}
+
+// show passes on what the other instance shows its client, also to those who
+// follow the call here.
+func (a *abroad) show() error {
+	defer a.stop()
+	c := a.call
+	if err := c.reserveKept(nil); err != nil {
+		return err
+	}
+	c.x.Update(func() {
+		c.x.Cache = gateway.CacheCoalesced
+		c.x.Target = gateway.Target{Provider: a.head.Provider, Model: a.head.Model}
+	})
+	c.countLookup(gateway.CacheCoalesced)
+	c.led.Load().flight.Open(flight.Head{Provider: a.head.Provider, Model: a.head.Model, Attempts: a.head.Attempts})
+	c.out.prepare(func() {
+		c.nameTarget()
+		setHeader(c.out.w.Header(), headerAttempts, strconv.Itoa(a.head.Attempts))
+		showCollapsed(c.out.w.Header())
+		c.tell()
+	})
+	if c.x.Stream {
+		return a.play()
+	}
+	return a.whole()
+}
+
+// record returns the next piece of the answer, and the end without one.
+func (a *abroad) record() (kind byte, data []byte, err error) {
+	record, err, ok := a.next()
+	switch {
+	case !ok || err == nil && len(record) == 0:
+		return 0, nil, errFleetLost // without its last record
+	case err != nil:
+		if cause := a.call.cause(); cause != nil {
+			return 0, nil, cause
+		}
+		return 0, nil, errFleetLost
+	case record[0] == recordFailed:
+		var f farFailure
+		if json.Unmarshal(record[1:], &f) != nil {
+			return 0, nil, errFleetLost
+		}
+		a.told = f.Told
+		return 0, nil, &gateway.Error{Kind: f.Kind, Phase: f.Phase, Message: f.Message}
+	}
+	return record[0], record[1:], nil
+}
+
+func (a *abroad) play() error {
+	c := a.call
+	c.out.openStream()
+	var seenSoFar []byte
+	for first := true; ; first = false {
+		kind, data, err := a.record()
+		switch {
+		case err != nil:
+			a.brokeOff()
+			return err
+		case kind == recordEnd:
+			a.end(data)
+			return c.sent(c.out.endStream())
+		case first:
+			c.x.Update(func() { c.x.Timings.FirstToken = c.proxy.gateway.Now().Sub(c.x.Start) })
+		}
+		of := flight.Kind(0)
+		if kind == recordLast {
+			of = flight.Last
+		}
+		if c.tape(data, of) {
+			continue
+		}
+		if c.wantsMetadata() {
+			if seenSoFar = append(seenSoFar, data...); kind == recordLast {
+				at, seen := c.terminator(data), c.readBack(seenSoFar)
+				data = slices.Concat(data[:at], c.metadata(&seen, 0, 0), data[at:])
+			}
+		}
+		if err := c.writes(func() error { return c.out.event(data, true) }); err != nil {
+			return gateway.ErrClientGone
+		}
+	}
+}
+
+// brokeOff finds out what the client has seen, for the event that tells it of the
+// failure.
+func (a *abroad) brokeOff() {
+	c := a.call
+	c.followed = &landing{seen: wire.Seen{Sequence: -1}, told: a.told, cost: -1}
+	if l := c.led.Load(); l != nil {
+		if body, ok := l.flight.Body(); ok {
+			c.followed.seen = c.readBack(body)
+		}
+	}
+}
+
+func (a *abroad) whole() error {
+	c := a.call
+	var body []byte
+	for {
+		kind, data, err := a.record()
+		if err != nil {
+			return err
+		}
+		if kind == recordEnd {
+			a.end(data)
+			break
+		}
+		body = append(body, data...)
+	}
+	l := c.led.Load()
+	l.flight.Append(body, 0) // not by tape: an answer that is no stream is written here
+	l.finish(nil, c.landing())
+	h := c.out.w.Header()
+	if u := c.freeUsage; u != nil {
+		setHeader(h, headerInputTokens, strconv.FormatInt(u.Input, 10))
+		setHeader(h, headerOutputTokens, strconv.FormatInt(u.Output, 10))
+		setHeader(h, headerCost, "0")
+	}
+	setHeader(h, "Content-Type", "application/json")
+	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
+	return c.sent(c.writes(func() error { return c.out.whole(http.StatusOK, body) }))
+}
+
+// end takes over what the other instance knows of the whole.
+func (a *abroad) end(data []byte) {
+	var e farEnd
+	if json.Unmarshal(data, &e) != nil {
+		return
+	}
+	a.call.freeUsage = &e.Usage
+	if free := a.call.quota.free; free != nil && free.tokens {
+		free.usage = e.Usage
+	}
+	a.call.x.Update(func() { a.call.x.Saved = max(e.Cost, 0) })
+}

@@ -1,0 +1,196 @@
+package handlers
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/weirproxy/weir/cache"
+	"github.com/weirproxy/weir/cache/canon"
+	"github.com/weirproxy/weir/cache/flight"
+	"github.com/weirproxy/weir/cache/semantic"
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/telemetry"
+	"github.com/weirproxy/weir/wire"
+)
+
+// Kept is what the process has of answers, kept and under way. It outlives
+// configurations.
+type Kept struct {
+	Memory *cache.Memory
+	Marks  *cache.Marks
+
+	// Flights are the calls that others may follow, Refreshes those that renew
+	// what is stale.
+	Flights   *flight.Set
+	Refreshes *cache.Once
+
+	// Index finds requests that mean the same.
+	Index *semantic.Index
+
+	// Spellings remembers what requests ask for.
+	Spellings *canon.Memo
+}
+
+// keeping is what the cache has to do with a call.
+type keeping struct {
+	exact    *CacheExact
+	semantic *CacheSemantic
+	asked    directives
+
+	// key is that of the answer, scope whose it is, model all that says who gives it,
+	// want its form for the client.
+	key   cache.Key
+	scope string
+	model string
+	want  flight.Want
+	facts canon.Facts
+
+	// meaning is what the request is compared with others by; nil where it is not.
+	meaning *meaning
+
+	// since is when the request was looked up: a purge since then is meant for its
+	// answer too.
+	since cache.Stamp
+
+	// stale is a kept answer that serves if no new one can be had, from the one that
+	// is shown.
+	stale, from *recalled
+
+	// follows counts the flights that have come to nothing for the call.
+	follows int
+}
+
+// remember finds out under which key the cache has the answer to the call. It
+// leaves c.keeping nil where the cache has nothing to do with it.
+func (c *call) remember() {
+	exact, semantic := cacheOf(c.r)
+	if exact == nil || c.form != nil || !exact.covers(c.route.Operation) {
+		return
+	}
+	defer c.timeCache(c.proxy.gateway.Now())
+	k := &keeping{exact: exact, semantic: semantic, asked: directivesOf(c.r)}
+	if k.asked.bypass {
+		c.bypass("")
+		return
+	}
+	k.scope = c.scope(exact.Scope)
+	digest, facts, err := c.proxy.kept.Spellings.Of([]byte(k.scope), c.route.Operation, c.x.Envelope.Body(), canon.Options{IgnoreSeed: exact.Seed == seedIgnore})
+	if err != nil {
+		c.bypass("request")
+		return
+	}
+	if rule := exact.forbids(c.route.Operation, &facts); rule != "" {
+		c.bypass(rule)
+		return
+	}
+	k.facts = facts
+	k.model = listed(c.matters()...) + c.way.trip.Identity()
+	k.key = cache.KeyOf(exact.Version, exact.Scope, k.scope, k.model, digest)
+	k.want = flight.Want{Operation: c.route.Operation, Stream: c.x.Stream}
+	if c.x.Stream && (c.route.Operation == wire.Chat || c.route.Operation == wire.Completions) {
+		k.want.Usage = c.x.Envelope.IncludeUsage
+	}
+	k.since = exact.answers.Stamp()
+	c.keeping = k
+}
+
+// forbids names the rule that keeps a request from the cache; empty when none does.
+func (e *CacheExact) forbids(op *wire.Operation, f *canon.Facts) string {
+	switch {
+	case f.Stateful != "":
+		return "state"
+	case f.OtherOutput:
+		return "output"
+	case f.Choices > 1 && !embeds(op):
+		return "choices"
+	case f.Tools && !e.Tools:
+		return "tools"
+	case f.UserTurns > 1 && !*e.MultiTurn:
+		return "turns"
+	case f.HasTemperature && f.Temperature > *e.MaxTemperature:
+		return "temperature"
+	case f.HasSeed && e.Seed == seedBypass:
+		return "seed"
+	default:
+		return ""
+	}
+}
+
+// scope is whose answers the call shares, by who the caller was found to be. Who
+// has no team is a team of its own.
+func (c *call) scope(kind string) string {
+	p := &c.caller.principal
+	switch key := c.caller.key; {
+	case kind == gateway.ScopeGlobal:
+		return ""
+	case kind == gateway.ScopeTeam && p.Team != "":
+		return listed("team", p.Team)
+	case key != nil && !key.Anonymous:
+		return listed("key", key.Name, key.ID) // names are given anew, ids are not
+	case p.User != "":
+		return listed("user", p.User, p.Team)
+	default:
+		return listed("ip", clientIP(c.r))
+	}
+}
+
+// listed is a list of texts as one: no two lists are the same, whatever the texts
+// hold.
+func listed(texts ...string) string {
+	var b []byte
+	for _, text := range texts {
+		b = strconv.AppendInt(b, int64(len(text)), 10)
+		b = append(append(b, ':'), text...)
+	}
+	return string(b)
+}
+
+// matters lists what of the client's header the model's targets are sent and may
+// answer differently for, such as Anthropic-Beta.
+func (c *call) matters() (list []string) {
+	own := c.way.trip.Own()
+	for name, values := range c.r.Header {
+		if slices.ContainsFunc(own, func(r *gateway.Route) bool {
+			forwarder, ok := r.Provider.(gateway.Forwarder)
+			return ok && forwarder.Matters(name, values)
+		}) {
+			list = append(list, listed(append([]string{name}, values...)...))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// tags are the names by which the answer can be purged; ok is false when it has
+// one that cannot be noted.
+func (c *call) tags() (tags []string, ok bool) {
+	k := c.keeping
+	tags = append(tags, "model:"+c.x.Model, "target:"+c.x.Target.String())
+	if key := c.caller.principal.Key; key != "" {
+		tags = append(tags, "key:"+key)
+	}
+	own, ok := k.exact.tags(c.r)
+	for _, tag := range slices.Concat(own, k.asked.tags) {
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return tags, ok
+}
+
+// bypass says that the cache has nothing to do with a call that it might have
+// served: because of a rule, or, where that is empty, because the client wants it
+// so.
+func (c *call) bypass(rule string) {
+	c.bypassed = cmp.Or(rule, "client")
+	c.x.Update(func() { c.x.Cache = gateway.CacheBypass })
+	c.proxy.metrics.Lookup(telemetry.LookupExact, gateway.CacheBypass)
+	c.out.prepare(func() {
+		if h := c.out.w.Header(); rule == "" {
+			showUnwanted(h, false)
+		} else {
+			showBypass(h, rule)
+		}
+	})
+}

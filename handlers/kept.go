@@ -1,0 +1,159 @@
+package handlers
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/weirproxy/weir/cache"
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/replay"
+	"github.com/weirproxy/weir/internal/sse"
+	"github.com/weirproxy/weir/wire"
+)
+
+// recalled is a kept answer, in the client's form.
+type recalled struct {
+	call  *call
+	hit   cache.Hit
+	form  cache.Form
+	state string        // one of gateway's: CacheHit, CacheStale, CacheSemantic
+	ttl   time.Duration // for which it is fresh yet; negative: since when it is not
+	near  float64       // how similar its request is, of a semantic hit
+}
+
+// show shows a kept answer.
+func (r *recalled) show() error {
+	c := r.call
+	if err := c.reserveKept(&r.hit.Usage); err != nil {
+		return err
+	}
+	c.x.Update(func() {
+		c.x.Cache, c.x.Similarity, c.x.Saved = r.state, r.near, max(r.hit.Cost, 0)
+		c.x.Target = gateway.Target{Provider: r.hit.Provider, Model: r.hit.Model}
+	})
+	c.keeping.from = r
+	c.countLookup(r.state)
+	c.out.prepare(r.announce)
+	if r.form.Stream {
+		return r.stream()
+	}
+	h := c.out.w.Header()
+	setHeader(h, "Content-Type", "application/json")
+	setHeader(h, "Content-Length", strconv.Itoa(len(r.form.Body)))
+	return c.sent(c.out.whole(http.StatusOK, r.form.Body))
+}
+
+// announce says where the answer comes from, and how old it is.
+func (r *recalled) announce() {
+	c := r.call
+	h := c.out.w.Header()
+	c.nameTarget()
+	setHeader(h, headerAttempts, strconv.Itoa(c.x.Attempts))
+	if !r.form.Stream {
+		setHeader(h, headerInputTokens, strconv.FormatInt(r.hit.Usage.Input, 10))
+		setHeader(h, headerOutputTokens, strconv.FormatInt(r.hit.Usage.Output, 10))
+		setHeader(h, headerCost, "0")
+	}
+	if r.near > 0 {
+		showSemanticHit(h, r.hit.Age, r.ttl, r.near)
+	} else {
+		showHit(h, r.hit.Age, r.ttl)
+	}
+	c.tell()
+}
+
+// stream shows events, all at once or as slowly as they were made.
+func (r *recalled) stream() error {
+	c := r.call
+	c.out.expectStream(c.door)
+	c.out.openStream()
+	c.x.Update(func() { c.x.Timings.FirstToken = c.proxy.gateway.Now().Sub(c.x.Start) })
+	body := r.form.Body
+	paced := c.keeping.exact.Replay == replayPaced && c.cause() == nil
+	if !paced && !c.wantsMetadata() {
+		return r.end(body)
+	}
+	at := c.terminator(body)
+	events, end := body[:at], body[at:]
+	if c.wantsMetadata() {
+		seen := c.readBack(body)
+		end = append(c.metadata(&seen, 0, 0), end...)
+	}
+	if paced {
+		if err := r.pace(events); err != nil {
+			return err
+		}
+	} else if c.out.event(events, false) != nil {
+		return gateway.ErrClientGone
+	}
+	return r.end(end)
+}
+
+// end shows the last events.
+func (r *recalled) end(events []byte) error {
+	if r.call.out.event(events, true) != nil {
+		return gateway.ErrClientGone
+	}
+	return r.call.sent(r.call.out.endStream())
+}
+
+// pace shows events one by one, over the time that the upstream took.
+func (r *recalled) pace(events []byte) error {
+	c := r.call
+	c.attend()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	wait := func(d time.Duration) error {
+		timer.Reset(d)
+		select {
+		case <-timer.C:
+			return nil
+		case <-c.ctx.Done():
+			return c.cause()
+		}
+	}
+	return spread(events, r.hit.Took, wait, func(event []byte) error { return c.sent(c.out.event(event, true)) })
+}
+
+// spread shows events one by one, evenly over took; wait is called between two.
+func spread(events []byte, took time.Duration, wait func(time.Duration) error, show func([]byte) error) error {
+	n := 0
+	for rest := events; len(rest) > 0; n++ {
+		_, rest = replay.Cut(rest)
+	}
+	for first := true; len(events) > 0; first = false {
+		if !first {
+			if err := wait(took / time.Duration(n)); err != nil {
+				return err
+			}
+		}
+		var event []byte
+		event, events = replay.Cut(events)
+		if err := show(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readBack is what a stream that is shown from memory says of itself.
+func (c *call) readBack(events []byte) (seen wire.Seen) {
+	seen.Sequence = -1
+	observer := c.door.Observer()
+	reader := readers.Get().(*sse.Reader)
+	reader.Reset(bytes.NewReader(events))
+	defer func() {
+		reader.Reset(nil)
+		readers.Put(reader)
+	}()
+	var ev sse.Event
+	for reader.Next(&ev) == nil {
+		if _, err := observer.Event(&ev, &seen); err != nil {
+			break
+		}
+	}
+	return seen
+}

@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	"time"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/telemetry"
+)
+
+// missed says that the answer has to be paid for.
+func (c *call) missed() {
+	result := gateway.CacheMiss
+	if c.keeping.asked.refresh {
+		result = gateway.CacheRefresh
+	}
+	c.x.Update(func() { c.x.Cache = result })
+	c.countLookup(result)
+	c.out.prepare(func() { c.showMissed(false) })
+}
+
+// timeCache adds the time since start to what the cache has taken.
+func (c *call) timeCache(start time.Time) {
+	d := c.proxy.gateway.Now().Sub(start)
+	c.x.Update(func() { c.x.Timings.Cache += d })
+}
+
+// showMissed says so to the client; stored, that the answer is kept.
+func (c *call) showMissed(stored bool) {
+	h, k := c.out.w.Header(), c.keeping
+	switch {
+	case k.asked.refresh:
+		showUnwanted(h, stored)
+	case k.stale != nil:
+		showStale(h, stored)
+	default:
+		showMiss(h, stored)
+	}
+}
+
+func (c *call) countLookup(result string) {
+	kind := telemetry.LookupExact
+	if result == gateway.CacheSemantic {
+		kind = telemetry.LookupSemantic
+	}
+	c.proxy.metrics.Lookup(kind, result)
+}

@@ -1,0 +1,53 @@
+package handlers
+
+import (
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/wire"
+)
+
+// free is what an answer counts for that is not paid for; nil in a call that pays
+// for its own. A request it is, and where the site wants that it has tokens, but
+// it costs no money and takes no place at a provider.
+type free struct {
+	tokens bool
+	usage  wire.Usage
+}
+
+// reserveKept takes room for a request whose answer is not paid for. usage is what
+// the answer has in tokens, nil where that is not known yet: they are settled then.
+func (c *call) reserveKept(usage *wire.Usage) error {
+	c.quota.free = &free{}
+	if c.quota.free.tokens = c.keeping.exact.CountHits; usage != nil {
+		c.quota.free.usage = *usage
+	}
+	return c.reserve()
+}
+
+// releaseKept gives it back: the call has to be paid for after all.
+func (c *call) releaseKept() {
+	c.giveBack()
+	c.wakeFreed()
+	c.quota.freed = c.quota.freed[:0]
+	c.quota.free = nil
+}
+
+// covers reports whether a rule counts an answer that is free.
+func (f *free) covers(rule *limits.Rule) bool {
+	switch rule.Unit {
+	case limits.Requests:
+		return true
+	case limits.Tokens, limits.InputTokens, limits.OutputTokens:
+		return f.tokens
+	default:
+		return false
+	}
+}
+
+// need is what it takes of limits, which is known already.
+func (f *free) need() *need { return &need{input: f.usage.Input, output: f.usage.Output} }
+
+// settled is the record by which limits settle it.
+func (f *free) settled() *gateway.Record {
+	return &gateway.Record{Usage: f.usage, UsageSource: gateway.SourceProvider}
+}

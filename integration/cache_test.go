@@ -1,0 +1,51 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/gateway"
+)
+
+const cachedModel = "model m one/gpt-4.1\n"
+
+func wanting(stream bool, more string) string {
+	s := ""
+	if stream {
+		s = `"stream":true,`
+	}
+	return fmt.Sprintf(`{"model":"m",%s"max_tokens":50,"messages":[{"role":"user","content":"hello%s"}]}`, s, more)
+}
+
+// TestCacheServes holds that an answer is paid for once.
+func TestCacheServes(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		for _, second := range []bool{false, true} {
+			t.Run(fmt.Sprintf("streamed %t, then %t", first, second), func(t *testing.T) {
+				s := newStage(t, cachedModel, "cache exact")
+				a := s.post(t, "/v1/chat/completions", wanting(first, ""))
+				if a.status != 200 || a.header.Get("X-AI-Cache") != "miss" {
+					t.Fatalf("first: %d %v %s", a.status, a.header, a.body)
+				}
+				b := s.post(t, "/v1/chat/completions", wanting(second, ""))
+				if b.status != 200 || b.header.Get("X-AI-Cache") != "hit" {
+					t.Fatalf("second: %d %v %s", b.status, b.header, b.body)
+				}
+				if !strings.HasPrefix(b.header.Get("Cache-Status"), "weir; hit; ttl=3") {
+					t.Errorf("Cache-Status: %s", b.header.Get("Cache-Status"))
+				}
+				if _, names := s.called(); names != "one" {
+					t.Errorf("called %s", names)
+				}
+				if first == second && a.body != b.body {
+					t.Errorf("got\n%s\nafter\n%s", b.body, a.body)
+				}
+				records := s.Records.Wait(t, 2)
+				if records[0].Cache != gateway.CacheMiss || records[1].Cache != gateway.CacheHit || records[1].Saved == 0 || records[1].Cost.Total != 0 || !records[1].Usage.IsZero() {
+					t.Errorf("%+v", records[1])
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/integration/weirtest"
+)
+
+// embeds answers as an embedder would to which texts that have the same word after
+// "about" are the same.
+func embeds(w http.ResponseWriter, r *weirtest.Request) {
+	var asked struct{ Input string }
+	_ = json.Unmarshal(r.Body, &asked)
+	vector := "1,0,0"
+	switch {
+	case strings.Contains(asked.Input, "about rain"):
+		vector = "0,1,0"
+	case strings.Contains(asked.Input, "about drizzle"):
+		vector = "0,0.98,0.2"
+	}
+	whole(200, `{"object":"list","model":"e","data":[{"object":"embedding","index":0,"embedding":[`+vector+`]}],"usage":{"prompt_tokens":4,"total_tokens":4}}`)(w, r)
+}
+
+func about(text string) string {
+	return fmt.Sprintf(`{"model":"m","max_tokens":50,"messages":[{"role":"user","content":%q}]}`, text)
+}
+
+// TestSemanticCache holds what is answered by what it means.
+func TestSemanticCache(t *testing.T) {
+	const first = "please tell me about rain in the mountains"
+	for _, tc := range []struct {
+		name, site, then string
+		header           []string
+		hit              bool
+		result           string // of the record
+	}{
+		{name: "the same", then: first, hit: true, result: gateway.CacheHit},
+		{name: "more words", then: first + " quickly", hit: true, result: gateway.CacheSemantic},
+		{name: "another matter", then: "please tell me about snow in the mountains", result: gateway.CacheMiss},
+		{name: "similar", then: "please tell me about drizzle in the mountains", site: "guard off", hit: true, result: gateway.CacheSemantic},
+		{name: "similar, with a word replaced", then: "please tell me about drizzle in the mountains", result: gateway.CacheMiss},
+		{name: "not similar enough", then: "please tell me about drizzle in the mountains", site: "guard off\nthreshold 0.99", result: gateway.CacheMiss},
+		{name: "not similar enough for the caller", then: "please tell me about drizzle in the mountains", site: "guard off", header: []string{"X-AI-Cache-Threshold", "0.99"}, result: gateway.CacheMiss},
+		{name: "the caller cannot lower it", then: "please tell me about drizzle in the mountains", site: "guard off\nthreshold 0.99", header: []string{"X-AI-Cache-Threshold", "0.1"}, result: gateway.CacheMiss},
+		{name: "not wanted", then: first + " quickly", header: []string{"X-AI-Cache-Semantic", "off"}, result: gateway.CacheMiss},
+		{name: "shadow", then: first + " quickly", site: "shadow on", result: gateway.CacheMiss},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 10s\n"+tc.site+"\n}")
+			s.plays("two", embeds)
+			s.post(t, "/v1/chat/completions", about(first))
+			s.called()
+			got := s.post(t, "/v1/chat/completions", about(tc.then), tc.header...)
+			_, names := s.called()
+			if hit := !strings.Contains(names, "one"); got.status != 200 || hit != tc.hit {
+				t.Fatalf("%d, called %s: %v", got.status, names, got.header)
+			}
+			records := s.Records.Wait(t, 2)
+			r := records[1]
+			if r.Cache != tc.result {
+				t.Errorf("record: %s, want %s", r.Cache, tc.result)
+			}
+			if tc.name == "shadow" && r.Similarity < 0.99 {
+				t.Errorf("a would-be hit is not in the record: %v", r.Similarity)
+			}
+			if tc.result == gateway.CacheSemantic {
+				if got.header.Get("X-AI-Cache") != "semantic-hit" || !strings.Contains(got.header.Get("Cache-Status"), "detail=semantic") || r.Similarity == 0 || r.Saved == 0 || r.Overhead == 0 {
+					t.Errorf("%v, %+v", got.header, r)
+				}
+			}
+		})
+	}
+}
+
+// TestSemanticIsExactElsewhere holds which requests are not compared by what they
+// mean, and what has to be equal for those that are.
+func TestSemanticIsExactElsewhere(t *testing.T) {
+	const first = "please tell me about rain in the mountains"
+	with := func(more, content string) string {
+		return fmt.Sprintf(`{"model":"m","max_tokens":50,%s"messages":[%s]}`, more, content)
+	}
+	user := func(text string) string { return fmt.Sprintf(`{"role":"user","content":%q}`, text) }
+	for _, tc := range []struct{ name, one, two string }{
+		{"instructions", with("", `{"role":"system","content":"be kind"},`+user(first)), with("", `{"role":"system","content":"be rude"},`+user(first+" quickly"))},
+		{"parameters", with(`"top_p":0.5,`, user(first)), with(`"top_p":0.6,`, user(first+" quickly"))},
+		{"turns", with("", user("a")+`,{"role":"assistant","content":"b"},`+user(first)), with("", user("a")+`,{"role":"assistant","content":"b"},`+user(first+" quickly"))},
+		{"heat", with(`"temperature":0.9,`, user(first)), with(`"temperature":0.9,`, user(first+" quickly"))},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 10s\n}")
+			s.plays("two", embeds)
+			for _, body := range []string{tc.one, tc.two} {
+				if got := s.post(t, "/v1/chat/completions", body); got.status != 200 || got.header.Get("X-AI-Cache") != "miss" {
+					t.Errorf("%d %v", got.status, got.header)
+				}
+			}
+		})
+	}
+}
+
+// TestSlowEmbedder holds that an embedder that fails or hangs is a miss.
+func TestSlowEmbedder(t *testing.T) {
+	opened, open := latch()
+	defer open()
+	for name, answer := range map[string]answerer{
+		"fails": failing(500),
+		"hangs": func(_ http.ResponseWriter, r *weirtest.Request) {
+			select {
+			case <-r.Gone:
+			case <-opened:
+			}
+		},
+		"no vector": whole(200, `{"object":"list","data":[]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 20ms\n}")
+			s.plays("two", answer)
+			for range 2 {
+				if got := s.post(t, "/v1/chat/completions", about("please tell me about rain")); got.status != 200 {
+					t.Errorf("%d %s", got.status, got.body)
+				}
+			}
+		})
+	}
+}
