@@ -12,7 +12,7 @@ BIN   := $(CURDIR)/bin
 CADDY := $(BIN)/caddy
 
 # Everything that is compiled or embedded into the binary.
-SOURCES := $(shell find . -path './.*' -prune -o -path ./tools -prune -o -path ./bin -prune -o -path ./integration -prune -o \
+SOURCES := $(shell find . -path './.*' -prune -o -path ./tools -prune -o -path ./bin -prune -o -path ./integration -prune -o -path ./bench -prune -o \
 	-type f \( -name '*.go' -not -name '*_test.go' -o -path '*/data/*' \) -print) go.mod go.sum
 
 # -race needs a C compiler; go reports CGO_ENABLED=0 where it finds none.
@@ -27,7 +27,7 @@ FUZZTIME  ?= 10s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: $(CADDY) ## build bin/caddy: Caddy with Weir in it
@@ -54,8 +54,38 @@ test: $(CADDY) ## run every test: Go, then the official Node and Python SDKs
 real: $(CADDY) ## run against a real model: llama.cpp's server with Gemma 3 270M
 	CADDY="$(CADDY)" scripts/real
 
+# The benchmark's yardstick: the same Caddy, built in the same way.
+PLAIN := $(BIN)/caddy-plain
+
+$(PLAIN): xcaddy.mk | $(BIN)/xcaddy
+	CGO_ENABLED=0 XCADDY_GO_BUILD_FLAGS="-trimpath -ldflags=-s\ -w -tags=$(TAGS)" \
+		$(BIN)/xcaddy build $(CADDY_VERSION) --output $@
+
+NAME ?= $(shell date -u +%Y-%m-%d)
+BENCH = cd bench && CGO_ENABLED=0 $(GO) build -o $(BIN)/bench . && $(BIN)/bench -weir $(CADDY) -caddy $(PLAIN) -peers $(BIN)/peers
+
 .PHONY: bench
-bench: ## run the benchmarks (PKG=./internal/sse COUNT=10 for benchstat)
+bench: $(CADDY) $(PLAIN) ## measure beside Caddy's reverse_proxy and others: 10 minutes on a quiet machine
+	$(BENCH) -profile full -name $(NAME)
+
+.PHONY: bench-quick
+bench-quick: $(CADDY) $(PLAIN) ## the same with one round: a minute
+	$(BENCH) -profile quick
+
+.PHONY: bench-smoke
+bench-smoke: $(CADDY) $(PLAIN) ## whether the benchmark still works: no figure counts
+	$(BENCH) -profile smoke -allocs 450
+
+.PHONY: bench-page
+bench-page: ## write bench/results/$(NAME).json into docs/performance.md
+	cd bench && $(GO) run . -page results/$(NAME).json
+
+.PHONY: bench-peers
+bench-peers: ## install the other gateways that registries have, for make bench
+	scripts/peers $(BIN)/peers
+
+.PHONY: micro
+micro: ## run the benchmarks of packages (PKG=./internal/sse COUNT=10 for benchstat)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(PKG)
 
 .PHONY: fuzz
@@ -78,6 +108,7 @@ fmt: $(BIN)/golangci-lint $(CADDY) ## format the Go files and the Caddyfiles
 lint: $(BIN)/golangci-lint ## run the linters and look at the format
 	$(BIN)/golangci-lint fmt --diff
 	$(BIN)/golangci-lint run
+	cd bench && $(BIN)/golangci-lint run
 
 .PHONY: validate
 validate: $(CADDY) ## format, adapt and validate Caddyfile.example and examples/

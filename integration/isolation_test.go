@@ -26,7 +26,7 @@ import (
 // who shares what knows which of them a request may get. WEIR_SOAK=1 makes it a
 // million requests.
 func TestTenantsNeverMeet(t *testing.T) {
-	rounds, each := 15, 2000
+	rounds, each := 15, 600
 	switch {
 	case os.Getenv("WEIR_SOAK") != "":
 		rounds, each = 250, 4000

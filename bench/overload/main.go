@@ -1,9 +1,8 @@
 // Command overload puts three times as much on a gateway as its provider can do,
 // at a fixed rate that does not wait for answers, and says what became of it.
-// Everything runs in this process and over loopback. Run it at the top of the
-// repository:
+// Everything runs in this process and over loopback. Run it in bench:
 //
-//	go run ./bench/overload
+//	go run ./overload
 package main
 
 import (

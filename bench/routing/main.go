@@ -1,9 +1,9 @@
 // Command routing simulates the policies of `lb_policy` over targets whose
 // latency and quotas move, and writes the results into docs/routing.md and
 // docs/routing.svg. It uses no clock and no network: the same seed gives the
-// same pages. Run it at the top of the repository:
+// same pages. Run it in bench:
 //
-//	go run ./bench/routing
+//	go run ./routing
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	page    = "docs/routing.md"
-	plot    = "docs/routing.svg"
+	page    = "../docs/routing.md"
+	plot    = "../docs/routing.svg"
 	seedOf  = 1 // the pages'
 	opening = "<!-- the table below is written by bench/routing -->\n"
 	closing = "<!-- the end of the table -->\n"

@@ -90,7 +90,7 @@ func TestPages(t *testing.T) {
 		t.Skip("the pages are those of amd64")
 	}
 	results := published()
-	text, err := os.ReadFile("../../" + page)
+	text, err := os.ReadFile("../" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,13 +99,13 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(text)); diff != "" {
-		t.Errorf("run `go run ./bench/routing` (-want +is)\n%s", diff)
+		t.Errorf("run `go run ./routing` (-want +is)\n%s", diff)
 	}
-	image, err := os.ReadFile("../../" + plot)
+	image, err := os.ReadFile("../" + plot)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(drawing(results), string(image)); diff != "" {
-		t.Errorf("run `go run ./bench/routing` (-want +is)\n%s", diff)
+		t.Errorf("run `go run ./routing` (-want +is)\n%s", diff)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -33,11 +33,16 @@ func (c Corpus) Size() (n int) {
 // sources of Go's standard library, tool schemas from the recorded prompts, a
 // chat of 50 turns, its deltas, and every *.txt in extra, a directory or "".
 func Corpora(extra string) ([]Corpus, error) {
-	sources, err := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", "net", "http", "*.go"))
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking for Go's sources: %w", err)
+	}
+	root := strings.TrimSpace(string(out))
+	sources, err := filepath.Glob(filepath.Join(root, "src", "net", "http", "*.go"))
 	if err != nil || len(sources) == 0 {
 		return nil, fmt.Errorf("finding Go's sources: %w", err)
 	}
-	more, err := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", "[a-o]*", "*.go"))
+	more, err := filepath.Glob(filepath.Join(root, "src", "[a-o]*", "*.go"))
 	if err != nil {
 		return nil, err
 	}
