@@ -79,6 +79,7 @@ func (r *recalled) stream() error {
 	events, end := body[:at], body[at:]
 	if c.wantsMetadata() {
 		seen := c.readBack(body)
+		seen.Usage = r.hit.Usage // the stream has it only where the client asks for it
 		end = append(c.metadata(&seen, 0, 0), end...)
 	}
 	if paced {

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -29,13 +30,15 @@ func TestPacedReplay(t *testing.T) {
 	s.plays("one", stretched)
 	ask := func(header ...string) *reply { return s.post(t, "/v1/chat/completions", wanting(true, ""), header...) }
 	fresh := ask()
-	if took := s.Records.Wait(t, 1)[0].Timings.Total; took < 300*time.Millisecond {
+	first := s.Records.Wait(t, 1)[0]
+	if took := first.Timings.Total; took < 300*time.Millisecond {
 		t.Fatalf("it took %s", took)
 	}
+	counted := fmt.Sprintf(`"input_tokens":%d,"output_tokens":%d,`, first.Usage.Input, first.Usage.Output) // the stream itself does not tell
 	if got := ask(); got.body != fresh.body || got.header.Get("X-AI-Cache") != "hit" {
 		t.Errorf("%v %s", got.header, got.body)
 	}
-	if got := ask("X-AI-Metadata", "on"); !strings.HasSuffix(got.body, done) || len(got.body) <= len(fresh.body) {
+	if got := ask("X-AI-Metadata", "on"); !strings.HasSuffix(got.body, done) || len(got.body) <= len(fresh.body) || !strings.Contains(got.body, counted) {
 		t.Errorf("%s", got.body)
 	}
 	for i, r := range s.Records.Wait(t, 3)[1:] {
