@@ -89,8 +89,8 @@ func (p *player) play(w http.ResponseWriter, _ *weirtest.Request) {
 func TestRecordingsThroughSDKs(t *testing.T) {
 	p := newPlayer(t)
 	for _, rec := range recorded.All(t, filepath.Join("..", "testdata", "fixtures")) {
-		if rec.Op == wire.Converse {
-			continue // framed by the provider; wire/doors translates these
+		if rec.Op == wire.Converse || rec.Op == wire.Completions {
+			continue // framed by the provider; wire/doors translates these. Nothing is translated into completions
 		}
 		res, err := rec.Decode(0)
 		if err != nil || res.Failure != nil || len(res.Choices) == 0 || res.Choices[0].Finish == wire.FinishNone {
