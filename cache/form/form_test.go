@@ -178,7 +178,8 @@ func TestThereAndBack(t *testing.T) {
 			first := read(t, kept(rec).Form)
 			other, err := form.Convert(kept(rec), want(rec.Op, !rec.Stream))
 			if errors.Is(err, form.ErrLoses) {
-				t.Skip(err)
+				t.Log(err) // which is what it is to say
+				return
 			}
 			if err != nil {
 				t.Fatal(err)
