@@ -3,7 +3,6 @@ package handlers
 import (
 	"encoding/json"
 	"iter"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -33,13 +32,8 @@ const (
 	recordFailed = 'f'
 )
 
-// farHead and farEnd are what is told of an answer before and after it.
+// farEnd is what is told of an answer after it; before it, that is a flight.Head.
 type (
-	farHead struct {
-		Provider string `json:"p"`
-		Model    string `json:"m"`
-		Attempts int    `json:"a"`
-	}
 	farEnd struct {
 		Usage wire.Usage `json:"u"`
 		Cost  int64      `json:"c"`
@@ -82,7 +76,7 @@ func (l *lead) endFar(complete bool) {
 // abroad is the answer to a request that another instance has asked for already.
 type abroad struct {
 	call *call
-	head farHead
+	head flight.Head
 	next func() ([]byte, error, bool)
 	stop func()
 	told bool // the upstream's own error event was among the records
@@ -126,18 +120,8 @@ func (a *abroad) show() error {
 	if err := c.reserveKept(nil); err != nil {
 		return err
 	}
-	c.x.Update(func() {
-		c.x.Cache = gateway.CacheCoalesced
-		c.x.Target = gateway.Target{Provider: a.head.Provider, Model: a.head.Model}
-	})
-	c.countLookup(gateway.CacheCoalesced)
-	c.led.Load().flight.Open(flight.Head{Provider: a.head.Provider, Model: a.head.Model, Attempts: a.head.Attempts})
-	c.out.prepare(func() {
-		c.nameTarget()
-		setHeader(c.out.w.Header(), headerAttempts, strconv.Itoa(a.head.Attempts))
-		showCollapsed(c.out.w.Header())
-		c.tell()
-	})
+	c.out.prepare(func() { c.announceShared(&a.head) })
+	c.led.Load().flight.Open(a.head)
 	if c.x.Stream {
 		return a.play()
 	}
@@ -230,15 +214,10 @@ func (a *abroad) whole() error {
 	l := c.led.Load()
 	l.flight.Append(body, 0) // not by tape: an answer that is no stream is written here
 	l.finish(nil, c.landing())
-	h := c.out.w.Header()
 	if u := c.freeUsage; u != nil {
-		setHeader(h, headerInputTokens, strconv.FormatInt(u.Input, 10))
-		setHeader(h, headerOutputTokens, strconv.FormatInt(u.Output, 10))
-		setHeader(h, headerCost, "0")
+		c.setFreeUsage(*u)
 	}
-	setHeader(h, "Content-Type", "application/json")
-	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
-	return c.sent(c.writes(func() error { return c.out.whole(http.StatusOK, body) }))
+	return c.showFree(body)
 }
 
 // end takes over what the other instance knows of the whole.
@@ -248,8 +227,6 @@ func (a *abroad) end(data []byte) {
 		return
 	}
 	a.call.freeUsage = &e.Usage
-	if free := a.call.quota.free; free != nil && free.tokens {
-		free.usage = e.Usage
-	}
+	a.call.quota.free.learn(e.Usage)
 	a.call.x.Update(func() { a.call.x.Saved = max(e.Cost, 0) })
 }

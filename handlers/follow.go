@@ -3,9 +3,7 @@ package handlers
 import (
 	"errors"
 	"io"
-	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/flight"
@@ -44,22 +42,8 @@ func (f *follower) show() error {
 	if !c.x.Stream {
 		return f.whole(head)
 	}
-	c.out.prepare(func() { f.announce(head) })
+	c.out.prepare(func() { c.announceShared(head) })
 	return f.play()
-}
-
-// announce names where the answer comes from.
-func (f *follower) announce(head *flight.Head) {
-	c := f.call
-	c.x.Update(func() {
-		c.x.Cache = gateway.CacheCoalesced
-		c.x.Target = gateway.Target{Provider: head.Provider, Model: head.Model}
-	})
-	c.countLookup(gateway.CacheCoalesced)
-	c.nameTarget()
-	setHeader(c.out.w.Header(), headerAttempts, strconv.Itoa(head.Attempts))
-	showCollapsed(c.out.w.Header())
-	c.tell()
 }
 
 // play passes a stream on.
@@ -117,9 +101,7 @@ func (f *follower) withMetadata(events []byte) []byte {
 func (f *follower) learn() {
 	if o, ok := f.reader.Result().(landing); ok {
 		f.end = o
-		if free := f.call.quota.free; free != nil && free.tokens {
-			free.usage = o.usage
-		}
+		f.call.quota.free.learn(o.usage)
 	}
 }
 
@@ -145,15 +127,10 @@ func (f *follower) shown(head *flight.Head, body []byte) error {
 	if err != nil {
 		return flight.ErrAlone
 	}
-	h := c.out.w.Header()
-	f.announce(head)
+	c.out.prepare(func() { c.announceShared(head) })
 	c.x.Update(func() { c.x.Saved = max(f.end.cost, 0) })
-	setHeader(h, headerInputTokens, strconv.FormatInt(f.end.usage.Input, 10))
-	setHeader(h, headerOutputTokens, strconv.FormatInt(f.end.usage.Output, 10))
-	setHeader(h, headerCost, "0")
-	setHeader(h, "Content-Type", "application/json")
-	setHeader(h, "Content-Length", strconv.Itoa(len(said.Body)))
-	return c.sent(c.out.whole(http.StatusOK, said.Body))
+	c.setFreeUsage(f.end.usage)
+	return c.showFree(said.Body)
 }
 
 // judge decides what a flight that has shown nothing means to those who followed.

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -39,10 +38,7 @@ func (r *recalled) show() error {
 	if r.form.Stream {
 		return r.stream()
 	}
-	h := c.out.w.Header()
-	setHeader(h, "Content-Type", "application/json")
-	setHeader(h, "Content-Length", strconv.Itoa(len(r.form.Body)))
-	return c.sent(c.out.whole(http.StatusOK, r.form.Body))
+	return c.showFree(r.form.Body)
 }
 
 // announce says where the answer comes from, and how old it is.
@@ -52,9 +48,7 @@ func (r *recalled) announce() {
 	c.nameTarget()
 	setHeader(h, headerAttempts, strconv.Itoa(c.x.Attempts))
 	if !r.form.Stream {
-		setHeader(h, headerInputTokens, strconv.FormatInt(r.hit.Usage.Input, 10))
-		setHeader(h, headerOutputTokens, strconv.FormatInt(r.hit.Usage.Output, 10))
-		setHeader(h, headerCost, "0")
+		c.setFreeUsage(r.hit.Usage)
 	}
 	if r.near > 0 {
 		showSemanticHit(h, r.hit.Age, r.ttl, r.near)

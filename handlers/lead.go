@@ -68,8 +68,9 @@ func (c *call) announceFlight() {
 		return
 	}
 	l.opened = true
-	l.flight.Open(flight.Head{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts})
-	l.tellJSON(recordHead, farHead{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts})
+	head := flight.Head{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts}
+	l.flight.Open(head)
+	l.tellJSON(recordHead, head)
 }
 
 // tape puts a piece of the answer on the tape, and reports whether it is shown to

@@ -47,6 +47,13 @@ func (f *free) covers(rule *limits.Rule) bool {
 // need is what it takes of limits, which is known already.
 func (f *free) need() *need { return &need{input: f.usage.Input, output: f.usage.Output} }
 
+// learn notes what the answer has in tokens, now that it is known.
+func (f *free) learn(usage wire.Usage) {
+	if f != nil && f.tokens {
+		f.usage = usage
+	}
+}
+
 // settled is the record by which limits settle it.
 func (f *free) settled() *gateway.Record {
 	return &gateway.Record{Usage: f.usage, UsageSource: gateway.SourceProvider}

@@ -44,10 +44,12 @@ const (
 	Last
 )
 
-// Head is what followers learn of an answer that is about to be shown.
+// Head is what followers learn of an answer that is about to be shown, those at
+// other instances as JSON.
 type Head struct {
-	Provider, Model string
-	Attempts        int
+	Provider string `json:"p"`
+	Model    string `json:"m"`
+	Attempts int    `json:"a"`
 }
 
 // Why a follower gets no more.
