@@ -33,7 +33,7 @@ func (i *Itinerary) IsOwn(route *Route) bool {
 type identities map[string]string
 
 func (v identities) of(target Target) string {
-	return "target " + quoted(target.Provider) + quoted(target.Model) + quoted(v[target.Provider])
+	return "target " + Listed(target.Provider, target.Model, v[target.Provider])
 }
 
 // plan is the identity of a plan's own targets. Fallbacks are no part of it:
@@ -43,8 +43,16 @@ func (v identities) plan(owner string, targets []Target) string {
 	for _, target := range targets {
 		h.Write([]byte(v.of(target)))
 	}
-	return "model " + quoted(owner) + hex.EncodeToString(h.Sum(nil)) + " "
+	return "model " + Listed(owner) + hex.EncodeToString(h.Sum(nil)) + " "
 }
 
-// quoted is text that cannot run into what follows it.
-func quoted(text string) string { return strconv.Itoa(len(text)) + ":" + text }
+// Listed is a list of texts as one: no two lists are the same, whatever the texts
+// hold.
+func Listed(texts ...string) string {
+	var b []byte
+	for _, text := range texts {
+		b = strconv.AppendInt(b, int64(len(text)), 10)
+		b = append(append(b, ':'), text...)
+	}
+	return string(b)
+}

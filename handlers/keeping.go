@@ -3,7 +3,6 @@ package handlers
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/canon"
@@ -85,7 +84,7 @@ func (c *call) remember() {
 		return
 	}
 	k.facts = facts
-	k.model = listed(c.matters()...) + c.way.trip.Identity()
+	k.model = gateway.Listed(c.matters()...) + c.way.trip.Identity()
 	k.key = cache.KeyOf(exact.Version, exact.Scope, k.scope, k.model, digest)
 	k.want = flight.Want{Operation: c.route.Operation, Stream: c.x.Stream}
 	if c.x.Stream && (c.route.Operation == wire.Chat || c.route.Operation == wire.Completions) {
@@ -125,25 +124,14 @@ func (c *call) scope(kind string) string {
 	case kind == gateway.ScopeGlobal:
 		return ""
 	case kind == gateway.ScopeTeam && p.Team != "":
-		return listed("team", p.Team)
+		return gateway.Listed("team", p.Team)
 	case key != nil && !key.Anonymous:
-		return listed("key", key.Name, key.ID) // names are given anew, ids are not
+		return gateway.Listed("key", key.Name, key.ID) // names are given anew, ids are not
 	case p.User != "":
-		return listed("user", p.User, p.Team)
+		return gateway.Listed("user", p.User, p.Team)
 	default:
-		return listed("ip", clientIP(c.r))
+		return gateway.Listed("ip", clientIP(c.r))
 	}
-}
-
-// listed is a list of texts as one: no two lists are the same, whatever the texts
-// hold.
-func listed(texts ...string) string {
-	var b []byte
-	for _, text := range texts {
-		b = strconv.AppendInt(b, int64(len(text)), 10)
-		b = append(append(b, ':'), text...)
-	}
-	return string(b)
 }
 
 // matters lists what of the client's header the model's targets are sent and may
@@ -155,7 +143,7 @@ func (c *call) matters() (list []string) {
 			forwarder, ok := r.Provider.(gateway.Forwarder)
 			return ok && forwarder.Matters(name, values)
 		}) {
-			list = append(list, listed(append([]string{name}, values...)...))
+			list = append(list, gateway.Listed(append([]string{name}, values...)...))
 		}
 	}
 	slices.Sort(list)
