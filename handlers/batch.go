@@ -97,15 +97,8 @@ func unmarshalBatch(d *caddyfile.Dispenser, into **BatchEmbeddings) error {
 		return err
 	}
 	b, given := new(BatchEmbeddings), make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if given[option] {
-			return d.Errf("%s is given twice", option)
-		}
-		given[option] = true
-		if err := b.unmarshalOption(d, option); err != nil {
-			return err
-		}
+	if err := words.Options(d, given, func(option string) error { return b.unmarshalOption(d, option) }); err != nil {
+		return err
 	}
 	if on {
 		*into = b

@@ -69,18 +69,7 @@ func eachOption(d *caddyfile.Dispenser, use func(*caddyfile.Dispenser, string) e
 // eachInBlock calls use with each option of the block that follows; only those in
 // repeat may be given more than once.
 func eachInBlock(d *caddyfile.Dispenser, use func(*caddyfile.Dispenser, string) error, repeat ...string) error {
-	given := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if given[option] && !slices.Contains(repeat, option) {
-			return d.Errf("%s is given twice", option)
-		}
-		given[option] = true
-		if err := use(d, option); err != nil {
-			return err
-		}
-	}
-	return nil
+	return words.Options(d, nil, func(option string) error { return use(d, option) }, repeat...)
 }
 
 // proxyOptions are those of ai_proxy.

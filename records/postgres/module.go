@@ -101,20 +101,7 @@ func (m *Module) Cleanup() error {
 //		sums_retention <duration>|off
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		m.URL = d.Val()
-	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := map[string]bool{"url": m.URL != ""}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if seen[option] {
-			return d.Errf("%s is given twice", option)
-		}
-		seen[option] = true
+	return words.Module(d, "url", &m.URL, func(option string) error {
 		var err error
 		switch option {
 		case "url":
@@ -128,11 +115,8 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		default:
 			err = d.Errf("unknown option '%s'%s", option, typo.Suggest(option, "url", "retention", "sums_retention"))
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // destructor makes a Store one of a caddy.UsagePool.

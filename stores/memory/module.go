@@ -75,23 +75,14 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	seen := map[string]bool{}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if seen[option] {
-			return d.Errf("%s is given twice", option)
-		}
-		seen[option] = true
+	return words.Options(d, nil, func(option string) error {
 		switch option {
 		case "counters":
-			if err := words.Count(d, &m.Counters); err != nil {
-				return err
-			}
+			return words.Count(d, &m.Counters)
 		default:
 			return d.Errf("unknown option '%s'%s", option, typo.Suggest(option, "counters"))
 		}
-	}
-	return nil
+	})
 }
 
 // destructor makes a Store one of a caddy.UsagePool.

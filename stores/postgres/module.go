@@ -116,20 +116,7 @@ func (m *Module) Cleanup() error {
 //		prefix   <word>
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		m.URL = d.Val()
-	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := map[string]bool{"url": m.URL != ""}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if seen[option] {
-			return d.Errf("%s is given twice", option)
-		}
-		seen[option] = true
+	return words.Module(d, "url", &m.URL, func(option string) error {
 		var err error
 		switch option {
 		case "url":
@@ -145,11 +132,8 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		default:
 			err = d.Errf("unknown option '%s'%s", option, typo.Suggest(option, "url", "deadline", "prefix"))
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // Interface guards.
