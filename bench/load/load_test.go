@@ -251,7 +251,7 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("%d chunks, %d broken", c.Chunks(), c.Broken())
 	}
 	c.Shrink(100)
-	for s.Stats().Gone < 20 {
+	for s.Stats().Gone < 20 { // the test's time limit ends it
 		time.Sleep(time.Millisecond)
 	}
 	if f := c.Leave(); f.Sum() != 0 {
@@ -282,7 +282,7 @@ func TestCrowdRefused(t *testing.T) {
 	if _, err := c.Grow(2); err != nil {
 		t.Error(err)
 	}
-	for c.Broken() < 2 {
+	for c.Broken() < 2 { // the test's time limit ends it
 		time.Sleep(time.Millisecond)
 	}
 	c.Leave()
