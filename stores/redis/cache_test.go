@@ -15,9 +15,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/cache"
+	"github.com/weirproxy/weir/cache/cachetest"
 	"github.com/weirproxy/weir/internal/breaker"
 	"github.com/weirproxy/weir/internal/redistest"
-	dialects "github.com/weirproxy/weir/wire"
 )
 
 var background = context.Background()
@@ -38,58 +38,16 @@ func remote(tb testing.TB, url string) *Cache {
 	return c
 }
 
-// process returns a cache with its own memory and marks, as an instance has.
-func process(t *testing.T, r *Cache) *cache.Cache {
-	t.Helper()
-	memory, err := cache.NewMemory(4 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(memory.Close)
-	marks := cache.NewMarks(time.Now, nil)
-	c, err := cache.New(cache.Options{Memory: memory, Marks: marks, Remote: r, Secret: []byte("secret")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(marks.Attach(r))
-	eventually(t, "the marks", func() bool { return r.Stats().Up })
-	return c
-}
-
-func keyOf(request string) cache.Key {
-	var digest [32]byte
-	copy(digest[:], request)
-	return cache.KeyOf("", "key", "a", "m", digest)
-}
-
-func answer(body string, tags ...string) *cache.Answer {
-	return &cache.Answer{Made: time.Now(), Tags: tags, Form: cache.Form{Operation: dialects.Chat, Body: []byte(body)}}
-}
-
-var hour = cache.Terms{TTL: time.Hour}
-
-// shelve keeps an answer and waits until the server has it. An answer may be lost
-// with a connection that has died.
-func shelve(t *testing.T, c *cache.Cache, r *Cache, request string, tags ...string) {
-	t.Helper()
-	before := r.Stats()
-	put := func() { c.Put(keyOf(request), "a", answer("answer to "+request, tags...), c.Stamp(), hour) }
-	put()
-	lost := before
-	eventually(t, "the answer", func() bool {
-		now := r.Stats()
-		if now.Puts == before.Puts && now.Dropped+now.Refused > lost.Dropped+lost.Refused {
-			lost = now
-			put()
-		}
-		return now.Puts > before.Puts
-	})
-}
-
-func has(c *cache.Cache, request string) bool {
-	hit, ok := c.Fetch(background, keyOf(request), "a")
-	return ok && string(hit.Form.Body) == "answer to "+request
-}
+// The helpers that tests of all stores share.
+var (
+	eventually = cachetest.Eventually
+	process    = cachetest.Process
+	keyOf      = cachetest.KeyOf
+	answer     = cachetest.Answer
+	hour       = cachetest.Hour
+	shelve     = cachetest.Shelve
+	has        = cachetest.Has
+)
 
 // programs are the servers that are there; only the first has to be.
 func programs(t *testing.T, test func(*testing.T, redistest.Program)) {

@@ -43,18 +43,6 @@ func mustReserve(t *testing.T, s limits.Store, r *limits.Reservation) bool {
 	return ok
 }
 
-// eventually waits for what another goroutine brings about.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for until := time.Now().Add(20 * time.Second); !holds(); <-tick.C {
-		if time.Now().After(until) {
-			t.Fatalf("%s does not come", what)
-		}
-	}
-}
-
 // TestOwnTime runs the script on the server's own clock.
 func TestOwnTime(t *testing.T) {
 	s := open(t, redistest.Start(t))
