@@ -39,6 +39,8 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "cases, with commas between them; hold for open streams")
 	flag.Float64Var(&o.allocs, "allocs", 0, "fail if a full request of 1 KB allocates more objects; 0: do not")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds, instead of the profile's")
+	flag.DurationVar(&o.each, "for", 0, "how long each sample takes, instead of the profile's")
+	flag.StringVar(&o.pprof, "pprof", "", "a folder for profiles of each sample: CPU meanwhile, and allocations since the start; the figures then count for less")
 	flag.StringVar(&o.env.Caddy, "caddy", "../bin/caddy-plain", "Caddy without modules")
 	flag.StringVar(&o.env.Weir, "weir", "../bin/caddy", "Caddy with Weir")
 	flag.StringVar(&o.env.Peers, "peers", "../bin/peers", "where scripts/peers has installed other gateways")
@@ -62,6 +64,8 @@ func main() {
 type options struct {
 	profile, name, only, page string
 	rounds                    int
+	each                      time.Duration
+	pprof                     string
 	allocs                    float64
 	env                       targets.Env
 }
@@ -127,6 +131,12 @@ func (o *options) run() error {
 	}
 	profile := profiles[i]
 	profile.Rounds = cmp.Or(o.rounds, profile.Rounds)
+	profile.For = cmp.Or(o.each, profile.For)
+	if o.pprof != "" {
+		if err := os.MkdirAll(o.pprof, 0o755); err != nil {
+			return err
+		}
+	}
 	pinned, err := pin()
 	if err != nil {
 		return err
@@ -143,7 +153,7 @@ func (o *options) run() error {
 		return err
 	}
 	r := &runner{
-		env: o.env, profile: profile, running: make(map[string]*targets.Process), noted: make(map[string]bool),
+		env: o.env, profile: profile, pprof: o.pprof, running: make(map[string]*targets.Process), noted: make(map[string]bool),
 		end: time.Now().Add(profile.Budget),
 		rep: &report.Report{Name: o.name, Command: o.command(), Pinned: pinned, Titles: make(map[string]string), Absent: make(map[string]string)},
 	}
@@ -190,12 +200,15 @@ func (o *options) run() error {
 
 // command is how the run can be repeated.
 func (o *options) command() string {
-	if made := map[string]string{"full": "make bench", "quick": "make bench-quick"}[o.profile]; made != "" && o.only == "" && o.rounds == 0 {
+	if made := map[string]string{"full": "make bench", "quick": "make bench-quick"}[o.profile]; made != "" && o.only == "" && o.rounds == 0 && o.each == 0 {
 		return made
 	}
 	parts := []string{"cd bench && go run .", "-profile " + o.profile}
 	if o.only != "" {
 		parts = append(parts, "-only "+o.only)
+	}
+	if o.each != 0 {
+		parts = append(parts, fmt.Sprintf("-for %v", o.each))
 	}
 	if o.rounds != 0 {
 		parts = append(parts, fmt.Sprintf("-rounds %d", o.rounds))

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirproxy/weir/bench/load"
@@ -24,6 +27,7 @@ const broken = "does not work: "
 type runner struct {
 	env     targets.Env
 	profile Profile
+	pprof   string
 	harness []int // processes of the benchmark: this one, the upstream, Redis
 	running map[string]*targets.Process
 	rep     *report.Report
@@ -207,6 +211,7 @@ func (r *runner) measure(c *Case, e entry, round int) error {
 	var edges [2]edge
 	var fault error
 	n := 0
+	profiled := r.profiles(c, e, p, l.For)
 	out := load.Run(l, func(count func() (int64, int64)) {
 		g := &edges[n]
 		if n == 0 { // what reading the heap costs stays outside of what is timed
@@ -220,14 +225,30 @@ func (r *runner) measure(c *Case, e entry, round int) error {
 		}
 		n++
 	})
-	if fault != nil {
-		return fault
+	if err := cmp.Or(fault, profiled()); err != nil {
+		return err
 	}
 	if out.Failed > 0 {
 		r.note("%s, %s: %d requests failed beside %d that did not: %s", c.name, e.label, out.Failed, out.Requests, out.Failure)
 	}
 	r.rep.Add(report.Sample{Case: c.name, Entry: e.label, Round: round, Values: r.values(c, p, out, edges[0], edges[1]), Noise: noise(p, edges[0], edges[1])})
 	return nil
+}
+
+// profiles takes profiles of p beside a sample, where they are asked for; wait returns when
+// they are written.
+func (r *runner) profiles(c *Case, e entry, p *targets.Process, span time.Duration) (wait func() error) {
+	if r.pprof == "" {
+		return func() error { return nil }
+	}
+	path := filepath.Join(r.pprof, strings.ReplaceAll(c.name+"."+e.label, " ", "-"))
+	done := make(chan error, 1)
+	go func() {
+		done <- p.Profile(fmt.Sprintf("profile?seconds=%d", max(1, int(span/time.Second))), path+".cpu")
+	}()
+	return func() error {
+		return cmp.Or(<-done, p.Profile("allocs", path+".allocs"))
+	}
 }
 
 func noise(p *targets.Process, a, b edge) proc.Noise {

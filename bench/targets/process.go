@@ -188,6 +188,24 @@ func (p *Process) Heap() (h Heap, ok bool) {
 	return Heap{Objects: vars.Memstats.Mallocs, Bytes: vars.Memstats.TotalAlloc}, true
 }
 
+// Profile asks Caddy's admin endpoint for a profile, such as `allocs` or
+// `profile?seconds=3`, and writes it to path. Targets without one have none.
+func (p *Process) Profile(what, path string) error {
+	if p.admin == "" {
+		return nil
+	}
+	res, err := http.Get("http://" + p.admin + "/debug/pprof/" + what)
+	if err != nil {
+		return fmt.Errorf("asking %s for a profile: %w", p.Name, err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return fmt.Errorf("reading the profile of %s: %w", p.Name, err)
+	}
+	return os.WriteFile(path, raw, 0o644)
+}
+
 // freePorts finds ports that nobody listens on now, below those that Linux gives
 // to outgoing connections: who waits for a listener by connecting to one of
 // those meets himself sooner or later.
