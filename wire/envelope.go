@@ -249,19 +249,17 @@ func (e *Envelope) checkShapes() error {
 	if v.Kind != jsonscan.Array {
 		return invalid("messages", "'messages' must be an array")
 	}
-	for range jsonscan.Elements(e.body, v) {
-		return nil
+	if v.Empty(e.body) {
+		return invalid("messages", "'messages' must not be empty")
 	}
-	return invalid("messages", "'messages' must not be empty")
+	return nil
 }
 
 // HasTools reports whether the body offers tools, in the member that all
 // dialects have for them.
 func (e *Envelope) HasTools() bool {
-	for range jsonscan.Elements(e.body, e.fields.Get(fieldTools)) {
-		return true
-	}
-	return false
+	v := e.fields.Get(fieldTools)
+	return v.Kind == jsonscan.Array && !v.Empty(e.body)
 }
 
 // member returns the value of a policy member by its name.

@@ -68,6 +68,49 @@ func BenchmarkParse(b *testing.B) {
 	})
 }
 
+// texts are what prompts are made of, 64 KB each.
+var texts = []struct{ name, piece string }{
+	{"english", strings.Repeat("words of one line and a few ", 3)[:79] + "\n"},
+	{"code", "\tif err := json.Unmarshal(body, &v); err != nil {\n\t\treturn fmt.Errorf(\"reading: %w\", err)\n\t}\n"},
+	{"chinese", "闸门在让水流过的同时测量它；没有什么被拦住的时间比必须的更长。\n"},
+	{"base64", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg"},
+}
+
+func eachText(b *testing.B, run func(text string, spelled []byte)) {
+	for _, t := range texts {
+		text := strings.Repeat(t.piece, 64<<10/len(t.piece))
+		spelled := append(AppendString([]byte(`{"a":`), text), '}')
+		b.Run(t.name, func(b *testing.B) {
+			b.SetBytes(int64(len(spelled)))
+			b.ReportAllocs()
+			for b.Loop() {
+				run(text, spelled)
+			}
+		})
+	}
+}
+
+func BenchmarkString(b *testing.B) {
+	eachText(b, func(_ string, spelled []byte) { sink = uint64(endOfString(spelled, len(`{"a":"`))) })
+}
+
+func BenchmarkSkip(b *testing.B) {
+	eachText(b, func(_ string, spelled []byte) { sink = uint64(skipString(spelled, len(`{"a":`))) })
+}
+
+func BenchmarkText(b *testing.B) {
+	dst := make([]byte, 0, 1<<18)
+	eachText(b, func(_ string, spelled []byte) {
+		text, _ := Value{String, len(`{"a":`), len(spelled) - 1}.Text(spelled, dst)
+		sink = uint64(len(text))
+	})
+}
+
+func BenchmarkAppendString(b *testing.B) {
+	dst := make([]byte, 0, 1<<18)
+	eachText(b, func(text string, _ []byte) { sink = uint64(len(AppendString(dst, text))) })
+}
+
 // BenchmarkReadWords is the floor for a scan that looks at every byte.
 func BenchmarkReadWords(b *testing.B) {
 	eachBody(b, func(body []byte) {

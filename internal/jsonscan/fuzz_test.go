@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,7 @@ func addSeeds(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Add(chatBody(1 << 10))
+	f.Add([]byte(`{"a":"` + strings.Repeat(`words without and é with \"\\]\n\u00e9\ud83d escapes `, 9) + `"}`))
 }
 
 // FuzzScan compares with encoding/json: the same inputs are valid, and what Scan
@@ -215,6 +217,7 @@ func FuzzEdits(f *testing.F) {
 // FuzzAppendString checks that any string survives being quoted.
 func FuzzAppendString(f *testing.F) {
 	f.Add("a\"\\\n\x00é\xff😀")
+	f.Add(strings.Repeat("words without and é with \"\\\n\x00] escapes ", 9))
 	f.Fuzz(func(t *testing.T, s string) {
 		out := AppendString(nil, s)
 		v, err := Parse(out)

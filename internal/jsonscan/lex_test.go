@@ -9,17 +9,36 @@ import (
 // TestEveryOffset puts each kind of special byte, and what a borrow could take
 // for one, at every place of a string that spans several blocks.
 func TestEveryOffset(t *testing.T) {
-	const length = 100
+	const length = 200
 	pieces := []string{
 		"\x00", "\x1f", "\n", " ", "!", "\x7f", "\x80", "\xff", "é", `\n`, `\"`, `\\`, `\u00e9`, `\ud83d\ude00`,
 		`\x`, `\u12`, `\u12G4`, `"`, "\\\"#", "\\\\]", `\"\"\"\"`, "\\n\x1f", `\\"`,
+		`\\]`, `\\\\\"#`, `\ud83dx`, `\u0000\u001f\u007f`, "\xe4\\n", strings.Repeat(`\n`, 20), strings.Repeat(`\u00e9`, 7), strings.Repeat(`\u001f`, 40),
 	}
 	for _, piece := range pieces {
 		for at := range length {
 			body := []byte(`"` + strings.Repeat("x", at) + piece + strings.Repeat("y", length-at) + `"`)
 			want := json.Valid(body)
-			if v, err := Parse(body); (err == nil) != want || (want && v.End != len(body)) {
+			v, err := Parse(body)
+			if (err == nil) != want || (want && v.End != len(body)) {
 				t.Fatalf("%q at %d: %v, %v; valid %v", piece, at, v, err, want)
+			}
+			if !want {
+				continue
+			}
+			var text string
+			if err := json.Unmarshal(body, &text); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := v.Text(body, []byte("kept")); string([]rune(string(got))) != text {
+				t.Fatalf("%q at %d: text %q, want %q", piece, at, got, text)
+			}
+			if end := skipString(body, 0); end != len(body) {
+				t.Fatalf("%q at %d: skipped to %d", piece, at, end)
+			}
+			var again string
+			if err := json.Unmarshal(AppendString([]byte{}, text), &again); err != nil || again != text {
+				t.Fatalf("%q at %d: quoted as %s", piece, at, AppendString(nil, text))
 			}
 		}
 	}

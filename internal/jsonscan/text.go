@@ -2,6 +2,8 @@ package jsonscan
 
 import (
 	"bytes"
+	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -50,28 +52,92 @@ func spells(raw []byte, s string) bool {
 	return s == ""
 }
 
+// appendUnescaped appends the text that raw, the bytes between quotes, spells.
+// Text is no longer than its spelling, unless that is not UTF-8.
 func appendUnescaped(dst, raw []byte) []byte {
-	for len(raw) > 0 {
-		if c := raw[0]; c != '\\' && c < utf8.RuneSelf {
-			n := plainRun(raw)
-			dst, raw = append(dst, raw[:n]...), raw[n:]
+	from := len(dst)
+	dst = slices.Grow(dst, len(raw))
+	dst, rest, high := unescapeBlocks(dst, raw)
+	run := 0
+	for i := 0; i < len(rest); {
+		if rest[i] != '\\' {
+			high |= uint64(rest[i])
+			i++
 			continue
 		}
-		r, n := decodeRune(raw)
-		dst, raw = utf8.AppendRune(dst, r), raw[n:]
+		r, n := decodeRune(rest[i:])
+		dst = utf8.AppendRune(append(dst, rest[run:i]...), r)
+		i += n
+		run = i
+	}
+	dst = append(dst, rest[run:]...)
+	if high&highs != 0 && !utf8.Valid(raw) {
+		return appendRepaired(dst[:from], raw)
 	}
 	return dst
 }
 
-// plainRun counts the leading bytes that stand for themselves: ASCII without
-// the backslash.
-func plainRun(raw []byte) int {
-	for i, c := range raw {
-		if c == '\\' || c >= utf8.RuneSelf {
-			return i
+// unescapeBlocks is appendUnescaped for all but the end of raw, which it
+// returns as rest; dst has room for all of it. The bytes that escapes do not
+// stand for are copied as they are, and high has the high bits of them.
+func unescapeBlocks(dst, raw []byte) (text, rest []byte, high uint64) {
+	out, j := dst[:cap(dst)], len(dst)
+	i := 0
+block:
+	for i+65 <= len(raw) {
+		w := raw[i : i+65 : i+65]
+		w0, w1, w2, w3 := word(w), word(w[8:]), word(w[16:]), word(w[24:])
+		high |= w0 | w1 | w2 | w3
+		copy32(out[j:], w)
+		m0, m1, m2, m3 := slash(w0), slash(w1), slash(w2), slash(w3)
+		if (m0|m1|m2|m3)&highs == 0 {
+			i, j = i+32, j+32
+			continue
 		}
+		// What stands between two escapes is moved as if it filled the block: a
+		// copy of fixed size costs less than one more mispredicted branch.
+		marks := bitmap(m0) | bitmap(m1)<<8 | bitmap(m2)<<16 | bitmap(m3)<<24
+		run := 0 // where it begins
+		for marks != 0 {
+			at := bits.TrailingZeros64(marks) & 31
+			if w[at] != '\\' { // a borrow, see special
+				marks &= marks - 1
+				continue
+			}
+			j += at - run
+			c := plainEscapes[w[at+1]]
+			if c == 0 {
+				r, n := decodeRune(raw[i+at:])
+				j += utf8.EncodeRune(out[j:], r)
+				i += at + n
+				continue block
+			}
+			out[j] = c
+			j++
+			marks &^= 3 << at
+			run = at + 2
+			copy32(out[j:], w[run:])
+		}
+		i, j = i+max(32, run), j+max(32, run)-run
 	}
-	return len(raw)
+	return out[:j], raw[i:], high
+}
+
+func copy32(dst, src []byte) { *(*[32]byte)(dst) = *(*[32]byte)(src) }
+
+// slash marks backslashes as special does.
+func slash(w uint64) uint64 { return ((w ^ '\\'*ones) - ones) &^ w }
+
+// plainEscapes tells what an escape of two bytes stands for by the second.
+var plainEscapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// appendRepaired is appendUnescaped for what is not UTF-8.
+func appendRepaired(dst, raw []byte) []byte {
+	for len(raw) > 0 {
+		r, n := decodeRune(raw)
+		dst, raw = utf8.AppendRune(dst, r), raw[n:]
+	}
+	return dst
 }
 
 // decodeRune reads one character, escaped or not, off the front of raw, which
@@ -83,21 +149,10 @@ func decodeRune(raw []byte) (r rune, size int) {
 	if len(raw) < 2 {
 		return utf8.RuneError, len(raw)
 	}
-	switch raw[1] {
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	case 'u':
+	if raw[1] == 'u' {
 		return decodeHex(raw)
 	}
-	return rune(raw[1]), 2
+	return rune(plainEscapes[raw[1]]), 2
 }
 
 // decodeHex reads \uXXXX and, when it is the first half of a surrogate pair,

@@ -51,3 +51,14 @@ func (v Value) Bool(body []byte) (val, ok bool) {
 	}
 	return body[v.Start] == 't', true
 }
+
+// Empty reports whether the value is an array or an object without anything in
+// it, whose body has been validated.
+func (v Value) Empty(body []byte) bool {
+	switch v.Kind {
+	case Array, ObjectKind:
+		return skipSpace(body, v.Start+1) == v.End-1
+	default:
+		return false
+	}
+}
