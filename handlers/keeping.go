@@ -74,7 +74,7 @@ func (c *call) remember() {
 		return
 	}
 	k.scope = c.scope(exact.Scope)
-	digest, facts, err := c.proxy.kept.Spellings.Of([]byte(k.scope), c.route.Operation, c.x.Envelope.Body(), canon.Options{IgnoreSeed: exact.Seed == seedIgnore})
+	digest, facts, err := c.proxy.kept.Spellings.Of(k.scope, c.route.Operation, c.x.Envelope.Body(), canon.Options{IgnoreSeed: exact.Seed == seedIgnore}, semantic != nil)
 	if err != nil {
 		c.bypass("request")
 		return

@@ -3,6 +3,7 @@ package canon
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +18,7 @@ func TestMemo(t *testing.T) {
 	a := chat(`{"messages":[{"role":"user","content":"a"}],"seed":1}`)
 	get := func(scope string, op *wire.Operation, body string, o Options) (Digest, Facts) {
 		t.Helper()
-		d, facts, err := m.Of([]byte(scope), op, []byte(body), o)
+		d, facts, err := m.Of(scope, op, []byte(body), o, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +47,7 @@ func TestMemo(t *testing.T) {
 		{"s" + a.body[:1], a.body[1:] + " ", wire.Chat, Options{}},
 		{"s", a.body, wire.Messages, Options{}},
 	} {
-		d, _, err := m.Of([]byte(tt.scope), tt.op, []byte(tt.body), tt.o)
+		d, _, err := m.Of(tt.scope, tt.op, []byte(tt.body), tt.o, true)
 		if want, _, wantErr := Of(tt.op, []byte(tt.body), tt.o); d != want || (err == nil) != (wantErr == nil) {
 			t.Errorf("row %d has the digest of another", i)
 		}
@@ -55,7 +56,7 @@ func TestMemo(t *testing.T) {
 		t.Errorf("%d are remembered", m.Len())
 	}
 	for range 2 {
-		if _, _, err := m.Of(nil, wire.Speech, []byte(`{}`), Options{}); !errors.Is(err, ErrOperation) {
+		if _, _, err := m.Of("", wire.Speech, []byte(`{}`), Options{}, true); !errors.Is(err, ErrOperation) {
 			t.Error(err)
 		}
 	}
@@ -67,7 +68,7 @@ func TestMemoScope(t *testing.T) {
 	m := NewMemo(1024, 1<<20)
 	body := []byte(`{"messages":[{"role":"user","content":"a"}]}`)
 	for i, scope := range []string{"a", "b", "ab", "", "a\x00"} {
-		_, _, _ = m.Of([]byte(scope), wire.Chat, body, Options{})
+		_, _, _ = m.Of(scope, wire.Chat, body, Options{}, true)
 		if m.Len() != i+1 {
 			t.Errorf("scope %q found what another scope left", scope)
 		}
@@ -76,10 +77,72 @@ func TestMemoScope(t *testing.T) {
 
 // TestMemoKey has a scope that ends like what stands between scope and body.
 func TestMemoKey(t *testing.T) {
-	k := NewMemo(1, 1).keys.New().(*keyer)
+	k, mac := new(keyer), NewMemo(1, 1).mac
 	between := string(wire.Chat.Dialect) + wire.Chat.Path + "\x00\x00"
-	if k.key(nil, wire.Chat, []byte(between+"b"), Options{}) == k.key([]byte(between), wire.Chat, []byte("b"), Options{}) {
+	if k.key(mac, "", wire.Chat, []byte(between+"b"), Options{}) == k.key(mac, between, wire.Chat, []byte("b"), Options{}) {
 		t.Error("nobody knows where a scope ends")
+	}
+}
+
+// TestMemoLongText holds that of a long prompt all is remembered but its text,
+// which who needs it gets nevertheless.
+func TestMemoLongText(t *testing.T) {
+	m := NewMemo(1024, 1<<20)
+	text := strings.Repeat("x", longText+1)
+	body := []byte(`{"messages":[{"role":"user","content":"` + text + `"}]}`)
+	want, facts, err := Of(wire.Chat, body, Options{})
+	if err != nil || facts.LastUser != text {
+		t.Fatal(err)
+	}
+	cut := facts
+	cut.LastUser = ""
+	for i, need := range []bool{false, false, true, true, false} {
+		wantFacts := facts
+		if i > 0 && !need {
+			wantFacts = cut // it is the memo's answer
+		}
+		got, gotFacts, err := m.Of("s", wire.Chat, body, Options{}, need)
+		if diff := cmp.Diff(wantFacts, gotFacts); got != want || diff != "" || err != nil {
+			t.Errorf("%d: %v %s", i, err, diff)
+		}
+	}
+	if m.Len() != 1 {
+		t.Errorf("%d are remembered", m.Len())
+	}
+}
+
+// TestMemoOfNoTwo asks for what differs in one place only, at any place: nothing is
+// found of another.
+func TestMemoOfNoTwo(t *testing.T) {
+	k, mac := new(keyer), NewMemo(1, 1).mac
+	body := bodyOf(2 << 10)
+	seen := map[memoKey]string{}
+	note := func(what, scope string, op *wire.Operation, body []byte, o Options) {
+		key := k.key(mac, scope, op, body, o)
+		if was, ok := seen[key]; ok {
+			t.Errorf("%s is %s", what, was)
+		}
+		seen[key] = what
+	}
+	for i := range body {
+		other := slices.Clone(body)
+		other[i] ^= 1
+		note(fmt.Sprint("another byte ", i), "s", wire.Chat, other, Options{})
+		note(fmt.Sprint("cut at ", i), "s", wire.Chat, body[:i], Options{})
+	}
+	for _, scope := range []string{"", "s", "t", "ss", "s\x00", strings.Repeat("s", 300)} {
+		for _, op := range []*wire.Operation{wire.Chat, wire.Completions, wire.Responses, wire.Messages, wire.GeminiGenerate, wire.Embeddings, wire.GeminiEmbed, wire.GeminiBatchEmbed} {
+			for _, ignore := range []bool{false, true} {
+				note(fmt.Sprint(scope, op.Path, ignore), scope, op, body, Options{IgnoreSeed: ignore})
+			}
+		}
+	}
+	again := new(keyer).key(mac, "s", wire.Chat, body, Options{})
+	if seen[again] == "" {
+		t.Error("the same is not the same")
+	}
+	if other := NewMemo(1, 1).mac; k.key(other, "s", wire.Chat, body, Options{}) == again {
+		t.Error("two memos have one key")
 	}
 }
 
@@ -88,7 +151,7 @@ func TestMemoBounds(t *testing.T) {
 		pad := strings.Repeat("x", size)
 		for i := range n {
 			body := fmt.Sprintf(`{"messages":[{"role":"user","content":"%s%d"}]}`, pad, i)
-			if _, _, err := m.Of(nil, wire.Chat, []byte(body), Options{}); err != nil {
+			if _, _, err := m.Of("", wire.Chat, []byte(body), Options{}, true); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,7 +160,7 @@ func TestMemoBounds(t *testing.T) {
 		for i := range m.shards {
 			for _, gen := range []map[memoKey]noted{m.shards[i].young, m.shards[i].old} {
 				for _, e := range gen {
-					n += entrySize + int64(len(e.facts.LastUser)+len(e.facts.Stateful))
+					n += entrySize + e.texts()
 				}
 			}
 		}
@@ -113,8 +176,8 @@ func TestMemoBounds(t *testing.T) {
 		t.Errorf("%d bytes of 1 MiB", got)
 	}
 	long := NewMemo(1024, 1<<20)
-	if fill(long, 3, longText); long.Len() != 0 {
-		t.Error("long texts are kept")
+	if fill(long, 3, longText); long.Len() != 3 || weigh(long) != 3*entrySize {
+		t.Errorf("%d long ones are remembered in %d bytes", long.Len(), weigh(long))
 	}
 	none := NewMemo(0, 0)
 	if fill(none, 3, 1); none.Len() != 0 {
@@ -126,15 +189,14 @@ func TestMemoBounds(t *testing.T) {
 func TestMemoKeepsWhatIsUsed(t *testing.T) {
 	m := NewMemo(320, 1<<20)
 	used := []byte(`{"messages":[{"role":"user","content":"used"}]}`)
-	k := &keyer{hash: m.keys.New().(*keyer).hash}
-	key := k.key(nil, wire.Chat, used, Options{})
+	key := new(keyer).key(m.mac, "", wire.Chat, used, Options{})
 	s := &m.shards[key[0]%shards]
 	for i := range 3000 {
-		_, _, _ = m.Of(nil, wire.Chat, used, Options{})
+		_, _, _ = m.Of("", wire.Chat, used, Options{}, true)
 		if _, ok := s.young[key]; !ok {
 			t.Fatalf("forgotten after %d others", i)
 		}
-		_, _, _ = m.Of(nil, wire.Chat, fmt.Appendf(nil, `{"messages":[{"role":"user","content":"%d"}]}`, i), Options{})
+		_, _, _ = m.Of("", wire.Chat, fmt.Appendf(nil, `{"messages":[{"role":"user","content":"%d"}]}`, i), Options{}, true)
 		if _, young := s.young[key]; !young {
 			if _, old := s.old[key]; !old {
 				t.Fatalf("forgotten after %d others", i)
@@ -150,7 +212,7 @@ func TestMemoTogether(t *testing.T) {
 		all.Go(func() {
 			for i := range 500 {
 				body := fmt.Appendf(nil, `{"messages":[{"role":"user","content":"%d"}]}`, i%100)
-				_, facts, err := m.Of([]byte{byte(g % 2)}, wire.Chat, body, Options{})
+				_, facts, err := m.Of(string(rune(g%2)), wire.Chat, body, Options{}, true)
 				if err != nil || facts.LastUser != fmt.Sprint(i%100) {
 					t.Errorf("%q, %v", facts.LastUser, err)
 				}
@@ -180,11 +242,11 @@ func BenchmarkOf(b *testing.B) {
 			}
 		})
 		b.Run(fmt.Sprintf("memo/%dKiB", size>>10), func(b *testing.B) {
-			m, scope := NewMemo(1024, 1<<20), []byte("scope")
+			m, scope := NewMemo(1024, 1<<20), "scope"
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := m.Of(scope, wire.Chat, body, Options{}); err != nil {
+				if _, _, err := m.Of(scope, wire.Chat, body, Options{}, false); err != nil {
 					b.Fatal(err)
 				}
 			}
