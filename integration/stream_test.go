@@ -210,8 +210,8 @@ func TestMetadata(t *testing.T) {
 	cost := regexp.MustCompile(`"cost_usd":0\.000[0-9]*[1-9]`)
 	meta := fmt.Sprintf(`{"request_id":%q,"provider":"up","model":"MODEL","attempts":1,"input_tokens":21,"output_tokens":7,"cached_tokens":0,"reasoning_tokens":0,"ttft_ms":0,"total_ms":0,"cost_usd":COST}`, requestID)
 	want := map[string]string{
-		"chat":      `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[],"ai_metadata":` + meta + "}\n\n",
-		"responses": "event: response.ai_metadata\ndata: {\"type\":\"response.ai_metadata\",\"ai_metadata\":" + meta + "}\n\n",
+		"chat":      `data: {"id":"chatcmpl-1","object":"","created":1,"model":"gpt-4o","choices":[],"ai_metadata":` + meta + "}\n\n",
+		"responses": "event: keepalive\ndata: {\"type\":\"keepalive\",\"ai_metadata\":" + meta + "}\n\n",
 		"messages":  "event: ping\ndata: {\"type\":\"ping\",\"ai_metadata\":" + meta + "}\n\n",
 		"gemini":    `data: {"candidates":[],"modelVersion":"gemini-2.5-flash","responseId":"resp-1","aiMetadata":` + meta + "}\r\n\r\n",
 	}

@@ -213,7 +213,7 @@ func TestOwnEvents(t *testing.T) {
 	if ev := one(t, string(door.AppendHeartbeat(nil))); ev.HasData || !ev.Clean {
 		t.Errorf("heartbeat %q", ev.Raw)
 	}
-	for op, object := range map[*wire.Operation]string{wire.Chat: `"chat.completion.chunk"`, wire.Completions: `"text_completion"`} {
+	for op, object := range map[*wire.Operation]string{wire.Chat: `"",`, wire.Completions: `"text_completion"`} {
 		ev := one(t, string(openai.Door{Op: op}.AppendMetadata(nil, []byte(`{"a":1}`), &wire.Seen{ID: "c", Model: "m", Created: "17"})))
 		if !ev.Clean || !bytes.Contains(ev.Data, []byte(`"object":`+object)) || !bytes.Contains(ev.Data, []byte(`"choices":[],"ai_metadata":{"a":1}`)) {
 			t.Errorf("metadata %s", ev.Raw)

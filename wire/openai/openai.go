@@ -31,9 +31,15 @@ func (d Door) AppendHeartbeat(dst []byte) []byte {
 }
 
 // AppendMetadata appends a chunk without choices, the shape of the usage
-// chunk, which clients of include_usage know to expect.
+// chunk, which clients of include_usage know to expect. Its object is empty in
+// chat, as that of Azure's asynchronous filters: openai-python's helper takes the
+// usage of the last chunk that has an object, also when it is none.
 func (d Door) AppendMetadata(dst, meta []byte, seen *wire.Seen) []byte {
-	data := appendHead(nil, d.Op, seen)
+	object := ""
+	if d.Op == wire.Completions {
+		object = objectOf(d.Op)
+	}
+	data := appendNames(nil, object, seen)
 	data = append(data, `],"ai_metadata":`...)
 	data = append(data, meta...)
 	data = append(data, '}')
@@ -43,14 +49,22 @@ func (d Door) AppendMetadata(dst, meta []byte, seen *wire.Seen) []byte {
 // appendHead appends the beginning of a chunk, up to its first choice, with the
 // names that the stream has.
 func appendHead(dst []byte, op *wire.Operation, seen *wire.Seen) []byte {
+	return appendNames(dst, objectOf(op), seen)
+}
+
+// objectOf is what chunks of an operation call themselves.
+func objectOf(op *wire.Operation) string {
+	if op == wire.Completions {
+		return "text_completion"
+	}
+	return "chat.completion.chunk"
+}
+
+func appendNames(dst []byte, object string, seen *wire.Seen) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = jsonscan.AppendString(dst, seen.ID)
 	dst = append(dst, `,"object":"`...)
-	if op == wire.Completions {
-		dst = append(dst, "text_completion"...)
-	} else {
-		dst = append(dst, "chat.completion.chunk"...)
-	}
+	dst = append(dst, object...)
 	dst = append(dst, `","created":`...)
 	if seen.Created == "" {
 		dst = append(dst, '0')

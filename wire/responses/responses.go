@@ -41,14 +41,14 @@ func (Door) AppendErrorEvent(dst []byte, f *wire.Failure, seen *wire.Seen) []byt
 // AppendHeartbeat appends a comment.
 func (Door) AppendHeartbeat(dst []byte) []byte { return sse.AppendComment(dst, "keep-alive") }
 
-// AppendMetadata appends an event of a type of Weir's own; SDKs pass unknown
-// types to the caller. It has no sequence_number, since the numbers are the
-// upstream's and have no gap.
+// AppendMetadata appends a keepalive, the event that OpenAI sends where it has
+// nothing to say: openai-node's helper breaks on types that it does not know. It
+// has no sequence_number, since the numbers are the upstream's and have no gap.
 func (Door) AppendMetadata(dst, meta []byte, _ *wire.Seen) []byte {
-	data := append([]byte(nil), `{"type":"response.ai_metadata","ai_metadata":`...)
+	data := append([]byte(nil), `{"type":"keepalive","ai_metadata":`...)
 	data = append(data, meta...)
 	data = append(data, '}')
-	return sse.AppendEvent(dst, "response.ai_metadata", data)
+	return sse.AppendEvent(dst, "keepalive", data)
 }
 
 // observer watches one answer.
