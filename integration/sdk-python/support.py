@@ -11,8 +11,8 @@ WEATHER = {
 }
 
 
-def counting(http_client):
-    """An HTTP client of the SDK's own kind, and the statuses it saw."""
+def counting(http_client, part="status_code"):
+    """An HTTP client of the SDK's own kind, and the statuses (or other parts) it saw."""
     seen = []
-    client = http_client(event_hooks={"response": [lambda r: seen.append(r.status_code)]})
+    client = http_client(event_hooks={"response": [lambda r: seen.append(getattr(r, part))]})
     return client, seen
