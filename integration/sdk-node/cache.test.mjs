@@ -127,7 +127,7 @@ test('what one dialect has asked, others read', async () => {
   }
 });
 
-test('messages: a raw stream from the cache has the events in order, metadata in a ping', async () => {
+test('messages: a raw stream from the cache has the events in order, with metadata too', async () => {
   const q = question();
   await dialects.messages.whole(q);
   const { seen, fetch } = counting();
@@ -135,8 +135,7 @@ test('messages: a raw stream from the cache has the events in order, metadata in
   const events = await collect(await client.messages.create({ model: 'kept', max_tokens: 100, messages: messages(q), stream: true }));
   assert.equal(seen[0].headers.get('x-ai-cache'), 'hit');
   assert.equal(events[0].type, 'message_start');
-  assert.deepEqual(events.filter((e) => e.type !== 'ping').slice(-2).map((e) => e.type), ['message_delta', 'message_stop']);
-  assert.equal(events.at(-1).type, 'message_stop');
+  assert.deepEqual(events.slice(-2).map((e) => e.type), ['message_delta', 'message_stop']);
 });
 
 test('embeddings, in base64 and as floats', async () => {
