@@ -45,6 +45,8 @@ func (a *attempt) prepare() error {
 		a.askedUsage = rw.AskUsage && !c.x.Envelope.IncludeUsage
 		sent.bytes = c.x.Envelope.Apply(sent.bytes, rw)
 	default:
+		size := len(c.x.Envelope.Body())
+		sent.bytes = grow(sent.bytes, size+size/8+1<<10)
 		body, err := a.translate(sent.bytes)
 		if err != nil {
 			sent.release()
@@ -53,6 +55,7 @@ func (a *attempt) prepare() error {
 		sent.bytes = body
 	}
 	a.mayContinue()
+	a.conversation.written()
 	a.sent = sent
 	a.outgoing.Body, a.outgoing.Length = sent.reader(), int64(len(sent.bytes))
 	a.outgoing.GetBody = func() (io.ReadCloser, error) { return sent.reader(), nil }

@@ -68,8 +68,15 @@ func (c *call) translatable() error {
 		return nil
 	}
 	trial := attempt{call: c, pick: c.way.pick, route: c.target}
-	_, err := trial.translate(nil)
-	return err
+	body := newPayload()
+	defer body.release()
+	made, err := trial.translate(body.bytes)
+	if err != nil {
+		return err
+	}
+	body.bytes = made
+	trial.conversation.written()
+	return nil
 }
 
 // elsewhere looks for a target that a prompt fits which was too long for the

@@ -167,6 +167,14 @@ func (t *conversation) request(dst []byte, loss *wire.Loss) ([]byte, error) {
 	return t.upstream.EncodeRequest(dst, t.asked, loss)
 }
 
+// written lets go of the prompt when the body for the upstream has been made,
+// unless it may be needed for the rest of an answer.
+func (t *conversation) written() {
+	if t != nil && t.script == nil {
+		t.asked.Forget()
+	}
+}
+
 func (t *conversation) answer(dst, body []byte) ([]byte, error) {
 	res, err := t.upstream.DecodeResponse(body)
 	if err != nil {

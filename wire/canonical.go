@@ -83,6 +83,9 @@ type Request struct {
 	// how it spells members whose canonical name (OpenAI's) it does not share.
 	Dialect  Dialect
 	Spelling map[string]string
+
+	// Texts is where long texts of messages lie; see [Request.Forget].
+	Texts *Texts
 }
 
 // Extra is a member without a place in the canonical model. Raw is its JSON.

@@ -9,8 +9,9 @@ import (
 // Codec is the two-way door between one operation of a dialect and the
 // canonical model. It has no state and is safe for concurrent use.
 type Codec interface {
-	// DecodeRequest reads a client's request, valid JSON already. It keeps no
-	// reference to body. The error is a *Failure.
+	// DecodeRequest reads a client's request, which an [Envelope] has checked:
+	// anything else than JSON may make it panic. It keeps no reference to body.
+	// The error is a *Failure.
 	DecodeRequest(body []byte) (*Request, error)
 
 	// EncodeRequest appends the body that asks an upstream for req. req.Model

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"iter"
 	"unsafe"
 
@@ -12,11 +13,24 @@ import (
 type Doc struct {
 	Data    []byte
 	Root    jsonscan.Value
+	Texts   *Texts // where Long puts texts; may be nil
 	scratch Scratch
 }
 
+// RequestDoc is the document of a request that an [Envelope] has checked, with
+// memory for its texts; ok is false when it is no object.
+func RequestDoc(body []byte) (d *Doc, ok bool) {
+	trimmed := bytes.TrimRight(body, " \t\r\n")
+	start := bytes.IndexByte(trimmed, '{')
+	if start < 0 || len(bytes.TrimLeft(trimmed[:start], " \t\r\n")) > 0 {
+		return nil, false
+	}
+	root := jsonscan.Value{Kind: jsonscan.ObjectKind, Start: start, End: len(trimmed)}
+	return &Doc{Data: body, Root: root, Texts: newTexts(len(body))}, true
+}
+
 // ParseDoc checks data and returns it as a document. The limits are those of
-// answers; a request has been checked by its Envelope before.
+// answers.
 func ParseDoc(data []byte) (*Doc, error) {
 	d := new(Doc)
 	return d, d.Reset(data)
@@ -62,7 +76,28 @@ func (d *Doc) Elements(v jsonscan.Value) iter.Seq[jsonscan.Value] {
 func (d *Doc) Bytes(v jsonscan.Value) []byte { return d.scratch.Bytes(d.Data, v) }
 
 // Str is the text of a string, to keep.
-func (d *Doc) Str(v jsonscan.Value) string { return string(d.Bytes(v)) }
+func (d *Doc) Str(v jsonscan.Value) string {
+	if v.End-v.Start < shortText {
+		return string(d.Bytes(v))
+	}
+	text, _ := v.Text(d.Data, nil)
+	if len(text) == 0 || &text[0] == &d.Data[v.Start+1] {
+		return string(text)
+	}
+	return unsafe.String(&text[0], len(text)) // a copy of its own
+}
+
+// shortText is the length below which a text is not worth a buffer of its own.
+const shortText = 256
+
+// Long is Str for a text of a message, which may be long: it lies in d's Texts,
+// if there are some.
+func (d *Doc) Long(v jsonscan.Value) string {
+	if text, ok := d.Texts.unescape(d.Data, v); ok {
+		return text
+	}
+	return d.Str(v)
+}
 
 // StrAt is the text of the string at path.
 func (d *Doc) StrAt(v jsonscan.Value, path ...string) string { return d.Str(d.Get(v, path...)) }
@@ -73,6 +108,17 @@ func (d *Doc) Raw(v jsonscan.Value) string {
 		return ""
 	}
 	return string(v.Raw(d.Data))
+}
+
+// LongRaw is Raw for what is part of a message, like Long.
+func (d *Doc) LongRaw(v jsonscan.Value) string {
+	if v.Kind == jsonscan.Invalid || v.Kind == jsonscan.Null {
+		return ""
+	}
+	if text, ok := d.Texts.keep(v.Raw(d.Data)); ok {
+		return text
+	}
+	return d.Raw(v)
 }
 
 // RawAt is the JSON at path.

@@ -25,7 +25,7 @@ const baseline = "allocs/baseline.txt"
 // allocations do not depend on luck.
 var packages = []string{
 	"./internal/sse", "./internal/jsonscan", "./internal/eventstream", "./internal/seam",
-	"./wire/openai", "./wire/anthropic", "./wire/responses", "./wire/gemini", "./wire/bedrock", "./wire/cohere",
+	"./wire/doors", "./wire/openai", "./wire/anthropic", "./wire/responses", "./wire/gemini", "./wire/bedrock", "./wire/cohere",
 	"./gateway/balance", "./gateway/keys", "./gateway/prices", "./stores/memory", "./cache/form",
 }
 

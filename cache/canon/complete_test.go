@@ -188,6 +188,9 @@ func fieldsOf(of reflect.Type, names map[string]bool) map[string]bool {
 	case reflect.Struct:
 		for i := range of.NumField() {
 			f := of.Field(i)
+			if f.Type == reflect.TypeFor[*wire.Texts]() {
+				continue // where texts lie, not what they are
+			}
 			if name := of.Name() + "." + f.Name; f.Type.Kind() == reflect.Struct {
 				fieldsOf(f.Type, names)
 			} else if !names[name] {

@@ -51,7 +51,7 @@ func escapeBlocks(dst, s []byte) (text, rest []byte, high uint64) {
 			dst = slices.Grow(dst, len(s)-i+len(s)/16+32*longestEscape+32)
 		}
 		out := dst[:cap(dst)]
-		copy32(out[j:], w)
+		put32(out[j:], w0, w1, w2, w3)
 		m0, m1, m2, m3 := special(w0), special(w1), special(w2), special(w3)
 		if (m0|m1|m2|m3)&highs == 0 {
 			dst = out[:j+32]

@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"unicode/utf16"
@@ -88,7 +89,7 @@ block:
 		w := raw[i : i+65 : i+65]
 		w0, w1, w2, w3 := word(w), word(w[8:]), word(w[16:]), word(w[24:])
 		high |= w0 | w1 | w2 | w3
-		copy32(out[j:], w)
+		put32(out[j:], w0, w1, w2, w3)
 		m0, m1, m2, m3 := slash(w0), slash(w1), slash(w2), slash(w3)
 		if (m0|m1|m2|m3)&highs == 0 {
 			i, j = i+32, j+32
@@ -123,7 +124,19 @@ block:
 	return out[:j], raw[i:], high
 }
 
-func copy32(dst, src []byte) { *(*[32]byte)(dst) = *(*[32]byte)(src) }
+// put32 puts four words down; as an array they would be a call of memmove.
+func put32(dst []byte, w0, w1, w2, w3 uint64) {
+	dst = dst[:32:32]
+	binary.LittleEndian.PutUint64(dst, w0)
+	binary.LittleEndian.PutUint64(dst[8:], w1)
+	binary.LittleEndian.PutUint64(dst[16:], w2)
+	binary.LittleEndian.PutUint64(dst[24:], w3)
+}
+
+func copy32(dst, src []byte) {
+	src = src[:32:32]
+	put32(dst, word(src), word(src[8:]), word(src[16:]), word(src[24:]))
+}
 
 // slash marks backslashes as special does.
 func slash(w uint64) uint64 { return ((w ^ '\\'*ones) - ones) &^ w }

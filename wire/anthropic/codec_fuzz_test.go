@@ -1,6 +1,7 @@
 package anthropic_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -19,6 +20,9 @@ func FuzzDecodeRequest(f *testing.F) {
 	recordedRequests(f, func(_ string, body []byte) { f.Add(body) })
 	codec := anthropic.Codec{}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return // an envelope has refused it
+		}
 		req, err := codec.DecodeRequest(body)
 		if err != nil {
 			var failure *wire.Failure

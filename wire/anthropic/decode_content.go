@@ -12,7 +12,7 @@ import (
 func (r *reader) content(v jsonscan.Value, at place) []wire.Block {
 	switch v.Kind {
 	case jsonscan.String:
-		if text := r.Str(v); text != "" {
+		if text := r.Long(v); text != "" {
 			return []wire.Block{{Type: wire.TextBlock, Text: text}}
 		}
 		return nil
@@ -66,7 +66,7 @@ func (r *reader) block(v jsonscan.Value, at place) (b wire.Block, ok bool) {
 			r.fail(at.name("text"), "'"+at.name("text")+"' must be a string")
 			return b, false
 		}
-		b.Text = r.Str(text)
+		b.Text = r.Long(text)
 		b.Citations = citationsOf(r.Doc, r.Get(v, "citations"))
 		return b, b.Text != ""
 	case "image":
@@ -77,7 +77,7 @@ func (r *reader) block(v jsonscan.Value, at place) (b wire.Block, ok bool) {
 		return r.document(v, b, at)
 	case "tool_use":
 		b.Type = wire.CallBlock
-		b.Call = &wire.Call{ID: r.StrAt(v, "id"), Name: r.StrAt(v, "name"), Arguments: r.RawAt(v, "input")}
+		b.Call = &wire.Call{ID: r.StrAt(v, "id"), Name: r.StrAt(v, "name"), Arguments: r.LongRaw(r.Get(v, "input"))}
 		if b.Call.ID == "" || b.Call.Name == "" {
 			r.fail(at.String(), "'"+at.String()+"' must have an 'id' and a 'name'")
 		}
@@ -88,7 +88,7 @@ func (r *reader) block(v jsonscan.Value, at place) (b wire.Block, ok bool) {
 			b.Result.Content = r.content(content, at)
 		}
 	case "thinking":
-		b.Type, b.Text, b.Cache = wire.ThinkingBlock, r.StrAt(v, "thinking"), nil
+		b.Type, b.Text, b.Cache = wire.ThinkingBlock, r.Long(r.Get(v, "thinking")), nil
 		b.Vendor, b.ID, b.Signature = wire.OpenSignature(wire.VendorAnthropic, r.StrAt(v, "signature"))
 		return b, b.Text != "" || b.Signature != ""
 	case "redacted_thinking":
@@ -97,7 +97,7 @@ func (r *reader) block(v jsonscan.Value, at place) (b wire.Block, ok bool) {
 		return b, b.Signature != ""
 	default:
 		// Server tools and their results, MCP, search results, uploads.
-		return rawBlock(r.Raw(v)), true
+		return rawBlock(r.LongRaw(v)), true
 	}
 	return b, true
 }
@@ -119,7 +119,7 @@ func (r *reader) document(v jsonscan.Value, b wire.Block, at place) (wire.Block,
 		}
 		for part := range r.Elements(content) {
 			if !r.Get(part, "type").Is(r.Data, "text") {
-				return rawBlock(r.Raw(v)), true
+				return rawBlock(r.LongRaw(v)), true
 			}
 			texts = append(texts, r.StrAt(part, "text"))
 		}
@@ -141,13 +141,13 @@ func (r *reader) source(v jsonscan.Value, at place) *wire.Media {
 	var what string
 	switch kind := r.Get(v, "type"); {
 	case kind.Is(r.Data, "base64"):
-		m.Data, what = r.StrAt(v, "data"), "data"
+		m.Data, what = r.Long(r.Get(v, "data")), "data"
 	case kind.Is(r.Data, "url"):
 		m.URL, what = r.StrAt(v, "url"), "url"
 	case kind.Is(r.Data, "file"):
 		m.FileID, what = r.StrAt(v, "file_id"), "file_id"
 	case kind.Is(r.Data, "text"):
-		m.Text = r.StrAt(v, "data")
+		m.Text = r.Long(r.Get(v, "data"))
 		if m.MIME == "" {
 			m.MIME = "text/plain"
 		}

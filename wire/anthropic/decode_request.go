@@ -17,11 +17,11 @@ type reader struct {
 
 // DecodeRequest reads a client's request.
 func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	doc, ok := wire.RequestDoc(body)
+	if !ok {
 		return nil, &wire.Failure{Kind: wire.KindInvalid, Message: "the body must be a JSON object"}
 	}
-	r := reader{Doc: doc, req: &wire.Request{Dialect: wire.Anthropic, IncludeUsage: true, Spelling: make(map[string]string)}}
+	r := reader{Doc: doc, req: &wire.Request{Texts: doc.Texts, Dialect: wire.Anthropic, IncludeUsage: true, Spelling: make(map[string]string)}}
 	for name, v := range doc.Members(doc.Root) {
 		if v.Kind != jsonscan.Null {
 			r.member(name, v)

@@ -18,11 +18,11 @@ const (
 // DecodeRequest reads a body of Converse. The model and whether a stream is
 // asked for are in the path.
 func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	doc, ok := wire.RequestDoc(body)
+	if !ok {
 		return nil, &wire.Failure{Kind: wire.KindInvalid, Message: "the body must be a JSON object"}
 	}
-	r := &reader{Doc: doc, req: &wire.Request{Dialect: wire.Bedrock, Spelling: map[string]string{
+	r := &reader{Doc: doc, req: &wire.Request{Texts: doc.Texts, Dialect: wire.Bedrock, Spelling: map[string]string{
 		"max_tokens": "inferenceConfig.maxTokens", "temperature": "inferenceConfig.temperature", "top_p": "inferenceConfig.topP",
 		"stop": "inferenceConfig.stopSequences", "tool_choice": "toolConfig.toolChoice", "response_format": "outputConfig.textFormat",
 		"metadata": "requestMetadata", "service_tier": "serviceTier", "cache_control": "cachePoint",

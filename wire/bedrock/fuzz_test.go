@@ -23,6 +23,9 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"user","content":[{"cachePoint":{}},{"document":{"format":"pdf","name":"a","source":{"bytes":"AA=="}}}]}],"outputConfig":{"textFormat":{"structure":{"jsonSchema":{"schema":"{}"}}}},"additionalModelRequestFields":{"x":1,"output_config":{"effort":"low","y":2}}}`))
 	codec := bedrock.Codec{}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return
+		}
 		req, err := codec.DecodeRequest(body)
 		if err != nil {
 			return

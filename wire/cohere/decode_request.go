@@ -11,11 +11,11 @@ import (
 
 // DecodeRequest reads a body of v2/chat.
 func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	doc, ok := wire.RequestDoc(body)
+	if !ok {
 		return nil, &wire.Failure{Kind: wire.KindInvalid, Message: "the body must be a JSON object"}
 	}
-	r := &reader{Doc: doc, req: &wire.Request{Dialect: wire.Cohere, Spelling: map[string]string{"top_p": "p", "top_k": "k", "stop": "stop_sequences", "reasoning_effort": "thinking"}}}
+	r := &reader{Doc: doc, req: &wire.Request{Texts: doc.Texts, Dialect: wire.Cohere, Spelling: map[string]string{"top_p": "p", "top_k": "k", "stop": "stop_sequences", "reasoning_effort": "thinking"}}}
 	for name, v := range r.Members(r.Root) {
 		r.member(name, v)
 	}

@@ -23,6 +23,9 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"assistant","tool_plan":"p","tool_calls":[{"id":"1","function":{"name":"f","arguments":null}}]},{"role":"tool","tool_call_id":"1","content":[{"type":"document","document":{"data":{}}}]}],"thinking":{"type":"disabled"},"strict_tools":false,"tools":[{"function":{"name":"f"}}],"x":1}`))
 	codec := cohere.Codec{}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return
+		}
 		req, err := codec.DecodeRequest(body)
 		if err != nil {
 			return

@@ -24,11 +24,12 @@ var (
 // DecodeRequest reads the body of generateContent. The caller sets Model and
 // Stream, which stand in the path.
 func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	doc, ok := wire.RequestDoc(body)
+	if !ok {
 		return nil, &wire.Failure{Kind: wire.KindInvalid, Message: "the body is not a valid JSON object"}
 	}
 	r := &reader{Doc: doc, req: &wire.Request{
+		Texts:        doc.Texts,
 		Dialect:      wire.Gemini,
 		IncludeUsage: true, // Gemini reports usage to everybody
 		Spelling:     map[string]string{"messages": "contents"},

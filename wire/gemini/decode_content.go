@@ -86,7 +86,7 @@ func (r *reader) part(blocks []wire.Block, v jsonscan.Value, at *path) []wire.Bl
 	switch kind {
 	case "text", "":
 		if kind == "text" {
-			b.Text = r.text(data, kindAt)
+			b.Text = r.long(data, kindAt)
 		}
 		if thought {
 			b.Type = wire.ThinkingBlock
@@ -154,7 +154,7 @@ func (r *reader) call(v jsonscan.Value, at *path) *wire.Call {
 			if v.Kind != jsonscan.ObjectKind {
 				r.fail(at, "must be an object")
 			}
-			call.Arguments = r.Raw(v)
+			call.Arguments = r.LongRaw(v)
 		default:
 			r.extra(at, v)
 		}

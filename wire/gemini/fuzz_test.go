@@ -2,6 +2,7 @@ package gemini_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"testing"
@@ -27,7 +28,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	}
 	f.Add([]byte(`{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f"}},{"text":"","thought":true,"thoughtSignature":"x"}]},{"parts":[{"functionResponse":{"name":"f","response":{"error":{"a":1}},"parts":[{"inlineData":{"mimeType":"image/png","data":"-_8"}}]}}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) > maxSeed || !utf8.Valid(body) { // what is not UTF-8 is replaced on the way
+		if len(body) > maxSeed || !json.Valid(body) || !utf8.Valid(body) { // what is not UTF-8 is replaced on the way
 			return
 		}
 		req, err := gemini.Codec{}.DecodeRequest(body)

@@ -18,7 +18,7 @@ func (r *reader) media(v jsonscan.Value, at *path, file bool) wire.Block {
 		case "displayName":
 			m.Name = r.text(v, at)
 		case "data":
-			m.Data = standardBase64(r.text(v, at))
+			m.Data = standardBase64(r.long(v, at))
 		case "fileUri":
 			if uri := r.text(v, at); isGoogles(uri) {
 				m.FileID = uri

@@ -129,6 +129,14 @@ func (r *reader) text(v jsonscan.Value, at *path) string {
 	return r.Str(v)
 }
 
+// long is text that may be long, of a message.
+func (r *reader) long(v jsonscan.Value, at *path) string {
+	if v.Kind != jsonscan.String {
+		return r.text(v, at)
+	}
+	return r.Long(v)
+}
+
 // number reads a number, which Google's parsers also take in quotes.
 func (r *reader) number(v jsonscan.Value, at *path) wire.Number {
 	switch v.Kind {

@@ -94,7 +94,7 @@ func (r *requestReader) content(param string, m jsonscan.Value) []wire.Block {
 
 func (r *requestReader) parts(param string, v jsonscan.Value) []wire.Block {
 	if v.Kind == jsonscan.String {
-		if text := r.Str(v); text != "" {
+		if text := r.Long(v); text != "" {
 			return []wire.Block{{Text: text}}
 		}
 		return nil

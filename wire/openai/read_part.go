@@ -12,7 +12,7 @@ import (
 // wrong with one that is known.
 func readPart(d *wire.Doc, p jsonscan.Value) (b wire.Block, problem string) {
 	if p.Kind == jsonscan.String {
-		return wire.Block{Text: d.Str(p)}, ""
+		return wire.Block{Text: d.Long(p)}, ""
 	}
 	if p.Kind != jsonscan.ObjectKind {
 		return b, "must be an object"
@@ -24,7 +24,7 @@ func readPart(d *wire.Doc, p jsonscan.Value) (b wire.Block, problem string) {
 		if text.Kind != jsonscan.String {
 			return b, "has no text"
 		}
-		b.Text = d.Str(text)
+		b.Text = d.Long(text)
 		b.Vendor, b.ID, b.Signature = googleSignature(d, p)
 		return b, ""
 	case "refusal":
@@ -38,15 +38,15 @@ func readPart(d *wire.Doc, p jsonscan.Value) (b wire.Block, problem string) {
 		if v.Kind == jsonscan.ObjectKind {
 			v = d.Get(v, "url")
 		}
-		return b, readURL(media, d.Str(v), "image_url")
+		return b, readURL(media, d.Long(v), "image_url")
 	case "video_url":
 		media := &wire.Media{}
 		b.Type, b.Media = wire.VideoBlock, media
-		return b, readURL(media, d.StrAt(p, "video_url", "url"), "video_url")
+		return b, readURL(media, d.Long(d.Get(p, "video_url", "url")), "video_url")
 	case "input_audio":
 		a := d.Get(p, "input_audio")
 		b.Type = wire.AudioBlock
-		b.Media = &wire.Media{Data: d.StrAt(a, "data"), MIME: audioMIME(d.StrAt(a, "format"))}
+		b.Media = &wire.Media{Data: d.Long(d.Get(a, "data")), MIME: audioMIME(d.StrAt(a, "format"))}
 		if b.Media.Data == "" {
 			return b, "has no input_audio.data"
 		}
@@ -58,11 +58,11 @@ func readPart(d *wire.Doc, p jsonscan.Value) (b wire.Block, problem string) {
 		if media.FileID != "" {
 			return b, ""
 		}
-		return b, readFile(media, d.StrAt(f, "file_data"))
+		return b, readFile(media, d.Long(d.Get(f, "file_data")))
 	case "":
 		return b, "has no type"
 	}
-	return wire.Block{Type: wire.RawBlock, Vendor: wire.VendorOpenAI, Raw: d.Raw(p)}, ""
+	return wire.Block{Type: wire.RawBlock, Vendor: wire.VendorOpenAI, Raw: d.LongRaw(p)}, ""
 }
 
 // thoughts joins the texts of Mistral's thinking, a string in old answers.
@@ -137,14 +137,14 @@ func readCall(d *wire.Doc, c jsonscan.Value) wire.Block {
 	call.ID, signature = openID(d.StrAt(c, "id"))
 	if custom := d.Get(c, "custom"); custom.Kind == jsonscan.ObjectKind {
 		call.Custom = true
-		call.Name, call.Arguments = d.StrAt(custom, "name"), d.StrAt(custom, "input")
+		call.Name, call.Arguments = d.StrAt(custom, "name"), d.Long(d.Get(custom, "input"))
 	} else {
 		f := d.Get(c, "function")
 		call.Name = d.StrAt(f, "name")
 		if args := d.Get(f, "arguments"); args.Kind == jsonscan.String {
-			call.Arguments = d.Str(args)
+			call.Arguments = d.Long(args)
 		} else {
-			call.Arguments = d.Raw(args)
+			call.Arguments = d.LongRaw(args)
 		}
 	}
 	b := wire.Block{Type: wire.CallBlock, Call: call}

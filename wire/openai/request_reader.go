@@ -23,11 +23,11 @@ type requestReader struct {
 
 // newReader parses body, which an envelope has checked already.
 func newReader(body []byte) (*requestReader, error) {
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	doc, ok := wire.RequestDoc(body)
+	if !ok {
 		return nil, &wire.Failure{Kind: wire.KindInvalid, Message: "the body must be a JSON object"}
 	}
-	return &requestReader{Doc: doc, req: &wire.Request{Dialect: wire.OpenAI, Spelling: map[string]string{}}}, nil
+	return &requestReader{Doc: doc, req: &wire.Request{Texts: doc.Texts, Dialect: wire.OpenAI, Spelling: map[string]string{}}}, nil
 }
 
 func (r *requestReader) fail(param, message string) {

@@ -11,7 +11,7 @@ import (
 func (r *requestReader) input(v jsonscan.Value) {
 	switch v.Kind {
 	case jsonscan.String:
-		r.add(wire.RoleUser, wire.Block{Text: r.Str(v)})
+		r.add(wire.RoleUser, wire.Block{Text: r.Long(v)})
 	case jsonscan.Array:
 		i := 0
 		for item := range r.Elements(v) {
@@ -121,9 +121,9 @@ func (r *requestReader) call(param, kind string, v jsonscan.Value) {
 		Custom: kind == "custom_tool_call",
 	}}
 	if b.Call.Custom {
-		b.Call.Arguments = r.str(param+".input", r.Get(v, "input"))
+		b.Call.Arguments = r.long(param+".input", r.Get(v, "input"))
 	} else {
-		b.Call.Arguments = r.str(param+".arguments", r.Get(v, "arguments"))
+		b.Call.Arguments = r.long(param+".arguments", r.Get(v, "arguments"))
 	}
 	if b.Call.ID == "" {
 		r.fail(param+".call_id", "'"+param+".call_id' is required")

@@ -11,7 +11,7 @@ import (
 func (r *requestReader) content(param string, v jsonscan.Value, role wire.Role) []wire.Block {
 	switch v.Kind {
 	case jsonscan.String:
-		return []wire.Block{{Text: r.Str(v)}}
+		return []wire.Block{{Text: r.Long(v)}}
 	case jsonscan.Array:
 	case jsonscan.Invalid, jsonscan.Null:
 		return nil
@@ -55,7 +55,7 @@ func (r *requestReader) part(param string, p jsonscan.Value) wire.Block {
 		if v.Kind != jsonscan.String {
 			r.fail(param+"."+name, "'"+param+"."+name+"' must be a string")
 		}
-		return r.Str(v)
+		return r.Long(v)
 	}
 	switch kind := r.StrAt(p, "type"); kind {
 	case "input_text", "output_text", "text", "summary_text":
@@ -68,14 +68,14 @@ func (r *requestReader) part(param string, p jsonscan.Value) wire.Block {
 		if url.Kind == jsonscan.ObjectKind { // the form of chat
 			url = r.Get(url, "url")
 		}
-		r.url(param+".image_url", media, r.str(param+".image_url", url))
+		r.url(param+".image_url", media, r.long(param+".image_url", url))
 		return r.media(param, wire.ImageBlock, media)
 	case "input_file":
 		media := &wire.Media{
 			Name: r.str(param+".filename", r.Get(p, "filename")), FileID: r.str(param+".file_id", r.Get(p, "file_id")),
 			Detail: r.str(param+".detail", r.Get(p, "detail")), URL: r.str(param+".file_url", r.Get(p, "file_url")),
 		}
-		if data := r.str(param+".file_data", r.Get(p, "file_data")); data != "" {
+		if data := r.long(param+".file_data", r.Get(p, "file_data")); data != "" {
 			if media.URL, media.FileID = "", ""; strings.Contains(data[:min(len(data), 8)], ":") {
 				r.url(param+".file_data", media, data)
 			} else {
@@ -85,7 +85,7 @@ func (r *requestReader) part(param string, p jsonscan.Value) wire.Block {
 		return r.media(param, wire.DocumentBlock, media)
 	case "input_audio":
 		return r.media(param, wire.AudioBlock, &wire.Media{
-			Data: r.StrAt(p, "input_audio", "data"), MIME: audioMIME(r.StrAt(p, "input_audio", "format")),
+			Data: r.Long(r.Get(p, "input_audio", "data")), MIME: audioMIME(r.StrAt(p, "input_audio", "format")),
 		})
 	default:
 		r.fail(param+".type", "'"+param+".type' "+quote(kind)+" is not known")

@@ -30,11 +30,12 @@ type requestReader struct {
 // DecodeRequest reads a Responses request. An absent `strict` of a function
 // is read as true, which is what it means here and nowhere else.
 func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	doc, ok := wire.RequestDoc(body)
+	if !ok {
 		return nil, invalid("", "the body must be a JSON object")
 	}
 	r := &requestReader{Doc: doc, system: true, req: &wire.Request{
+		Texts:   doc.Texts,
 		Dialect: wire.OpenAI, IncludeUsage: true,
 		Spelling: map[string]string{
 			"messages": ownName, "max_tokens": "max_output_tokens", "response_format": "text.format",
@@ -69,7 +70,7 @@ func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
 	}
 	r.finish()
 	r.toolChoice(choice)
-	if text := r.str("instructions", instructions); text != "" {
+	if text := r.long("instructions", instructions); text != "" {
 		r.req.System = append(r.req.System, wire.Block{Text: text})
 	}
 	r.input(input)
@@ -263,6 +264,14 @@ func (r *requestReader) str(param string, v jsonscan.Value) string {
 		return ""
 	}
 	return r.Str(v)
+}
+
+// long is str for what may be long, of a message.
+func (r *requestReader) long(param string, v jsonscan.Value) string {
+	if !r.is(param, v, jsonscan.String) {
+		return ""
+	}
+	return r.Long(v)
 }
 
 func (r *requestReader) num(param string, v jsonscan.Value) wire.Number {
