@@ -1,6 +1,10 @@
 package wire
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/weirproxy/weir/internal/jsonw"
+)
 
 // Normalize puts a decoded request into the canonical shape: neighbours of one
 // role become one message, the results of calls come first in theirs, and
@@ -79,4 +83,24 @@ func JoinText(blocks []Block) string {
 		}
 	}
 	return b.String()
+}
+
+// WriteText writes what JoinText returns, without putting it together first.
+func WriteText(w *jsonw.Writer, blocks []Block) {
+	begun, some := false, false
+	for i := range blocks {
+		b := &blocks[i]
+		switch {
+		case b.Type != TextBlock && b.Type != RefusalBlock:
+		case !begun:
+			w.String(b.Text)
+			begun, some = true, b.Text != ""
+		default:
+			w.Append(b.Text, some)
+			some = some || b.Text != ""
+		}
+	}
+	if !begun {
+		w.String("")
+	}
 }

@@ -60,6 +60,21 @@ func (w *Writer) String(s string) {
 	w.B = jsonscan.AppendString(w.B, s)
 }
 
+// Append goes on with the string that was written last, on a new line where
+// line says so.
+func (w *Writer) Append(s string, line bool) {
+	w.B = w.B[:len(w.B)-1] // its closing quote
+	if line {
+		w.B = append(w.B, `\n`...)
+	}
+	// The last byte stands where the opening quote of s is written, and comes
+	// back there.
+	at := len(w.B) - 1
+	last := w.B[at]
+	w.B = jsonscan.AppendString(w.B[:at], s)
+	w.B[at] = last
+}
+
 // Int writes a whole number.
 func (w *Writer) Int(n int64) {
 	w.next()

@@ -190,7 +190,7 @@ func (e *encoder) result(r *wire.Result) {
 		}
 	}
 	if texts <= 1 && others == 0 {
-		e.String(wire.JoinText(r.Content))
+		wire.WriteText(&e.Writer, r.Content)
 		e.End()
 		return
 	}

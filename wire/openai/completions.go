@@ -113,7 +113,8 @@ func (c CompletionsCodec) EncodeRequest(dst []byte, req *wire.Request, loss *wir
 	own := req.Dialect == wire.OpenAI && req.Spelling["messages"] == "prompt"
 	w.Object()
 	w.Str("model", req.Model)
-	w.Str("prompt", wire.JoinText(req.Messages[0].Blocks))
+	w.Key("prompt")
+	wire.WriteText(&w.Writer, req.Messages[0].Blocks)
 	if req.Stream {
 		w.Flag("stream", true)
 		w.streamOptions()

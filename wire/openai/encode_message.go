@@ -49,7 +49,7 @@ func (w *requestWriter) content(blocks []wire.Block, param string) {
 		for i := range blocks {
 			w.blockMark(blocks[i].Cache) // notes the loss
 		}
-		w.String(wire.JoinText(blocks))
+		wire.WriteText(&w.Writer, blocks)
 		return
 	}
 	w.Array()
