@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/http"
+	"sync"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/secret"
@@ -15,6 +17,13 @@ import (
 type account struct {
 	name string
 	key  secret.Secret
+
+	// What every call of the account is sent; see header. defaults may be
+	// replaced by the client's own, fixed by nothing. stream is what calls for a
+	// stream accept, nil for an event stream.
+	once            sync.Once
+	defaults, fixed http.Header
+	stream          []string
 }
 
 // soleAccount names the account of a provider that has no key to name it by.
@@ -64,7 +73,7 @@ func (c *Config) accounts(vendor *Vendor) ([]account, error) {
 			return nil, fmt.Errorf("%s: %s and %s are the same key", option, other, reference)
 		}
 		known[name] = reference
-		accounts = append(accounts, account{name, key})
+		accounts = append(accounts, account{name: name, key: key})
 	}
 	return accounts, nil
 }

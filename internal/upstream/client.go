@@ -98,7 +98,7 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 			req.GetBody = call.GetBody // else net/http's own, for bodies that it knows
 		}
 	}
-	req.Header = c.header(call, account.key)
+	req.Header = c.header(call, account)
 	if c.vendor.Sign != nil {
 		if err := c.vendor.Sign(req); err != nil {
 			closeBody(req)
@@ -113,41 +113,6 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 		c.vendor.Receive(call, res)
 	}
 	return res, nil
-}
-
-// header builds the upstream's header from nothing: what a client sends goes
-// on only if the vendor's protocol names it. Credentials, cookies, forwarded
-// addresses and idempotency keys therefore never do; the last would make
-// net/http send a POST twice by itself.
-func (c *Client) header(call *gateway.Call, key secret.Secret) http.Header {
-	h := c.Forwarded(call.Header)
-	for name, value := range c.vendor.Defaults {
-		if _, ok := h[name]; !ok {
-			h[name] = []string{value}
-		}
-	}
-	if call.ContentType != "" {
-		h["Content-Type"] = []string{call.ContentType}
-	}
-	switch {
-	case call.Stream && c.vendor.StreamType != "":
-		h["Accept"] = []string{c.vendor.StreamType}
-	case call.Stream:
-		h["Accept"] = []string{"text/event-stream"}
-	default:
-		h["Accept"] = []string{"*/*"}
-	}
-	// An answer that is compressed would have to be unpacked to be read, and
-	// a stream would be held back by the compressor.
-	h["Accept-Encoding"] = []string{"identity"}
-	h["User-Agent"] = []string{userAgent}
-	for name, value := range c.headers {
-		h[name] = []string{value}
-	}
-	if !key.IsZero() && c.vendor.Authorize != nil {
-		c.vendor.Authorize(h, key)
-	}
-	return h
 }
 
 // Forwarded implements gateway.Forwarder.
@@ -202,7 +167,11 @@ func hide(text []byte, s secret.Secret) []byte {
 	if s.IsZero() {
 		return text
 	}
-	return bytes.ReplaceAll(text, []byte(s.Reveal()), []byte("***"))
+	key := []byte(s.Reveal())
+	if !bytes.Contains(text, key) {
+		return text
+	}
+	return bytes.ReplaceAll(text, key, []byte("***"))
 }
 
 // Probe implements gateway.Prober: it resolves the upstream's name, and
