@@ -42,6 +42,9 @@ type attempt struct {
 	outgoing *gateway.Call
 	sent     *payload
 
+	// upstreamID is the upstream's own id of the call, if clients may see it.
+	upstreamID string
+
 	// joint says how a call for embeddings was made with others, or in parts.
 	joint batch.Result
 
@@ -104,11 +107,10 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 // announce names the target in the answer's header.
 func (a *attempt) announce() {
 	c := a.call
-	h := c.out.w.Header()
 	c.nameTarget()
-	setHeader(h, headerAttempts, strconv.Itoa(c.x.Attempts))
-	if delete(h, headerDropped); a.dropped != "" {
-		setHeader(h, headerDropped, a.dropped)
+	c.out.set(headerAttempts, strconv.Itoa(c.x.Attempts))
+	if delete(c.out.w.Header(), headerDropped); a.dropped != "" {
+		c.out.set(headerDropped, a.dropped)
 	}
 }
 
@@ -137,13 +139,14 @@ func (a *attempt) run() (answer, error) {
 	if err != nil {
 		return nil, a.unanswered(err)
 	}
-	id := upstreamID(a.route.Provider, res.Header)
-	a.told.Note(func(s *gateway.Step) { s.Status, s.UpstreamID = res.StatusCode, id })
+	a.upstreamID = upstreamID(a.route.Provider, res.Header)
+	a.told.Note(func(s *gateway.Step) { s.Status, s.UpstreamID = res.StatusCode, a.upstreamID })
 	if !a.joint.Follows {
 		a.pick.Health.Headers(res.StatusCode, res.Header)
 	}
 	if a.joint.Shared {
 		anonymise(res.Header)
+		a.upstreamID = ""
 	}
 	if res.StatusCode >= http.StatusBadRequest && !a.joint.Taken {
 		a.told.Refused()

@@ -49,14 +49,13 @@ func (c *call) identify() {
 	if c.id == "" {
 		c.id = c.proxy.gateway.NewID()
 	}
-	h := c.out.w.Header()
-	setHeader(h, headerRequestID, c.id)
+	c.out.set(headerRequestID, c.id)
 	if c.route.Dialect == wire.Anthropic {
-		setHeader(h, headerAnthropicID, c.id)
+		c.out.set(headerAnthropicID, c.id)
 	}
 	// Answers are made for one caller, and are no pages.
-	setHeader(h, "Cache-Control", "no-store")
-	setHeader(h, "X-Content-Type-Options", "nosniff")
+	c.out.set("Cache-Control", "no-store")
+	c.out.set("X-Content-Type-Options", "nosniff")
 }
 
 // setHeader sets a header whose name is in canonical form already.
@@ -64,11 +63,10 @@ func setHeader(h http.Header, name, value string) { h[name] = []string{value} }
 
 // nameTarget says which model answers, and whether that is another than the one asked for.
 func (c *call) nameTarget() {
-	h := c.out.w.Header()
-	setHeader(h, headerProvider, c.x.Target.Provider)
-	setHeader(h, headerModel, c.x.Target.Model)
+	c.out.set(headerProvider, c.x.Target.Provider)
+	c.out.set(headerModel, c.x.Target.Model)
 	if c.x.Downgraded != "" {
-		setHeader(h, headerDowngraded, headerText(c.x.Model))
+		c.out.set(headerDowngraded, headerText(c.x.Model))
 	}
 }
 
@@ -85,26 +83,32 @@ func headerText(text string) string {
 // upstreamIDs are the headers in which vendors name a request.
 var upstreamIDs = []string{"X-Request-Id", "Request-Id", "X-Amzn-Requestid", "Apim-Request-Id", "X-Generation-Id", "X-Ds-Trace-Id", "Mistral-Correlation-Id"}
 
+// upstreamID is the id in an upstream's header, without the account's key, should
+// somebody have that there.
 func upstreamID(provider gateway.Provider, h http.Header) string {
 	for _, name := range upstreamIDs {
-		if id := h.Get(name); id != "" && len(id) <= 256 {
-			return string(redact(provider, []byte(id)))
+		values := h[name]
+		if len(values) == 0 || values[0] == "" || len(values[0]) > maxUpstreamID {
+			continue
 		}
+		return redactText(provider, values[0])
 	}
 	return ""
 }
 
-// copyHeader takes from an upstream's header what a client may see. The rest
-// names accounts, regions and limits that the gateway's callers share.
-func (c *call) copyHeader(provider gateway.Provider, from http.Header) {
-	h := c.out.w.Header()
-	for _, name := range []string{"Content-Type", "Content-Disposition"} {
-		if v := from.Get(name); v != "" {
-			setHeader(h, name, v)
+const maxUpstreamID = 256
+
+// copyHeader takes from an upstream's header what a client may see; id is its id of
+// the request. The rest names accounts, regions and limits that the gateway's
+// callers share.
+func (c *call) copyHeader(from http.Header, id string) {
+	for _, name := range [...]string{"Content-Type", "Content-Disposition"} {
+		if v := from[name]; len(v) > 0 && v[0] != "" {
+			c.out.set(name, v[0])
 		}
 	}
-	if id := upstreamID(provider, from); id != "" {
-		setHeader(h, headerUpstreamID, id)
+	if id != "" {
+		c.out.set(headerUpstreamID, id)
 	}
 }
 
@@ -136,52 +140,60 @@ func setRetry(h http.Header, e *gateway.Error) {
 
 // tell writes what a client may know of how its answer came about.
 func (c *call) tell() {
-	c.setTiming()
+	var t texts
+	c.tellIn(&t)
+}
+
+// tellIn does so together with the fields of t.
+func (c *call) tellIn(t *texts) {
+	c.appendTiming(t)
+	c.out.setAll(t)
 	c.setExplain()
 }
 
-// setTiming writes Server-Timing with the phases that are over.
-func (c *call) setTiming() {
+// appendTiming writes Server-Timing with the phases that are over.
+func (c *call) appendTiming(t *texts) {
 	now := c.proxy.gateway.Now()
-	t := c.x.Timings
-	t.Total = now.Sub(c.x.Start)
+	took := c.x.Timings
+	took.Total = now.Sub(c.x.Start)
 	if !c.upstreamStart.IsZero() {
-		t.Upstream = now.Sub(c.upstreamStart)
+		took.Upstream = now.Sub(c.upstreamStart)
 	}
-	var room [256]byte
-	line := room[:0]
+	t.begin()
+	line, empty := t.text, len(t.text)
 	for _, phase := range [...]struct {
 		name string
 		d    time.Duration
 		must bool
 	}{
-		{"auth", t.Auth, true},
-		{"queue", t.Queue, false},
-		{"limit", t.Limit, false},
-		{"cache", t.Cache, false},
-		{"route", t.Route, true},
-		{"upstream", t.Upstream, true},
-		{"total", t.Total, true},
+		{"auth", took.Auth, true},
+		{"queue", took.Queue, false},
+		{"limit", took.Limit, false},
+		{"cache", took.Cache, false},
+		{"route", took.Route, true},
+		{"upstream", took.Upstream, true},
+		{"total", took.Total, true},
 	} {
 		if phase.d == 0 && !phase.must {
 			continue
 		}
-		if len(line) > 0 {
+		if len(line) > empty {
 			line = append(line, ", "...)
 		}
 		line = append(line, phase.name...)
 		line = append(line, ";dur="...)
 		line = strconv.AppendFloat(line, float64(phase.d.Microseconds())/1000, 'f', 3, 64)
 	}
-	setHeader(c.out.w.Header(), headerServerTiming, string(line))
+	t.text = line
+	t.end(headerServerTiming)
 }
 
-// setUsage names the tokens of a complete answer.
-func (c *call) setUsage(usage wire.Usage) {
-	h := c.out.w.Header()
-	setHeader(h, headerInputTokens, strconv.FormatInt(usage.Input, 10))
-	setHeader(h, headerOutputTokens, strconv.FormatInt(usage.Output, 10))
+// appendUsage names the tokens of a complete answer.
+func (c *call) appendUsage(t *texts, usage wire.Usage) {
+	t.number(headerInputTokens, usage.Input)
+	t.number(headerOutputTokens, usage.Output)
 	if nano, ok := c.x.CostOf(usage); ok {
-		setHeader(h, headerCost, prices.FormatUSD(nano))
+		t.text = prices.AppendUSD(t.text, nano)
+		t.end(headerCost)
 	}
 }

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
@@ -10,29 +9,45 @@ import (
 )
 
 // families are the words of rate-limit headers and the units that they speak
-// of. OpenAI's have the first two only.
+// of: the names of the limit, of what is left and of when that is whole again.
+// OpenAI's have the first two only.
 var families = [...]struct {
-	name string
-	unit limits.Unit
+	unit              limits.Unit
+	openai, anthropic [3]string
 }{
-	{"requests", limits.Requests},
-	{"tokens", limits.Tokens},
-	{"input-tokens", limits.InputTokens},
-	{"output-tokens", limits.OutputTokens},
+	{
+		limits.Requests,
+		[3]string{"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
+		[3]string{"Anthropic-Ratelimit-Requests-Limit", "Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Requests-Reset"},
+	},
+	{
+		limits.Tokens,
+		[3]string{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
+		[3]string{"Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset"},
+	},
+	{
+		unit:      limits.InputTokens,
+		anthropic: [3]string{"Anthropic-Ratelimit-Input-Tokens-Limit", "Anthropic-Ratelimit-Input-Tokens-Remaining", "Anthropic-Ratelimit-Input-Tokens-Reset"},
+	},
+	{
+		unit:      limits.OutputTokens,
+		anthropic: [3]string{"Anthropic-Ratelimit-Output-Tokens-Limit", "Anthropic-Ratelimit-Output-Tokens-Remaining", "Anthropic-Ratelimit-Output-Tokens-Reset"},
+	},
 }
 
 // setLimits tells the client how much is left, in the headers that its
-// vendor's clients know. Of several limits on one unit the one with the least
-// left counts.
+// vendor's clients know.
 func (c *call) setLimits(r *limits.Reservation) {
-	c.out.prepare(func() { c.writeLimits(r) })
+	var t texts
+	c.appendLimits(&t, r)
+	c.out.prepare(func() { c.out.setAll(&t) })
 }
 
-func (c *call) writeLimits(r *limits.Reservation) {
-	now := c.proxy.gateway.Now()
-	h := c.out.w.Header()
-	for i, family := range families {
-		tightest := -1
+// appendLimits writes how much is left. Of several limits on one unit the one with
+// the least left counts.
+func (c *call) appendLimits(t *texts, r *limits.Reservation) {
+	for i := range families {
+		family, tightest := &families[i], -1
 		for j := range r.Claims {
 			if r.Claims[j].Rule.Unit == family.unit && (tightest < 0 || r.Decisions[j].Remaining < r.Decisions[tightest].Remaining) {
 				tightest = j
@@ -44,37 +59,39 @@ func (c *call) writeLimits(r *limits.Reservation) {
 		d := &r.Decisions[tightest]
 		switch {
 		case c.route.Dialect == wire.Anthropic:
-			writeAnthropicLimit(h, family.name, d, now)
-		case i < 2:
-			writeOpenAILimit(h, family.name, d)
+			t.number(family.anthropic[0], d.Limit)
+			t.number(family.anthropic[1], max(d.Remaining, 0))
+			t.text = c.proxy.gateway.Now().Add(d.Reset).UTC().AppendFormat(t.text, time.RFC3339)
+			t.end(family.anthropic[2])
+		case family.openai[0] != "":
+			t.number(family.openai[0], d.Limit)
+			t.number(family.openai[1], max(d.Remaining, 0))
+			t.text = appendOpenAIDuration(t.text, d.Reset)
+			t.end(family.openai[2])
 		}
 	}
 }
 
-func writeOpenAILimit(h http.Header, name string, d *limits.Decision) {
-	setHeader(h, http.CanonicalHeaderKey("x-ratelimit-limit-"+name), strconv.FormatInt(d.Limit, 10))
-	setHeader(h, http.CanonicalHeaderKey("x-ratelimit-remaining-"+name), strconv.FormatInt(max(d.Remaining, 0), 10))
-	setHeader(h, http.CanonicalHeaderKey("x-ratelimit-reset-"+name), openAIDuration(d.Reset))
-}
-
-// openAIDuration is a time as OpenAI writes it: `1s`, `6m0s`, `12ms`.
-func openAIDuration(d time.Duration) string {
-	if d >= time.Second {
-		return d.Round(time.Second).String()
+// appendOpenAIDuration writes a time as OpenAI does: `1s`, `6m0s`, `12ms`.
+func appendOpenAIDuration(b []byte, d time.Duration) []byte {
+	if d < time.Second {
+		if d = d.Round(time.Millisecond); d < time.Second && d != 0 {
+			return append(strconv.AppendInt(b, d.Milliseconds(), 10), "ms"...)
+		}
 	}
-	return d.Round(time.Millisecond).String()
-}
-
-func writeAnthropicLimit(h http.Header, name string, d *limits.Decision, now time.Time) {
-	prefix := "anthropic-ratelimit-" + name
-	setHeader(h, http.CanonicalHeaderKey(prefix+"-limit"), strconv.FormatInt(d.Limit, 10))
-	setHeader(h, http.CanonicalHeaderKey(prefix+"-remaining"), strconv.FormatInt(max(d.Remaining, 0), 10))
-	setHeader(h, http.CanonicalHeaderKey(prefix+"-reset"), now.Add(d.Reset).UTC().Format(time.RFC3339))
+	seconds := int64(d.Round(time.Second) / time.Second)
+	if seconds >= 3600 {
+		b = append(strconv.AppendInt(b, seconds/3600, 10), 'h')
+	}
+	if seconds >= 60 {
+		b = append(strconv.AppendInt(b, seconds/60%60, 10), 'm')
+	}
+	return append(strconv.AppendInt(b, seconds%60, 10), 's')
 }
 
 // settledLimits says in the headers of a whole answer what will be left when
 // the call has settled.
-func (c *call) settledLimits(usage wire.Usage) {
+func (c *call) settledLimits(t *texts, usage wire.Usage) {
 	q := &c.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,7 +112,7 @@ func (c *call) settledLimits(usage wire.Usage) {
 		}
 		q.held.Decisions[i].Remaining += q.held.Claims[i].Amount - actual
 	}
-	c.setLimits(q.held)
+	c.appendLimits(t, q.held)
 }
 
 // countDecisions counts what limits decided; of a call that turns to another

@@ -106,7 +106,7 @@ func (c *call) passModels(provider gateway.Provider, path string) error {
 	if err != nil {
 		return c.render(&gateway.Error{Kind: wire.KindUpstream, Message: "the upstream broke off its answer", Cause: err})
 	}
-	c.copyHeader(provider, res.Header)
+	c.copyHeader(res.Header, upstreamID(provider, res.Header))
 	if res.StatusCode >= http.StatusBadRequest {
 		c.copyRetry(res.Header)
 		body = redact(provider, body)

@@ -16,6 +16,7 @@ import (
 // and the pulse's, one at a time.
 type output struct {
 	w       http.ResponseWriter
+	values  values
 	rc      *http.ResponseController
 	timeout time.Duration
 	door    wire.Door
@@ -110,16 +111,15 @@ func (o *output) openStreamLocked(now time.Time) {
 	if o.status != 0 || o.silent {
 		return
 	}
-	h := o.w.Header()
-	setHeader(h, "Content-Type", "text/event-stream")
+	o.set("Content-Type", "text/event-stream")
 	if o.array != nil {
-		setHeader(h, "Content-Type", "application/json")
+		o.set("Content-Type", "application/json")
 	}
-	setHeader(h, "Cache-Control", "no-cache, no-transform")
-	setHeader(h, "X-Accel-Buffering", "no")
-	h.Del("Content-Length")
+	o.set("Cache-Control", "no-cache, no-transform")
+	o.set("X-Accel-Buffering", "no")
+	delete(o.w.Header(), "Content-Length")
 	if o.rec != nil {
-		setHeader(h, headerResume, "on")
+		o.set(headerResume, "on")
 		replay.Process.Put(o.rec.key, o.rec.tape)
 	}
 	o.renewLocked(now)

@@ -64,7 +64,7 @@ func (c *call) await(visit *gateway.Visit) error {
 	c.proxy.metrics.Queued(1)
 	c.out.prepare(func() {
 		c.nameTarget()
-		setHeader(c.out.w.Header(), headerQueue, strconv.Itoa(position))
+		c.out.set(headerQueue, strconv.Itoa(position))
 	})
 	err = c.turnFor(visit, ticket, bound.Queue)
 	if err == nil {

@@ -171,7 +171,7 @@ func (w *waiter) begin(position int) {
 	if c.out.started() {
 		return
 	}
-	setHeader(c.out.w.Header(), headerQueue, strconv.Itoa(position))
+	c.out.set(headerQueue, strconv.Itoa(position))
 	if c.x.Stream {
 		// A heartbeat may send the headers before the call is sent.
 		c.nameTarget()

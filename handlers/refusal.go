@@ -95,6 +95,14 @@ func redact(provider gateway.Provider, data []byte) []byte {
 	return data
 }
 
+// redactText does so with a text that seldom holds it.
+func redactText(provider gateway.Provider, text string) string {
+	if redacted := redact(provider, []byte(text)); len(redacted) != len(text) || string(redacted) != text {
+		return string(redacted)
+	}
+	return text
+}
+
 // inside words a refusal for a client that has seen the beginning of a stream:
 // it has to go in there.
 func (r *refusal) inside() {
@@ -105,7 +113,7 @@ func (r *refusal) inside() {
 
 // renderRefusal passes an upstream's error on as it came.
 func (c *call) renderRefusal(r *refusal) error {
-	c.copyHeader(r.provider, r.header)
+	c.copyHeader(r.header, upstreamID(r.provider, r.header))
 	c.copyRetry(r.header)
 	h := c.out.w.Header()
 	if contentKind(r.header.Get("Content-Type")) != kindJSON {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
@@ -62,19 +61,19 @@ func (w *wholeAnswer) show() error {
 	defer w.drop()
 	w.settled()
 	c, answer := w.call, w.body.bytes
-	h := c.out.w.Header()
-	c.copyHeader(w.route.Provider, w.res.Header)
+	c.copyHeader(w.res.Header, w.upstreamID)
 	if w.translated != nil {
 		answer = w.translated.bytes
-		setHeader(h, "Content-Type", "application/json")
+		c.out.set("Content-Type", "application/json")
 	}
+	var t texts
 	if seen := w.told.Seen(); seen.Reported {
-		c.setUsage(seen.Usage)
-		c.settledLimits(seen.Usage)
+		c.appendUsage(&t, seen.Usage)
+		c.settledLimits(&t, seen.Usage)
 	}
-	setHeader(h, "Content-Length", strconv.Itoa(len(answer)))
+	t.number("Content-Length", int64(len(answer)))
 	c.tapeWhole(w.attempt, answer)
-	c.tell()
+	c.tellIn(&t)
 	return c.sent(c.writes(func() error { return c.out.whole(w.res.StatusCode, answer) }))
 }
 
@@ -92,12 +91,12 @@ func (b *byteAnswer) show() error {
 	defer b.drop()
 	b.settled()
 	c, res := b.call, b.res
-	c.copyHeader(b.route.Provider, res.Header)
-	c.tell()
-	h := c.out.w.Header()
+	c.copyHeader(res.Header, b.upstreamID)
+	var t texts
 	if res.ContentLength >= 0 {
-		setHeader(h, "Content-Length", strconv.FormatInt(res.ContentLength, 10))
+		t.number("Content-Length", res.ContentLength)
 	}
+	c.tellIn(&t)
 	c.out.open(res.StatusCode)
 	buf := newPayload()
 	defer buf.release()

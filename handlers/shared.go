@@ -25,10 +25,11 @@ func (c *call) announceShared(head *flight.Head) {
 
 // setFreeUsage names the tokens of a whole answer that is not paid for.
 func (c *call) setFreeUsage(usage wire.Usage) {
-	h := c.out.w.Header()
-	setHeader(h, headerInputTokens, strconv.FormatInt(usage.Input, 10))
-	setHeader(h, headerOutputTokens, strconv.FormatInt(usage.Output, 10))
-	setHeader(h, headerCost, "0")
+	var t texts
+	t.number(headerInputTokens, usage.Input)
+	t.number(headerOutputTokens, usage.Output)
+	t.number(headerCost, 0)
+	c.out.setAll(&t)
 }
 
 // showFree shows a whole answer that is not paid for.

@@ -157,7 +157,7 @@ func (s *stream) relay() (next answer, err error) {
 	}
 	c.allowance = s.allowance
 	c.out.prepare(func() {
-		c.copyHeader(s.route.Provider, s.res.Header)
+		c.copyHeader(s.res.Header, s.upstreamID)
 		c.tell()
 	})
 	if err := s.commit(); err != nil {

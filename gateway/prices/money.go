@@ -1,6 +1,7 @@
 package prices
 
 import (
+	"bytes"
 	"fmt"
 	"math/bits"
 	"strconv"
@@ -82,13 +83,20 @@ func formatRate(item Item, rate int64) string {
 }
 
 func decimal(n int64, places int) string {
+	return string(appendDecimal(nil, n, places))
+}
+
+func appendDecimal(b []byte, n int64, places int) []byte {
 	unit := pow10(places)
-	text := strconv.FormatInt(n/unit, 10)
-	if rest := n % unit; rest != 0 {
-		fraction := fmt.Sprintf("%0*d", places, rest)
-		text += "." + strings.TrimRight(fraction, "0")
+	b = strconv.AppendInt(b, n/unit, 10)
+	rest := n % unit
+	if rest == 0 {
+		return b
 	}
-	return text
+	at := len(b)
+	b = strconv.AppendInt(b, unit+rest, 10) // the unit keeps the zeros before rest
+	b[at] = '.'
+	return bytes.TrimRight(b, "0")
 }
 
 func pow10(n int) int64 {
@@ -100,9 +108,12 @@ func pow10(n int) int64 {
 }
 
 // FormatUSD writes nano-dollars as USD, such as "0.0125", without rounding.
-func FormatUSD(nanoDollars int64) string {
+func FormatUSD(nanoDollars int64) string { return string(AppendUSD(nil, nanoDollars)) }
+
+// AppendUSD appends what FormatUSD returns.
+func AppendUSD(b []byte, nanoDollars int64) []byte {
 	if nanoDollars < 0 {
-		return "-" + decimal(-max(nanoDollars, -maxMoney), 9)
+		return appendDecimal(append(b, '-'), -max(nanoDollars, -maxMoney), 9)
 	}
-	return decimal(nanoDollars, 9)
+	return appendDecimal(b, nanoDollars, 9)
 }
