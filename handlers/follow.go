@@ -52,7 +52,7 @@ func (f *follower) play() error {
 	c.out.openStream()
 	for first := true; ; first = false {
 		part, err := f.reader.Next(c.ctx.Done())
-		if len(part.Data) > 0 {
+		if len(part.Data) > 0 || part.Last {
 			if first {
 				c.x.Update(func() { c.x.Timings.FirstToken = c.proxy.gateway.Now().Sub(c.x.Start) })
 			}

@@ -59,8 +59,13 @@ type listener struct {
 
 func (s *stage) listen(t *testing.T, body string, header ...string) *listener {
 	t.Helper()
+	return s.listenAt(t, "/v1/chat/completions", body, header...)
+}
+
+func (s *stage) listenAt(t *testing.T, path, body string, header ...string) *listener {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/v1/chat/completions", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,5 +258,37 @@ func TestAllLeave(t *testing.T) {
 		if r.Error != "client_gone" {
 			t.Errorf("record %+v", r)
 		}
+	}
+}
+
+// TestMetadataOfGemini holds that who follows a stream of a dialect without a
+// terminator has its metadata behind the last event.
+func TestMetadataOfGemini(t *testing.T) {
+	s := newStage(t, cachedModel, "cache exact")
+	p := newPaced()
+	s.plays("one", p.answer)
+	ask := func(header ...string) *listener {
+		return s.listenAt(t, "/v1beta/models/m:streamGenerateContent?alt=sse", `{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}`, header...)
+	}
+	opened := make(chan *listener, 1)
+	go func() { opened <- ask() }()
+	p.words <- "word0"
+	leader := <-opened
+	with, without := ask("X-AI-Metadata", "on"), ask()
+	for _, l := range []*listener{with, without} {
+		l.until(t, "word0")
+	}
+	close(p.words)
+	want, err := leader.rest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := without.rest(); err != nil || got != want {
+		t.Errorf("without: %v %s", err, got)
+	}
+	got, err := with.rest()
+	rest, ok := strings.CutPrefix(got, want)
+	if err != nil || !ok || strings.Count(rest, "aiMetadata") != 1 || !strings.Contains(rest, `"input_tokens":8,"output_tokens":2,`) {
+		t.Errorf("%v %s\nwant metadata behind\n%s", err, got, want)
 	}
 }

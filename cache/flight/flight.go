@@ -106,7 +106,7 @@ func (f *Flight) Open(head Head) {
 // Append puts a piece of the answer, whole events of a stream, on the tape. It is
 // the leader's.
 func (f *Flight) Append(piece []byte, kind Kind) {
-	if len(piece) == 0 {
+	if len(piece) == 0 && kind != Last {
 		return
 	}
 	f.mu.Lock()

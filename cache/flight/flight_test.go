@@ -471,6 +471,39 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// TestLastPiece holds that the piece that ends a stream is read by itself, also
+// where the dialect has no terminator and it has nothing in it.
+func TestLastPiece(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"last", ""} {
+		for _, late := range []bool{false, true} {
+			s := newSet(1<<20, 1<<30)
+			f := lead(t, s, stream, nil)
+			r := join(t, s, stream)
+			if f.Append([]byte("event"), 0); late {
+				if p, err := r.Next(nil); string(p.Data) != "event" || p.Last || err != nil {
+					t.Errorf("%q, late: %+v, %v", end, p, err)
+				}
+			}
+			f.Append([]byte("own"), Own)
+			f.Append([]byte(end), Last)
+			f.Finish(nil, nil)
+			if !late {
+				if p, err := r.Next(nil); string(p.Data) != "event" || p.Last || !p.More || err != nil {
+					t.Errorf("%q: %+v, %v", end, p, err)
+				}
+			}
+			if p, err := r.Next(nil); string(p.Data) != end || !p.Last || err != nil {
+				t.Errorf("%q, late %t: the end is %+v, %v", end, late, p, err)
+			}
+			if p, err := r.Next(nil); !p.empty() || !errors.Is(err, io.EOF) {
+				t.Errorf("%q, late %t: behind it %+v, %v", end, late, p, err)
+			}
+			r.Leave()
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	s := newSet(1<<40, 1<<50)
 	event := []byte(`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}` + "\n\n")

@@ -84,6 +84,8 @@ type Part struct {
 	Last, More bool
 }
 
+func (p *Part) empty() bool { return len(p.Data) == 0 && !p.Last }
+
 // Next returns what comes next, and waits for it if there is nothing. It ends with
 // io.EOF when all has been read, with the leader's error, [ErrBehind] or
 // [ErrStopped].
@@ -95,10 +97,10 @@ func (r *Reader) Next(done <-chan struct{}) (p Part, err error) {
 		switch {
 		case r.lost:
 			err = ErrBehind
-		case len(p.Data) == 0 && f.done:
+		case p.empty() && f.done:
 			err = f.endLocked()
 		}
-		wake := f.waitLocked(len(p.Data) == 0 && err == nil)
+		wake := f.waitLocked(p.empty() && err == nil)
 		f.mu.Unlock()
 		if wake == nil {
 			return p, err
@@ -110,7 +112,7 @@ func (r *Reader) Next(done <-chan struct{}) (p Part, err error) {
 }
 
 func (r *Reader) readLocked() (p Part) {
-	for r.at != nil && len(p.Data) == 0 {
+	for r.at != nil && p.empty() {
 		p.Data, p.Last, r.piece = r.at.run(r.piece, r.own)
 		if r.piece < len(r.at.ends) || r.at.next == nil {
 			break
