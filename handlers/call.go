@@ -71,14 +71,12 @@ type call struct {
 	// keeping is what the cache has to do with the call, nil where it has nothing;
 	// bypassed is the rule that wants it so, or `client` for its headers.
 	// led is set while others may follow it or its answer may be kept, followed
-	// when it has shown the end of another's that broke off.
+	// when it has shown the end of another instance's, or of another's that broke
+	// off.
 	keeping  *keeping
 	led      atomic.Pointer[lead]
 	bypassed string
 	followed *landing
-
-	// freeUsage is that of an answer that another instance has paid for.
-	freeUsage *wire.Usage
 
 	// sequel is set while an attempt goes on with an answer that broke off, and
 	// sequels counts those.

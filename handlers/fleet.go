@@ -35,8 +35,11 @@ const (
 // farEnd is what is told of an answer after it; before it, that is a flight.Head.
 type (
 	farEnd struct {
-		Usage wire.Usage `json:"u"`
-		Cost  int64      `json:"c"`
+		Usage   wire.Usage `json:"u"`
+		Cost    int64      `json:"c"`
+		ID      string     `json:"i"`
+		Model   string     `json:"m"`
+		Created string     `json:"t"`
 	}
 
 	// farFailure is why there is no more; Told says that its client has been told,
@@ -153,7 +156,7 @@ func (a *abroad) record() (kind byte, data []byte, err error) {
 func (a *abroad) play() error {
 	c := a.call
 	c.out.openStream()
-	var seenSoFar []byte
+	var last []byte // held until the other instance has told what the client's metadata says
 	for first := true; ; first = false {
 		kind, data, err := a.record()
 		switch {
@@ -162,27 +165,55 @@ func (a *abroad) play() error {
 			return err
 		case kind == recordEnd:
 			a.end(data)
+			if err := a.last(last); err != nil {
+				return err
+			}
 			return c.sent(c.out.endStream())
 		case first:
 			c.x.Update(func() { c.x.Timings.FirstToken = c.proxy.gateway.Now().Sub(c.x.Start) })
 		}
 		of := flight.Kind(0)
 		if kind == recordLast {
+			if c.wantsMetadata() {
+				last = data
+				continue
+			}
 			of = flight.Last
 		}
 		if c.tape(data, of) {
 			continue
 		}
-		if c.wantsMetadata() {
-			if seenSoFar = append(seenSoFar, data...); kind == recordLast {
-				at, seen := c.terminator(data), c.readBack(seenSoFar)
-				data = slices.Concat(data[:at], c.metadata(&seen, 0, 0), data[at:])
-			}
-		}
-		if err := c.writes(func() error { return c.out.event(data, true) }); err != nil {
-			return gateway.ErrClientGone
+		if err := a.send(data); err != nil {
+			return err
 		}
 	}
+}
+
+// last shows the events that end the stream behind the client's metadata; without
+// any, all has been shown.
+func (a *abroad) last(events []byte) error {
+	c := a.call
+	if events == nil {
+		return nil
+	}
+	l, at := c.led.Load(), c.terminator(events)
+	meta := c.metadata(&c.followed.seen, 0, 0)
+	// As of one's own streams: who joins in between must not take over the writing.
+	l.look()
+	l.put(events[:at], 0)
+	l.put(meta, flight.Own)
+	if l.put(events[at:], flight.Last); l.played != nil {
+		return nil
+	}
+	return a.send(slices.Concat(events[:at], meta, events[at:]))
+}
+
+func (a *abroad) send(events []byte) error {
+	c := a.call
+	if err := c.writes(func() error { return c.out.event(events, true) }); err != nil {
+		return gateway.ErrClientGone
+	}
+	return nil
 }
 
 // brokeOff finds out what the client has seen, for the event that tells it of the
@@ -214,19 +245,17 @@ func (a *abroad) whole() error {
 	l := c.led.Load()
 	l.flight.Append(body, 0) // not by tape: an answer that is no stream is written here
 	l.finish(nil, c.landing())
-	if u := c.freeUsage; u != nil {
-		c.setFreeUsage(*u)
-	}
+	c.setFreeUsage(c.followed.usage)
 	return c.showFree(body)
 }
 
 // end takes over what the other instance knows of the whole.
 func (a *abroad) end(data []byte) {
-	var e farEnd
-	if json.Unmarshal(data, &e) != nil {
-		return
-	}
-	a.call.freeUsage = &e.Usage
-	a.call.quota.free.learn(e.Usage)
-	a.call.x.Update(func() { a.call.x.Saved = max(e.Cost, 0) })
+	c := a.call
+	e := farEnd{Cost: -1}
+	_ = json.Unmarshal(data, &e) // of a newer version: nothing is known
+	seen := wire.Seen{Usage: e.Usage, ID: e.ID, Model: e.Model, Created: e.Created, Sequence: -1}
+	c.followed = &landing{usage: e.Usage, cost: e.Cost, seen: seen}
+	c.quota.free.learn(e.Usage)
+	c.x.Update(func() { c.x.Saved = max(e.Cost, 0) })
 }

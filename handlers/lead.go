@@ -203,7 +203,7 @@ func (c *call) land(err error) error {
 func (l *lead) finish(err error, o landing) {
 	switch {
 	case err == nil:
-		l.tellJSON(recordEnd, farEnd{Usage: o.usage, Cost: o.cost})
+		l.tellJSON(recordEnd, farEnd{Usage: o.usage, Cost: o.cost, ID: o.seen.ID, Model: o.seen.Model, Created: o.seen.Created})
 	case l.opened:
 		e := gateway.AsError(err)
 		l.tellJSON(recordFailed, farFailure{Kind: e.Kind, Phase: e.Phase, Message: e.Message, Told: o.told})
@@ -222,7 +222,7 @@ func (c *call) landWith(hit *recalled) {
 // landing is what there is to tell at the end.
 func (c *call) landing() landing {
 	if c.followed != nil {
-		return *c.followed // what is passed on has broken off
+		return *c.followed
 	}
 	o := landing{seen: c.x.Seen(), cost: -1}
 	if a := c.current; a != nil {
@@ -231,9 +231,8 @@ func (c *call) landing() landing {
 			wire.Identify(a.conversation.encoder, &o.seen)
 		}
 	}
-	if o.usage = o.seen.Usage; c.freeUsage != nil {
-		o.usage, o.cost = *c.freeUsage, c.x.Saved
-	} else if nano, ok := c.x.CostOf(o.usage); ok {
+	o.usage = o.seen.Usage
+	if nano, ok := c.x.CostOf(o.usage); ok {
 		o.cost = nano
 	}
 	return o

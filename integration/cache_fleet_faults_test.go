@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -109,6 +110,57 @@ func TestFleetFollows(t *testing.T) {
 		f.paid()
 	})
 
+	t.Run("metadata tells the usage, also where the client's stream does not", func(t *testing.T) {
+		p := newPaced()
+		f.plays(p.answer)
+		body := wanting(true, " measured")
+		owner, near, far := follow(t, p, body)
+		with := []string{"X-AI-Metadata", "on"}
+		clients := map[string]*listener{"near": f.listen(t, f.a, body, with...), "far": f.listen(t, f.b, body, with...)}
+		for _, l := range clients {
+			l.until(t, "word0")
+		}
+		close(p.words)
+		for name, l := range map[string]*listener{"owner": owner, "near": near, "far": far} {
+			if got, err := l.rest(); err != nil || !strings.HasSuffix(got, done) || strings.Contains(got, "ai_metadata") {
+				t.Errorf("%s, without: %v %s", name, err, got)
+			}
+		}
+		for name, l := range clients {
+			checkMeasured(t, name, l)
+		}
+		f.paid()
+	})
+
+	t.Run("who brings an answer from another instance has metadata of its own", func(t *testing.T) {
+		for _, followed := range []bool{false, true} {
+			p := newPaced()
+			f.plays(p.answer)
+			body := wanting(true, fmt.Sprint(" brought ", followed))
+			opened := make(chan *listener, 1)
+			go func() { opened <- f.listen(t, f.a, body) }()
+			p.words <- "word0"
+			owner := <-opened
+			far := f.listen(t, f.b, body, "X-AI-Metadata", "on")
+			far.until(t, "word0")
+			others := []*listener{owner}
+			if followed {
+				behind := f.listen(t, f.b, body)
+				behind.until(t, "word0")
+				others = append(others, behind)
+			}
+			p.words <- "word1"
+			close(p.words)
+			checkMeasured(t, fmt.Sprintf("followed: %t", followed), far)
+			for i, l := range others {
+				if got, err := l.rest(); err != nil || !strings.HasSuffix(got, done) || strings.Contains(got, "ai_metadata") {
+					t.Errorf("followed: %t, client %d, without: %v %s", followed, i, err, got)
+				}
+			}
+			f.paid()
+		}
+	})
+
 	t.Run("they are counted", func(t *testing.T) {
 		p := newPaced()
 		f.plays(p.answer)
@@ -124,4 +176,16 @@ func TestFleetFollows(t *testing.T) {
 			t.Errorf("%v at the owner, %v at the other", a, b)
 		}
 	})
+}
+
+// checkMeasured reads a stream to its end, before which its metadata has to tell
+// the usage of lastChunks.
+func checkMeasured(t *testing.T, name string, l *listener) {
+	t.Helper()
+	got, err := l.rest()
+	before, after, _ := strings.Cut(got, `"ai_metadata":{`)
+	if err != nil || strings.Contains(after, "word") || !strings.Contains(before, `"stop"`) || !strings.HasSuffix(after, done) ||
+		!strings.Contains(after, `"cache":"coalesced"`) || !strings.Contains(after, `"input_tokens":8,"output_tokens":2,`) {
+		t.Errorf("%s: %v\n%s", name, err, got)
+	}
 }
