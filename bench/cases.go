@@ -26,14 +26,27 @@ type Case struct {
 	rate        float64
 	chunks      int
 	late        time.Duration
+	starts      time.Duration // between the starts of two connections
 	fixed       time.Duration // how long it takes at least, whatever the profile says
 	once        bool          // not in each round: it takes long, or shows what does not vary
 	peers       bool          // others are measured too
 }
 
 const (
-	chat     = "/v1/chat/completions"
-	messages = "/v1/messages"
+	chat      = "/v1/chat/completions"
+	messages  = "/v1/messages"
+	responses = "/v1/responses"
+)
+
+// Streams do not start all at once, or the time to the first token would be how
+// long a queue of requests is that the load has made. Nor do they march in step:
+// what is over beyond whole gaps spreads their chunks evenly.
+const (
+	chunkGap    = 5 * time.Millisecond
+	chunkStarts = 4100 * time.Microsecond
+	chunkTime   = 1200 * time.Millisecond // each connection begins its second stream meanwhile
+	tokenGap    = 20 * time.Millisecond
+	tokenStarts = 10400 * time.Microsecond
 )
 
 // plain entries ask each target as the case says.
@@ -83,12 +96,15 @@ func cases() []*Case {
 		return &Case{name: name, title: title, entries: entries, script: whole, ask: sized(kb1, size), conns: 16}
 	}
 	translated := entry{label: "weir translated", target: "weir", ask: load.Request{Path: messages}}
+	fromChat := entry{label: "weir translated", target: "weir", ask: load.Request{Path: chat}}
 	list := []*Case{
 		closed("chat-1k", "chat, 1 KB", 1<<10, plain("direct", "caddy", "nginx", "weir-proxy", "weir-keys", "weir-limits", "weir-count", "weir",
 			"weir-cache", "weir-journal", "weir-log", "weir-records", "weir-redis", "weir-leased")...),
 		closed("chat-20k", "chat, 20 KB", 20<<10, append(plain("direct", "caddy", "nginx", "weir-proxy", "weir"), translated)...),
 		closed("chat-200k", "chat, 200 KB", 200<<10, append(plain("direct", "caddy", "nginx", "weir-proxy", "weir"), translated)...),
 		closed("translated-1k", "Messages to a Chat Completions upstream, 1 KB", 1<<10, append(plain("caddy"), translated)...),
+		closed("responses-1k", "Responses, 1 KB", 1<<10, plain("caddy", "weir")...),
+		closed("messages-1k", "Messages to an Anthropic upstream, 1 KB; translated: Chat Completions", 1<<10, append(plain("caddy", "weir"), fromChat)...),
 		closed("history", "200 KB in 50 turns, all but the last seen", 200<<10, plain("caddy", "weir-limits", "weir-count")...),
 		closed("embeddings", "embeddings, 1 KB, answer of 17 KB", 1<<10, plain("direct", "caddy", "nginx", "weir")...),
 		closed("cached-1k", "kept answer, 1 KB", 1<<10, append(plain("caddy"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
@@ -101,14 +117,19 @@ func cases() []*Case {
 			entries: plain("direct", "caddy", "nginx", "weir-proxy", "weir", "weir-records"),
 		},
 		{
-			name: "chunks", title: "50 streams, 10,000 chunks a second", ask: streamed(kb1), conns: 50, chunks: 200,
-			script:  mock.Script{Stream: true, Tokens: 200, Gap: 5 * time.Millisecond, TTFT: 5 * time.Millisecond, Pad: 20},
+			name: "chunks", title: "50 streams, 10,000 chunks a second", ask: streamed(kb1), conns: 50, chunks: 200, starts: chunkStarts, fixed: chunkTime,
+			script:  mock.Script{Stream: true, Tokens: 200, Gap: chunkGap, TTFT: chunkGap, Pad: 20},
 			entries: append(plain("direct", "caddy", "nginx", "weir-proxy", "weir"), translated), peers: true,
 		},
 		{
-			name: "tokens", title: "50 streams of 200 tokens at 50 a second", ask: streamed(kb1), conns: 50, chunks: 200, fixed: 4500 * time.Millisecond,
-			script:  mock.Script{Stream: true, Tokens: 200, Gap: 20 * time.Millisecond, TTFT: 20 * time.Millisecond, Pad: 20},
-			entries: append(plain("direct", "caddy", "weir"), translated), late: 20 * time.Millisecond, once: true,
+			name: "chunks-messages", title: "the same from an Anthropic upstream", ask: streamed(kb1), conns: 50, chunks: 200, starts: chunkStarts, fixed: chunkTime,
+			script:  mock.Script{Stream: true, Tokens: 200, Gap: chunkGap, TTFT: chunkGap, Pad: 20},
+			entries: append(plain("caddy", "weir"), fromChat),
+		},
+		{
+			name: "tokens", title: "50 streams of 200 tokens at 50 a second", ask: streamed(kb1), conns: 50, chunks: 200, starts: tokenStarts, fixed: 4500 * time.Millisecond,
+			script:  mock.Script{Stream: true, Tokens: 200, Gap: tokenGap, TTFT: tokenGap, Pad: 20},
+			entries: append(plain("direct", "caddy", "weir"), translated), late: tokenGap, once: true,
 		},
 		{
 			name: "burst", title: "streams of 200 chunks at once", ask: streamed(kb1), conns: 8, chunks: 200,
@@ -122,6 +143,10 @@ func cases() []*Case {
 			c.peers = true
 		case "history":
 			c.ask.Turns, c.ask.Tail = 51, true
+		case "responses-1k":
+			c.ask.Path = responses
+		case "messages-1k", "chunks-messages":
+			c.ask.Path, c.ask.Model = messages, "claude"
 		case "embeddings":
 			c.ask.Path, c.ask.Model = "/v1/embeddings", "embed"
 		}
@@ -150,7 +175,7 @@ var profiles = []Profile{
 	{Name: "full", Rounds: 5, For: time.Second, Warm: 200 * time.Millisecond, Hold: []int{1000, 5000, 9500}, HangUp: 5000, Held: []string{"caddy", "nginx", "weir-proxy", "weir", "weir-records"}, Budget: 11 * time.Minute},
 	{
 		Name: "quick", Rounds: 1, For: 500 * time.Millisecond, Warm: 200 * time.Millisecond, Hold: []int{500, 1000}, HangUp: 1000, Held: []string{"caddy", "weir"}, Budget: time.Minute,
-		Skip:    []string{"tokens", "history", "translated-1k"},
+		Skip:    []string{"tokens", "history", "translated-1k", "responses-1k", "messages-1k", "chunks-messages"},
 		Without: []string{"weir-keys", "weir-limits", "weir-journal", "weir-log", "weir-leased", "litellm", "portkey", "bifrost"},
 	},
 	{

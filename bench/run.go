@@ -206,7 +206,7 @@ func (r *runner) measure(c *Case, e entry, round int) error {
 	}
 	l := load.Load{
 		Addr: p.Addr, Request: q, Conns: c.conns, Rate: c.rate, Chunks: c.chunks, Late: c.late, Want: e.want,
-		Warm: r.profile.Warm, For: max(r.profile.For, c.fixed), Stagger: c.script.Gap / time.Duration(c.conns),
+		Warm: max(r.profile.Warm, c.starts*time.Duration(c.conns)), For: max(r.profile.For, c.fixed), Stagger: c.starts,
 	}
 	var edges [2]edge
 	var fault error

@@ -5,6 +5,7 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -30,6 +31,23 @@ type Answer struct {
 	Faults  mark.Faults
 	Done    bool // a stream's own end was seen
 	closing bool
+}
+
+// failure is what is wrong with an answer that should have the status want, 0
+// being 200, and as a stream so many chunks; empty when nothing is.
+func (a *Answer) failure(err error, want, chunks int) string {
+	want = cmp.Or(want, 200)
+	switch {
+	case err != nil:
+		return err.Error()
+	case a.Status != want:
+		return fmt.Sprintf("status %d", a.Status)
+	case want == 200 && a.Chunks == 0:
+		return "an answer without the upstream's text"
+	case chunks > 0 && !a.Done:
+		return "a stream without its end"
+	}
+	return ""
 }
 
 // conn is one connection to a target.

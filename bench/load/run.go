@@ -2,7 +2,6 @@ package load
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -34,7 +33,7 @@ type Outcome struct {
 	Wall     time.Duration
 
 	Latency []int64 // sorted, nanoseconds from when each was due to its end
-	First   []int64 // … to its first mark
+	First   []int64 // … to its first mark, of those that were sent while it was counted
 	Delay   []int64 // of each chunk, from its mark to its arrival
 	Chunks  int
 	Late    int
@@ -138,22 +137,9 @@ func (w *worker) delay(ns int64) {
 // send sends one request; it reports whether the answer was what it should be.
 func (w *worker) send() bool {
 	w.num.fill(w.buf, w.form)
+	counts := w.on.Load()
 	a, err := w.c.do(w.buf, w.l.Chunks)
-	want := w.l.Want
-	if want == 0 {
-		want = 200
-	}
-	var failure string
-	switch {
-	case err != nil:
-		failure = err.Error()
-	case a.Status != want:
-		failure = fmt.Sprintf("status %d", a.Status)
-	case want == 200 && a.Chunks == 0:
-		failure = "an answer without the upstream's text"
-	case w.l.Chunks > 0 && !a.Done:
-		failure = "a stream without its end"
-	}
+	failure := a.failure(err, w.l.Want, w.l.Chunks)
 	// Chunks are held to account in every stream, also before counting began.
 	w.out.Faults.Add(a.Faults)
 	if failure != "" {
@@ -166,9 +152,10 @@ func (w *worker) send() bool {
 	w.done.Add(1)
 	if w.on.Load() {
 		w.out.Requests++
-		if a.First != 0 {
-			w.out.First = append(w.out.First, a.First-a.Sent.UnixNano())
-		}
+	}
+	// The first on a connection has the gateway open one as well.
+	if counts && a.First != 0 {
+		w.out.First = append(w.out.First, a.First-a.Sent.UnixNano())
 	}
 	return true
 }

@@ -2,7 +2,8 @@ package report
 
 import (
 	"fmt"
-	"math"
+
+	"github.com/weirproxy/weir/bench/load"
 )
 
 // Gate is one row of what the benchmark is to show.
@@ -73,19 +74,29 @@ func (r *Report) Gates() []Gate {
 }
 
 // addedFirst is what Weir adds to the time to the first token, divided by what
-// Caddy adds.
+// Caddy adds, both to that without a gateway in the same round.
 func (r *Report) addedFirst() Gate {
 	g := Gate{Row: "8", Figure: "added time to first token, p50, 50 streams", Gate: 1.0, Aim: 0.5, Unit: "×", Why: missing}
-	direct, caddy, weir := r.Span("chunks", "direct", First50), r.Span("chunks", Baseline, First50), r.Span("chunks", "weir", First50)
-	if direct.N == 0 || caddy.N == 0 || weir.N == 0 {
-		return g
+	direct, caddy, weir := r.byRound("chunks", "direct", First50), r.byRound("chunks", Baseline, First50), r.byRound("chunks", "weir", First50)
+	added := func(of map[int]float64) map[int]float64 {
+		out := make(map[int]float64)
+		for round, v := range of {
+			if own, ok := direct[round]; ok {
+				out[round] = v - own
+			}
+		}
+		return out
 	}
-	if caddy.Median <= direct.Median {
-		g.Why = fmt.Sprintf("Caddy added nothing measurable (%.0f µs beside %.0f µs)", caddy.Median, direct.Median)
-		return g
+	base := added(caddy)
+	for round, v := range base {
+		if v <= 0 {
+			g.Why = fmt.Sprintf("Caddy added nothing measurable (%.0f µs beside %.0f µs)", caddy[round], direct[round])
+			delete(base, round)
+		}
 	}
-	g.Got = (weir.Median - direct.Median) / (caddy.Median - direct.Median)
-	g.Min, g.Max, g.Known = math.NaN(), math.NaN(), true
+	if s := load.SpanOf(load.Ratios(added(weir), base)); s.N > 0 {
+		g.Got, g.Min, g.Max, g.Known = s.Median, s.Min, s.Max, true
+	}
 	return g
 }
 
