@@ -76,6 +76,12 @@ bench-quick: $(CADDY) $(PLAIN) ## the same with one round: a minute
 bench-smoke: $(CADDY) $(PLAIN) ## whether the benchmark still works: no figure counts
 	$(BENCH) -profile smoke -allocs 450
 
+SOAK ?= 1h
+
+.PHONY: soak
+soak: $(CADDY) ## an hour of load at 60 % of a processor, a reload each minute: does it grow?
+	$(BENCH) -soak $(SOAK) -name $(NAME)
+
 .PHONY: bench-page
 bench-page: ## write bench/results/$(NAME).json into docs/performance.md
 	cd bench && $(GO) run . -page results/$(NAME).json

@@ -41,6 +41,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds, instead of the profile's")
 	flag.DurationVar(&o.each, "for", 0, "how long each sample takes, instead of the profile's")
 	flag.StringVar(&o.pprof, "pprof", "", "a folder for profiles of each sample: CPU meanwhile, and allocations since the start; the figures then count for less")
+	flag.DurationVar(&o.soak, "soak", 0, "put a mixed load on Weir for so long, look whether it grows, and measure nothing else; results/NAME-soak.json is written")
 	flag.StringVar(&o.env.Caddy, "caddy", "../bin/caddy-plain", "Caddy without modules")
 	flag.StringVar(&o.env.Weir, "weir", "../bin/caddy", "Caddy with Weir")
 	flag.StringVar(&o.env.Peers, "peers", "../bin/peers", "where scripts/peers has installed other gateways")
@@ -66,6 +67,7 @@ type options struct {
 	rounds                    int
 	each                      time.Duration
 	pprof                     string
+	soak                      time.Duration
 	allocs                    float64
 	env                       targets.Env
 }
@@ -186,13 +188,19 @@ func (o *options) run() error {
 	} else if stop != nil {
 		cleanup = append(cleanup, stop)
 	}
-	go func() { failed <- r.all(o.only) }()
+	go func() {
+		if o.soak > 0 {
+			failed <- o.soakFor(r)
+			return
+		}
+		failed <- r.all(o.only)
+	}()
 	select {
 	case err = <-failed:
 	case <-interrupted:
 		return errors.New("interrupted")
 	}
-	if err != nil {
+	if err != nil || o.soak > 0 {
 		return err
 	}
 	return o.finish(r.rep)

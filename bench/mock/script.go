@@ -10,6 +10,7 @@ import "time"
 // since gateways hide from it who asks.
 type Script struct {
 	Stream bool          `json:"stream"` // answer with event streams
+	Only   string        `json:"only"`   // … only where the path ends so; the others with whole answers
 	TTFT   time.Duration `json:"ttft"`   // before the first piece of text, or a whole answer
 	Gap    time.Duration `json:"gap"`    // between pieces; 0: all at once
 	Tokens int           `json:"tokens"` // pieces of a stream

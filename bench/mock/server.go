@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,7 +161,7 @@ func (s *Server) answer(c *conn, path []byte) error {
 		return err
 	}
 	id := s.ids.Add(1)
-	if sc.Stream && d.piece != "" {
+	if sc.Stream && d.piece != "" && strings.HasSuffix(d.suffix, sc.Only) {
 		return s.stream(c, sc, d, id)
 	}
 	if sc.TTFT > 0 {

@@ -172,6 +172,18 @@ func (fs FS) RSS(pids []int) (bytes int64, err error) {
 	return bytes, nil
 }
 
+// Files is how many descriptors the processes have open.
+func (fs FS) Files(pids []int) (n int, err error) {
+	for _, pid := range pids {
+		list, err := os.ReadDir(filepath.Join(string(fs), strconv.Itoa(pid), "fd"))
+		if err != nil {
+			return 0, err
+		}
+		n += len(list)
+	}
+	return n, nil
+}
+
 // field is the number that follows name at the start of a line.
 func field(text, name string) (int64, error) {
 	for line := range strings.Lines(text) {

@@ -70,7 +70,7 @@ func (r *Report) Gates() []Gate {
 		more("15", "limits leased from Redis", 0.35, 0.2, "chat-1k", "weir-leased", "weir"),
 	}
 	gates = append(gates, r.integrity()...)
-	return append(gates, Gate{Row: "17", Figure: "soak of one hour at 60 % CPU, a reload each minute", Unit: "", Why: "not part of this command"})
+	return append(gates, r.Soak.gate())
 }
 
 // addedFirst is what Weir adds to the time to the first token, divided by what

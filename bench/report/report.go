@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/weirproxy/weir/bench/load"
 	"github.com/weirproxy/weir/bench/proc"
@@ -70,6 +71,8 @@ type Report struct {
 	Absent  map[string]string `json:"absent"` // targets that were not measured, and why
 	Notes   []string          `json:"notes"`  // what went otherwise than it should
 	Samples []Sample          `json:"samples"`
+
+	Soak *Soak `json:"-"` // of a command of its own, in a file of its own; nil: none
 }
 
 // byRound are a value of an entry in each round.
@@ -147,7 +150,7 @@ func (r *Report) Write(path string) error {
 	return os.WriteFile(path, append(raw, '\n'), 0o644)
 }
 
-// Read reads a report.
+// Read reads a report, and the soak that is beside it as NAME-soak.json.
 func Read(path string) (*Report, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -157,7 +160,8 @@ func Read(path string) (*Report, error) {
 	if err := json.Unmarshal(raw, r); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return r, nil
+	r.Soak, err = readSoak(strings.TrimSuffix(path, ".json") + "-soak.json")
+	return r, err
 }
 
 // round keeps what a value is good for: four digits.

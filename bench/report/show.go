@@ -58,6 +58,9 @@ func (r *Report) Markdown(dir string) string {
 			fmt.Fprintf(&b, "\n![%s](%s/%s-%s.svg)\n", plot.Title, dir, r.Name, plot.Name)
 		}
 	}
+	if r.Soak != nil {
+		r.Soak.markdown(&b, r.Name)
+	}
 	b.WriteString("\n### All figures\n\nMedians over the rounds.\n")
 	for _, c := range r.Cases {
 		r.table(&b, c)
@@ -97,7 +100,14 @@ func (r *Report) about(b *strings.Builder) {
 
 func (g *Gate) row() string {
 	if g.Row == "17" {
-		return fmt.Sprintf("| %s | %s | flat | | – | %s |\n", g.Row, g.Figure, g.Why)
+		got := "–"
+		if g.Known {
+			got = "**missed**"
+			if g.Passes() {
+				got = "aim reached"
+			}
+		}
+		return fmt.Sprintf("| %s | %s | flat | | %s | %s |\n", g.Row, g.Figure, got, g.Why)
 	}
 	sign := "≤ "
 	limit := func(v float64) string { return sign + number(v) + g.Unit }

@@ -6,13 +6,15 @@ import (
 )
 
 // Terminal is the page with the columns of its tables below each other.
-func (r *Report) Terminal() string {
+func (r *Report) Terminal() string { return columnar(r.Markdown("")) }
+
+func columnar(page string) string {
 	var out, table []string
 	flush := func() {
 		out = append(out, align(table)...)
 		table = nil
 	}
-	for line := range strings.Lines(r.Markdown("")) {
+	for line := range strings.Lines(page) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "|") {
 			table = append(table, line)

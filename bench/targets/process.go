@@ -26,6 +26,7 @@ type Process struct {
 	Prefix string // of its models' names
 
 	admin string // Caddy's
+	conf  []byte // what it was started with
 	cmd   *exec.Cmd
 	pids  []int
 	done  chan struct{}
@@ -51,9 +52,9 @@ func (e *Env) Start(s Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	var text []byte
 	if conf != "" {
-		text, err := render(conf, v)
-		if err != nil {
+		if text, err = render(conf, v); err != nil {
 			return nil, err
 		}
 		name := conf
@@ -64,7 +65,7 @@ func (e *Env) Start(s Spec) (*Process, error) {
 			return nil, err
 		}
 	}
-	p := &Process{Spec: s, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Port)), done: make(chan struct{}), dir: dir}
+	p := &Process{Spec: s, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Port)), done: make(chan struct{}), dir: dir, conf: text}
 	switch s.Kind {
 	case "caddy", "weir":
 		p.admin = net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Admin))

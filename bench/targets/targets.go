@@ -25,6 +25,7 @@ type Features struct {
 	Journal   bool // usage journal and SQLite
 	AccessLog bool
 	Cache     bool
+	Small     bool // the cache: it is full soon, and what leaks shows beside it
 	Redis     bool
 	Leased    bool
 }
@@ -62,6 +63,7 @@ var All = []Spec{
 	{Name: "weir-records", Title: "full + journal + access log", Kind: "weir", Features: with(func(f *Features) { f.Journal, f.AccessLog = true, true })},
 	{Name: "weir-redis", Title: "full, limits in Redis", Kind: "weir", Features: with(func(f *Features) { f.Redis = true })},
 	{Name: "weir-leased", Title: "full, limits leased from Redis", Kind: "weir", Features: with(func(f *Features) { f.Redis, f.Leased = true, true })},
+	{Name: "weir-soak", Title: "full + small cache", Kind: "weir", Features: with(func(f *Features) { f.Cache, f.Small = true, true })},
 	{Name: "bifrost", Title: "Bifrost", Kind: "bifrost"},
 	{Name: "portkey", Title: "Portkey", Kind: "portkey"},
 	{Name: "litellm", Title: "LiteLLM", Kind: "litellm"},

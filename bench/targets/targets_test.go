@@ -23,6 +23,7 @@ func TestFeatures(t *testing.T) {
 		"records off":       func(f Features) bool { return !f.Journal },
 		"output file":       func(f Features) bool { return f.AccessLog },
 		"cache exact":       func(f Features) bool { return f.Cache },
+		"max_size":          func(f Features) bool { return f.Small },
 		"store redis":       func(f Features) bool { return f.Redis },
 		"mode leased":       func(f Features) bool { return f.Leased },
 	}
