@@ -50,13 +50,21 @@ func (p *payload) release() {
 // closed, as the transport promises to do.
 func (p *payload) reader() io.ReadCloser {
 	p.refs.Add(1)
-	return &payloadReader{Reader: bytes.NewReader(p.bytes), payload: p}
+	r := &payloadReader{payload: p}
+	r.Reset(p.bytes)
+	return r
 }
 
 type payloadReader struct {
-	*bytes.Reader
+	bytes.Reader
 	payload *payload
 	closed  atomic.Bool
+}
+
+// Bytes implements http1.Memory.
+func (r *payloadReader) Bytes() []byte {
+	all := r.payload.bytes
+	return all[len(all)-r.Len():]
 }
 
 func (r *payloadReader) Close() error {

@@ -39,7 +39,7 @@ func ask(ctx context.Context, c *Call, r *embedding.Request, inputs, most int, l
 	if out.Operation != c.Outgoing.Operation {
 		out.Path = out.Operation.Path
 	}
-	out.Body, out.Length = bytes.NewReader(body), int64(len(body))
+	out.Body, out.Length = bytes.NewBuffer(body), int64(len(body)) // which can be sent as it lies
 	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	res, err := c.Provider.Do(ctx, &out)
 	if err != nil {

@@ -26,6 +26,7 @@ func parseBase(base string, vendor *Vendor) (u *url.URL, socket string, err erro
 			return nil, "", errors.New("base_url must have no user, query or fragment")
 		}
 	}
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port
 	u.Path = strings.TrimRight(u.Path, "/")
 	for _, end := range vendor.Trim {
 		if rest, ok := strings.CutSuffix(u.Path, end); ok {

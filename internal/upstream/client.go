@@ -3,7 +3,7 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -88,15 +88,10 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, call.Method, target, call.Body)
-	if err != nil {
-		return nil, fmt.Errorf("building upstream request: %w", err)
-	}
+	req := blank.WithContext(ctx)
+	req.Method, req.URL, req.Host = call.Method, target, target.Host
 	if call.Body != nil {
-		req.ContentLength = call.Length
-		if call.GetBody != nil {
-			req.GetBody = call.GetBody // else net/http's own, for bodies that it knows
-		}
+		req.Body, req.GetBody, req.ContentLength = closable(call.Body), call.GetBody, call.Length
 	}
 	req.Header = c.header(call, account)
 	if c.vendor.Sign != nil {
@@ -114,6 +109,27 @@ func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, er
 	}
 	return res, nil
 }
+
+// blank is what http.NewRequest begins with, which would read a URL again that
+// has been read.
+var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+
+// closable returns a call's body as that of a request.
+func closable(r io.Reader) io.ReadCloser {
+	switch r := r.(type) {
+	case io.ReadCloser:
+		return r
+	case *bytes.Buffer:
+		return memory{r}
+	default:
+		return io.NopCloser(r)
+	}
+}
+
+// memory is a body that http1 need not read, since it is an http1.Memory.
+type memory struct{ *bytes.Buffer }
+
+func (memory) Close() error { return nil }
 
 // Forwarded implements gateway.Forwarder.
 func (c *Client) Forwarded(from http.Header) http.Header {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/http1"
 )
 
 // dialer is the signature of http.Transport.DialContext.
@@ -84,7 +85,7 @@ var errStale = errors.New("the connection was closed while it was idle")
 // transport's reader learns that too, but perhaps only after the request was
 // written, when nobody can tell any more whether it was read.
 func (c *conn) Write(b []byte) (int, error) {
-	if c.suspect.Load() && c.suspect.Swap(false) && readable(c.Conn) {
+	if c.suspect.Load() && c.suspect.Swap(false) && http1.Pending(c.Conn) {
 		c.stale.Store(true)
 	}
 	if c.stale.Load() {
@@ -94,6 +95,10 @@ func (c *conn) Write(b []byte) (int, error) {
 	c.written.Add(int64(n))
 	return n, err
 }
+
+// Socket is what http1 reads and writes: it looks by itself, and knows what it
+// has written.
+func (c *conn) Socket() net.Conn { return c.Conn }
 
 func (c *conn) Close() error {
 	c.set.remove(c)

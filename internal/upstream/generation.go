@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/weirproxy/weir/internal/http1"
 )
 
 // generation is one instance of a transport, with its connections. It is
@@ -17,8 +19,9 @@ import (
 // then, those in flight go on, and its connections are closed after the last.
 type generation struct {
 	rt     http.RoundTripper
-	std    *http.Transport // nil for modules that are not Caddy's own
-	traced bool            // rt tells a request's trace which connection it has
+	std    *http.Transport  // nil for modules that are not Caddy's own
+	plain  *http1.Transport // for http:// URLs; nil where std has to make those calls too
+	traced bool             // rt tells a request's trace which connection it has
 	h2c    bool
 	unload context.CancelFunc // nil when the configuration unloads the module
 
@@ -49,6 +52,9 @@ func newGeneration(rt http.RoundTripper, socket string) *generation {
 			}
 			return g.conns.add(c, address), nil
 		}
+		if g.traced && !g.h2c && g.std.Proxy == nil {
+			g.plain = newPlain(g.std)
+		}
 	}
 	return g
 }
@@ -73,9 +79,7 @@ func (g *generation) release() {
 	if g.refs.Load() > 0 {
 		return // a call of a configuration that is gone, see acquire
 	}
-	if g.std != nil {
-		g.std.CloseIdleConnections()
-	}
+	g.closeIdle()
 	if g.unload != nil {
 		g.unload()
 	}
@@ -85,12 +89,19 @@ func (g *generation) release() {
 	}
 }
 
-// retire takes the owner's reference away.
-func (g *generation) retire() {
-	g.retired.Store(true)
+func (g *generation) closeIdle() {
 	if g.std != nil {
 		g.std.CloseIdleConnections()
 	}
+	if g.plain != nil {
+		g.plain.CloseIdleConnections()
+	}
+}
+
+// retire takes the owner's reference away.
+func (g *generation) retire() {
+	g.retired.Store(true)
+	g.closeIdle()
 	g.release()
 }
 

@@ -111,9 +111,7 @@ func (t *transport) acquire() *generation {
 // renew puts another generation in the place of g.
 func (t *transport) renew(g *generation) {
 	if t.load == nil {
-		if g.std != nil {
-			g.std.CloseIdleConnections()
-		}
+		g.closeIdle()
 		return
 	}
 	next, err := t.load()

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/internal/http1"
 )
 
 // maxStale bounds how many connections may turn out to be dead one after
@@ -26,6 +29,9 @@ type flight struct {
 	conn       *conn // nil when it is not known
 	before     int64 // what conn had written by then
 	wrote      atomic.Bool
+
+	plain   bool // it went through generation.plain, which tells
+	untaken bool // that the connection took nothing of it
 }
 
 // trace returns ctx with hooks that fill in f. They may be called after the
@@ -54,6 +60,8 @@ func (f *flight) trace(ctx context.Context) context.Context {
 // of the request, after its round trip failed with err.
 func (f *flight) unsent(err error) bool {
 	switch {
+	case f.plain:
+		return !f.connected || f.untaken
 	case !f.generation.traced:
 		return false
 	case !f.connected, !f.wrote.Load():
@@ -76,21 +84,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) { retur
 func (t *transport) send(req *http.Request) (*http.Response, error) {
 	again := req.GetBody
 	ctx := req.Context()
-	// Caddy's transport writes into the request's vars while the dial may
-	// outlive the call, so every call gets a map of its own; it panics where
-	// there is no replacer.
-	ctx = context.WithValue(ctx, caddyhttp.VarsCtxKey, map[string]any{})
-	if _, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); !ok {
-		ctx = context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer())
-	}
 	g := t.acquire()
 	for stale := 1; ; stale++ {
 		f := &flight{generation: g}
-		sent := req.WithContext(f.trace(ctx))
-		sent.GetBody = nil
-		res, err := g.rt.RoundTrip(sent)
+		res, err := f.roundTrip(req)
 		if err == nil {
-			res.Request = req
 			res.Body = &heldBody{ReadCloser: res.Body, generation: g}
 			return res, nil
 		}
@@ -107,6 +105,34 @@ func (t *transport) send(req *http.Request) (*http.Response, error) {
 		next.Body = body
 		req = &next
 	}
+}
+
+// roundTrip makes one.
+func (f *flight) roundTrip(req *http.Request) (*http.Response, error) {
+	g := f.generation
+	if f.plain = g.plain != nil && http1.Takes(req.URL); f.plain {
+		res, err := g.plain.RoundTrip(req)
+		var failure *http1.Error
+		if errors.As(err, &failure) {
+			f.connected, f.reused, f.untaken = failure.Connected, failure.Reused, failure.Unsent
+		}
+		return res, err
+	}
+	ctx := req.Context()
+	// Caddy's transport writes into the request's vars while the dial may
+	// outlive the call, so every call gets a map of its own; it panics where
+	// there is no replacer.
+	ctx = context.WithValue(ctx, caddyhttp.VarsCtxKey, map[string]any{})
+	if _, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); !ok {
+		ctx = context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer())
+	}
+	sent := req.WithContext(f.trace(ctx))
+	sent.GetBody = nil
+	res, err := g.rt.RoundTrip(sent)
+	if err == nil {
+		res.Request = req
+	}
+	return res, err
 }
 
 // rewind returns the body of a request once more.

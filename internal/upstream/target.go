@@ -15,20 +15,24 @@ import (
 )
 
 // target is the URL of a call.
-func (c *Client) target(call *gateway.Call) (string, error) {
+func (c *Client) target(call *gateway.Call) (*url.URL, error) {
 	if c.vendor.Path == nil {
 		u := *c.base
 		u.Path += call.Path
-		return u.String(), nil
+		return &u, nil
 	}
 	// A name that climbs out of its place in the path would reach what the
 	// account can do besides, with the account's credential.
 	for element := range strings.SplitSeq(call.Model, "/") {
 		if element == ".." || element == "." {
-			return "", &gateway.Error{Kind: wire.KindModelNotFound, Param: "model", Message: "the name of the model is not valid"}
+			return nil, &gateway.Error{Kind: wire.KindModelNotFound, Param: "model", Message: "the name of the model is not valid"}
 		}
 	}
-	return c.base.String() + c.vendor.Path(call), nil
+	u, err := url.Parse(c.base.String() + c.vendor.Path(call))
+	if err != nil {
+		return nil, fmt.Errorf("building upstream request: %w", err)
+	}
+	return u, nil
 }
 
 // Escape returns s as one segment of a path in which only what RFC 3986 calls
@@ -86,8 +90,8 @@ func (c *Client) edit(call *gateway.Call) (*gateway.Call, error) {
 		edited = body
 	}
 	changed := *call
-	changed.Body, changed.Length = bytes.NewReader(edited), int64(len(edited))
-	changed.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(edited)), nil }
+	changed.Body, changed.Length = bytes.NewBuffer(edited), int64(len(edited))
+	changed.GetBody = func() (io.ReadCloser, error) { return memory{bytes.NewBuffer(edited)}, nil }
 	return &changed, nil
 }
 

@@ -81,6 +81,7 @@ func converse(model string, stream bool) *gateway.Call {
 		Operation: wire.Converse, Path: wire.Converse.Path, Model: model, Method: http.MethodPost, Stream: stream,
 		Header:      http.Header{"Authorization": {"Bearer theirs"}, "X-Amz-Security-Token": {"theirs"}},
 		ContentType: "application/json", Body: strings.NewReader(body), Length: int64(len(body)),
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil },
 	}
 }
 
