@@ -103,13 +103,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, &Error{Err: errors.New("sending: the URL is not of a plain HTTP server")}
 	}
+	ctx := req.Context()
+	if cause := context.Cause(ctx); cause != nil {
+		closeBody(req)
+		return nil, cause
+	}
 	last := req.Close || t.MaxIdlePerHost <= 0
 	out, err := newOutgoing(req, last)
 	if err != nil {
 		closeBody(req)
 		return nil, &Error{Err: err}
 	}
-	ctx := req.Context()
 	c, reused, err := t.host(req.URL.Host).take(ctx)
 	if err != nil {
 		out.release()

@@ -1,0 +1,393 @@
+package http1
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const small = ok + "Content-Length: 2\r\n\r\nok"
+
+// gate answers each request when it is told to.
+func gate(release chan struct{}) func(int64, *net.TCPConn, *bufio.Reader) {
+	return func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+		for take(br) != nil {
+			<-release
+			_, _ = io.WriteString(c, small)
+		}
+	}
+}
+
+// call makes one in the background.
+func call(t *testing.T, tr *Transport, url string) <-chan error {
+	t.Helper()
+	req := request(t, http.MethodGet, url, nil)
+	done := make(chan error, 1)
+	go func() {
+		res, err := tr.RoundTrip(req)
+		if err == nil {
+			_, err = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+		}
+		done <- err
+	}()
+	return done
+}
+
+func (h *host) count() (open, idle, waiting int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open, len(h.idle), len(h.waiting)
+}
+
+// TestClosedWhileIdle holds that a connection which the upstream has closed, or
+// talked on, is never written to: nobody notices.
+func TestClosedWhileIdle(t *testing.T) {
+	for _, last := range []string{"", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"} {
+		quiet := make(chan struct{})
+		var calls atomic.Int64
+		s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			if take(br) != nil {
+				calls.Add(1)
+				_, _ = io.WriteString(c, small)
+				<-quiet // it lies idle now
+				_, _ = io.WriteString(c, last)
+				_ = c.Close()
+				quiet <- struct{}{}
+			}
+		})
+		tr := client(t)
+		for range 50 {
+			if got := get(t, tr, s.url()); got != "ok" {
+				t.Fatal(got)
+			}
+			quiet <- struct{}{}
+			<-quiet
+		}
+		if n := s.accepted.Load(); n != 50 || calls.Load() != 50 {
+			t.Errorf("%d connections, %d requests", n, calls.Load())
+		}
+		tr.CloseIdleConnections()
+		if open, idle, _ := tr.host(s.Addr().String()).count(); open != 0 || idle != 0 {
+			t.Errorf("%d connections are counted, %d of them idle", open, idle)
+		}
+	}
+}
+
+// TestLastUsedFirst holds which of several connections is used, and which is
+// closed when there are too many.
+func TestLastUsedFirst(t *testing.T) {
+	type arrival struct {
+		n    int64
+		next chan struct{}
+	}
+	arrived := make(chan arrival)
+	s := serve(t, func(n int64, c *net.TCPConn, br *bufio.Reader) {
+		for take(br) != nil {
+			next := make(chan struct{})
+			arrived <- arrival{n, next}
+			<-next
+			_, _ = io.WriteString(c, small)
+		}
+	})
+	for _, total := range []bool{false, true} {
+		tr := client(t)
+		tr.MaxIdlePerHost = 2
+		if total {
+			tr.MaxIdlePerHost, tr.MaxIdle = 10, 2
+		}
+		var calls []<-chan error
+		var held []arrival
+		for range 3 {
+			calls = append(calls, call(t, tr, s.url()))
+			held = append(held, <-arrived)
+		}
+		for i := range 3 { // they come back in this order
+			close(held[i].next)
+			if err := <-calls[i]; err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := held[1].n // the third was one too many
+		if total {
+			want = held[2].n // the first was
+		}
+		done := call(t, tr, s.url())
+		a := <-arrived
+		if a.n != want {
+			t.Errorf("total %v: connection %d, want %d of %d, %d, %d", total, a.n, want, held[0].n, held[1].n, held[2].n)
+		}
+		close(a.next)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if open, idle, _ := tr.host(s.Addr().String()).count(); open != 2 || idle != 2 || tr.idle.Load() != 2 {
+			t.Errorf("%d connections, %d idle", open, idle)
+		}
+	}
+}
+
+// TestIdleTimeout holds that connections are closed after a time.
+func TestIdleTimeout(t *testing.T) {
+	s := serve(t, again(small))
+	tr := client(t)
+	tr.IdleTimeout = 20 * time.Millisecond
+	for range 3 {
+		get(t, tr, s.url())
+		eventually(t, "the connection's end", func() bool { return s.open.Load() == 0 })
+		if open, idle, _ := tr.host(s.Addr().String()).count(); open != 0 || idle != 0 || tr.idle.Load() != 0 {
+			t.Errorf("%d connections are counted, %d of them idle", open, idle)
+		}
+	}
+	if s.accepted.Load() != 3 {
+		t.Errorf("%d connections", s.accepted.Load())
+	}
+}
+
+// TestNoneKept holds that the upstream is told so.
+func TestNoneKept(t *testing.T) {
+	var told atomic.Int64
+	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+		for {
+			req := take(br)
+			if req == nil {
+				return
+			}
+			if req.Close {
+				told.Add(1)
+			}
+			_, _ = io.WriteString(c, small)
+		}
+	})
+	tr := client(t)
+	tr.MaxIdlePerHost = 0
+	get(t, tr, s.url())
+	tr = client(t)
+	req := request(t, http.MethodGet, s.url(), nil)
+	req.Close = true
+	whole(t, tr, req)
+	req = request(t, http.MethodGet, s.url(), nil)
+	req.Header["Connection"] = []string{"Close"}
+	whole(t, tr, req)
+	if told.Load() != 3 || s.accepted.Load() != 3 {
+		t.Errorf("%d of %d connections were told", told.Load(), s.accepted.Load())
+	}
+	eventually(t, "the end of all", func() bool { return s.open.Load() == 0 })
+}
+
+// TestMaxPerHost holds that calls wait for a connection, get it in their turn,
+// and that one which breaks makes room.
+func TestMaxPerHost(t *testing.T) {
+	release := make(chan struct{})
+	s := serve(t, gate(release))
+	tr := client(t)
+	tr.MaxPerHost = 2
+	h := tr.host(s.Addr().String())
+	var calls []<-chan error
+	for range 10 {
+		calls = append(calls, call(t, tr, s.url()))
+	}
+	eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 8 && s.accepted.Load() == 2 })
+	for range 10 {
+		release <- struct{}{}
+	}
+	for _, c := range calls {
+		if err := <-c; err != nil {
+			t.Error(err)
+		}
+	}
+	if s.accepted.Load() != 2 {
+		t.Errorf("%d connections", s.accepted.Load())
+	}
+
+	// Both are in use, and then hung up.
+	hung, hangUp := context.WithCancel(t.Context())
+	for range 2 {
+		go func() {
+			_, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil).WithContext(hung))
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+	}
+	eventually(t, "the use of both", func() bool { _, idle, _ := h.count(); return idle == 0 })
+	waits := call(t, tr, s.url())
+	eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 1 })
+	hangUp()
+	close(release)
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhileDialling holds that a call which waits for its dial takes a
+// connection that another gives back, and that the dial is not for nothing.
+func TestWhileDialling(t *testing.T) {
+	release := make(chan struct{})
+	s := serve(t, gate(release))
+	tr := client(t)
+	var dials atomic.Int64
+	proceed := make(chan struct{})
+	tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials.Add(1) > 1 {
+			<-proceed
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	first := call(t, tr, s.url())
+	eventually(t, "the first", func() bool { return s.accepted.Load() == 1 })
+	second := call(t, tr, s.url())
+	eventually(t, "the second dial", func() bool { return dials.Load() == 2 })
+	close(release)
+	for _, c := range []<-chan error{first, second} {
+		if err := <-c; err != nil {
+			t.Error(err)
+		}
+	}
+	if s.accepted.Load() != 1 {
+		t.Errorf("%d connections", s.accepted.Load())
+	}
+	close(proceed)
+	eventually(t, "the second connection", func() bool { return tr.idle.Load() == 2 })
+}
+
+// TestDialFails holds that each call learns why its own dial failed.
+func TestDialFails(t *testing.T) {
+	for _, most := range []int{0, 1} {
+		tr := client(t)
+		tr.MaxPerHost = most
+		var n atomic.Int64
+		tr.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, fmt.Errorf("dial %d", n.Add(1)) }
+		seen := make(map[string]bool)
+		for range 5 {
+			body := hold("abc")
+			_, err := tr.RoundTrip(request(t, http.MethodPost, "http://x", body))
+			if e := failure(t, err); e.Connected || e.Unsent || !body.closed.Load() {
+				t.Errorf("%+v", e)
+			}
+			seen[err.Error()] = true
+		}
+		if len(seen) != 5 {
+			t.Errorf("errors %v", seen)
+		}
+		if open, _, waiting := tr.host("x").count(); open != 0 || waiting != 0 {
+			t.Errorf("%d connections, %d waiting", open, waiting)
+		}
+	}
+}
+
+// TestCloseIdleConnections closes those in use when they come back, until
+// there is another call.
+func TestCloseIdleConnections(t *testing.T) {
+	release := make(chan struct{})
+	s := serve(t, gate(release))
+	tr := client(t)
+	used := call(t, tr, s.url())
+	eventually(t, "the call", func() bool { return s.open.Load() == 1 })
+	tr.CloseIdleConnections()
+	close(release)
+	if err := <-used; err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the connection's end", func() bool { return s.open.Load() == 0 })
+	get(t, tr, s.url())
+	get(t, tr, s.url())
+	if s.accepted.Load() != 2 || tr.idle.Load() != 1 {
+		t.Errorf("%d connections, %d idle", s.accepted.Load(), tr.idle.Load())
+	}
+	tr.CloseIdleConnections()
+	eventually(t, "the connection's end", func() bool { return s.open.Load() == 0 })
+}
+
+// TestManyCallers runs calls that end in all ways at once: each gets the answer
+// to its own request or its own error, and nothing is left.
+func TestManyCallers(t *testing.T) {
+	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+		for {
+			req := take(br)
+			if req == nil {
+				return
+			}
+			body, _ := io.ReadAll(req.Body)
+			name := req.URL.Path
+			switch {
+			case strings.HasSuffix(name, "0"):
+				return
+			case strings.HasSuffix(name, "1"):
+				_, _ = fmt.Fprintf(c, ok+"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(name), name)
+				return
+			case strings.HasSuffix(name, "2"):
+				_, _ = fmt.Fprintf(c, ok+"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(name), name)
+				_, _ = fmt.Fprintf(c, "%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+			default:
+				_, _ = fmt.Fprintf(c, ok+"Content-Length: %d\r\n\r\n%s%s", len(name)+len(body), name, body)
+			}
+		}
+	})
+	for _, most := range []int{0, 3} {
+		tr := client(t)
+		tr.MaxPerHost = most
+		var callers sync.WaitGroup
+		for i := range 16 {
+			callers.Go(func() {
+				random := rand.New(rand.NewPCG(uint64(i), 1))
+				for j := range 100 {
+					path := fmt.Sprintf("/%d/%d", i, j)
+					text := strings.Repeat("x", 1+random.IntN(100000))
+					ctx, cancel := context.WithCancelCause(t.Context())
+					bored := errors.New("bored")
+					timer := time.AfterFunc(time.Duration(random.IntN(2000))*time.Microsecond, func() {
+						if j%3 == 0 {
+							cancel(bored)
+						}
+					})
+					req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url()+path, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if j%2 == 0 {
+						req.Body = hold(text)
+					} else {
+						req.Body, req.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
+					}
+					res, err := tr.RoundTrip(req)
+					if err == nil {
+						var body []byte
+						body, err = io.ReadAll(io.LimitReader(res.Body, int64(len(path)+len(text)+1-j%2)))
+						if err == nil && string(body) != path+text {
+							t.Errorf("%s: %d bytes of another answer: %.50q", path, len(body), body)
+						}
+						_ = res.Body.Close()
+					}
+					fails := j%10 < 2
+					if err == nil && fails || err != nil && !fails && !errors.Is(err, bored) {
+						t.Errorf("%s: %v", path, err)
+					}
+					timer.Stop()
+					cancel(nil)
+				}
+			})
+		}
+		callers.Wait()
+		tr.CloseIdleConnections()
+		h := tr.host(s.Addr().String())
+		eventually(t, "the end of all connections", func() bool {
+			open, idle, waiting := h.count()
+			return open == 0 && idle == 0 && waiting == 0 && s.open.Load() == 0
+		})
+		if tr.idle.Load() != 0 {
+			t.Errorf("%d connections are counted as idle", tr.idle.Load())
+		}
+	}
+}
