@@ -35,8 +35,8 @@ type exchange struct {
 	// The connection is given back by the last who uses it: the caller, and
 	// whoever still writes the request.
 	parts  atomic.Int32
-	last   bool        // it cannot be used again
-	late   *time.Timer // closes it when the writer does not get done
+	wrote  chan struct{} // closed when the writer is done, nil when there is none
+	last   bool          // it cannot be used again
 	broken atomic.Bool // it failed, though it may still be read from
 	begun  atomic.Bool // there is an answer
 	cause  atomic.Pointer[error]
@@ -69,12 +69,26 @@ func (x *exchange) leave(whole bool) {
 	if x.left.Swap(true) {
 		return
 	}
-	if !whole || x.last {
+	if !whole || x.last || !x.written() {
 		x.conn.close()
-	} else if x.parts.Load() > 1 {
-		x.late = time.AfterFunc(grace, x.conn.close)
 	}
 	x.part()
+}
+
+// written waits for the rest of the request, so that the next call finds the
+// connection. It has usually gone out.
+func (x *exchange) written() bool {
+	if x.wrote == nil {
+		return true
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-x.wrote:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // part gives up a part, and the connection with the last.
@@ -82,11 +96,8 @@ func (x *exchange) part() {
 	if x.parts.Add(-1) > 0 {
 		return
 	}
-	mine := x.stop() // else it is being closed
-	if x.late != nil && !x.late.Stop() {
-		mine = false
-	}
-	if mine && !x.broken.Load() && !x.conn.dead.Load() {
+	// Where stop says no, it is being closed.
+	if x.stop() && !x.broken.Load() && !x.conn.dead.Load() {
 		x.conn.host.put(x.conn)
 		return
 	}

@@ -31,6 +31,7 @@ func (x *exchange) send(o outgoing) (n int, err error) {
 		o.release()
 	default:
 		x.parts.Add(1)
+		x.wrote = make(chan struct{})
 		go x.sendRest(o, n)
 	}
 	return n, err
@@ -64,6 +65,7 @@ func (x *exchange) sendRest(o outgoing, n int) {
 	}
 	o.release()
 	x.part()
+	close(x.wrote)
 }
 
 func (x *exchange) writeRest(o *outgoing, n int) error {

@@ -21,6 +21,14 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
+// What an upstream is called over: the first with http1, the others with
+// net/http.
+const (
+	overPlain = "plain"
+	overTLS   = "TLS"
+	overHTTP2 = "HTTP/2"
+)
+
 // counted is a server whose streams wait for a release, and that counts its
 // connections.
 type counted struct {
@@ -29,7 +37,7 @@ type counted struct {
 	release      chan struct{}
 }
 
-func newCounted(t *testing.T, h2 bool) *counted {
+func newCounted(t *testing.T, protocol string) *counted {
 	t.Helper()
 	c := &counted{release: make(chan struct{})}
 	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +57,11 @@ func newCounted(t *testing.T, h2 bool) *counted {
 			c.open.Add(-1)
 		}
 	}
-	c.EnableHTTP2 = h2
-	c.StartTLS()
+	if c.EnableHTTP2 = protocol == overHTTP2; protocol == overPlain {
+		c.Start()
+	} else {
+		c.StartTLS()
+	}
 	t.Cleanup(c.Close)
 	return c
 }
@@ -93,11 +104,11 @@ const insecure = `{"protocol":"http","tls":{"insecure_skip_verify":true}}`
 // TestReloads holds that connections survive configurations that do not change
 // their transport, streams those that do, and that nothing is left of either.
 func TestReloads(t *testing.T) {
-	for _, h2 := range []bool{false, true} {
-		t.Run(fmt.Sprint("HTTP/2 ", h2), func(t *testing.T) {
-			server := newCounted(t, h2)
+	for _, protocol := range []string{overPlain, overTLS, overHTTP2} {
+		t.Run(protocol, func(t *testing.T) {
+			server := newCounted(t, protocol)
 			proto := "HTTP/1.1"
-			if h2 {
+			if protocol == overHTTP2 {
 				proto = "HTTP/2.0"
 			}
 			same := Config{BaseURL: server.URL, TransportRaw: json.RawMessage(insecure)}
@@ -150,7 +161,17 @@ func TestReloads(t *testing.T) {
 
 // TestReloadsUnderCalls changes the transport while calls are made.
 func TestReloadsUnderCalls(t *testing.T) {
-	server := newCounted(t, true)
+	for _, protocol := range []string{overPlain, overHTTP2} {
+		t.Run(protocol, func(t *testing.T) { reloadUnderCalls(t, protocol) })
+	}
+}
+
+func reloadUnderCalls(t *testing.T, protocol string) {
+	server := newCounted(t, protocol)
+	proto := "HTTP/1.1"
+	if protocol == overHTTP2 {
+		proto = "HTTP/2.0"
+	}
 	var current atomic.Pointer[loaded]
 	current.Store(load(t, Config{BaseURL: server.URL, TransportRaw: json.RawMessage(insecure)}))
 	stop := make(chan struct{})
@@ -163,7 +184,7 @@ func TestReloadsUnderCalls(t *testing.T) {
 					return
 				default:
 				}
-				if got, err := post(t, current.Load().client); got != "HTTP/2.0" || err != nil {
+				if got, err := post(t, current.Load().client); got != proto || err != nil {
 					t.Errorf("%q, %v", got, err)
 					return
 				}

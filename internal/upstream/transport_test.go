@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/http1"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -34,6 +35,38 @@ func TestSettings(t *testing.T) {
 	if std.TLSHandshakeTimeout != time.Second || std.MaxResponseHeaderBytes != 1000 || std.MaxIdleConnsPerHost != 32 ||
 		std.IdleConnTimeout != 2*time.Minute || std.Proxy == nil {
 		t.Errorf("%+v", std)
+	}
+}
+
+// TestPlain holds which transports call plain HTTP without net/http, and that
+// their settings hold there too.
+func TestPlain(t *testing.T) {
+	plain := func(raw string) *http1.Transport {
+		return provision(t, &Config{BaseURL: "http://127.0.0.1:1", TransportRaw: json.RawMessage(raw)}).transport.current.Load().plain
+	}
+	type settings struct {
+		perHost, idle, most int
+		kept, headers       time.Duration
+		head                int
+	}
+	for raw, want := range map[string]settings{
+		`{"protocol":"http"}`:                                {perHost: 256, kept: 55 * time.Second, head: 64 << 10},
+		`{"protocol":"http","keep_alive":{"enabled":false}}`: {kept: 55 * time.Second, head: 64 << 10},
+		`{"protocol":"http","keep_alive":{"max_idle_conns":7,"max_idle_conns_per_host":3,"idle_timeout":"2m"},
+			"max_conns_per_host":9,"response_header_timeout":"1s","max_response_header_size":1000}`: {3, 7, 9, 2 * time.Minute, time.Second, 1000},
+	} {
+		p := plain(raw)
+		if got := (settings{p.MaxIdlePerHost, p.MaxIdle, p.MaxPerHost, p.IdleTimeout, p.HeaderTimeout, p.MaxHead}); got != want {
+			t.Errorf("%s: %+v, want %+v", raw, got, want)
+		}
+	}
+	for _, raw := range []string{
+		`{"protocol":"http","versions":["h2c","2"]}`,
+		`{"protocol":"http","network_proxy":{"from":"url","url":"http://127.0.0.1:2"}}`,
+	} {
+		if plain(raw) != nil {
+			t.Errorf("%s: net/http has to do that", raw)
+		}
 	}
 }
 
@@ -98,17 +131,21 @@ func TestManyConnectionsAreKept(t *testing.T) {
 
 // TestHeadersThatAreTooLarge bounds what an upstream makes the gateway keep.
 func TestHeadersThatAreTooLarge(t *testing.T) {
-	for h2, message := range map[bool]string{
-		false: "the headers of the upstream's answer are too large",
-		true:  closedMessage, // HTTP/2 does not say what it closed the connection for
+	for protocol, message := range map[string]string{
+		overPlain: "the headers of the upstream's answer are too large",
+		overTLS:   "the headers of the upstream's answer are too large",
+		overHTTP2: closedMessage, // HTTP/2 does not say what it closed the connection for
 	} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			for i := range 64 {
 				w.Header().Set(fmt.Sprintf("X-Large-%d", i), strings.Repeat("x", 16<<10))
 			}
 		}))
-		server.EnableHTTP2 = h2
-		server.StartTLS()
+		if server.EnableHTTP2 = protocol == overHTTP2; protocol == overPlain {
+			server.Start()
+		} else {
+			server.StartTLS()
+		}
 		client := provision(t, &Config{BaseURL: server.URL, TransportRaw: json.RawMessage(`{"protocol":"http","tls":{"insecure_skip_verify":true}}`)})
 		_, err := post(t, client)
 		checkError(t, err, wire.KindUpstream, gateway.PhaseRoundTrip, message)
@@ -170,7 +207,7 @@ func TestSocketAddress(t *testing.T) {
 // TestWarm holds that connections are there before the first call, as many as
 // were asked for, and that an upstream which is not there does no harm.
 func TestWarm(t *testing.T) {
-	for _, h2 := range []bool{false, true} {
+	for _, protocol := range []string{overPlain, overTLS, overHTTP2} {
 		var connections, heads, keys atomic.Int64
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodHead {
@@ -185,8 +222,11 @@ func TestWarm(t *testing.T) {
 				connections.Add(1)
 			}
 		}
-		server.EnableHTTP2 = h2
-		server.StartTLS()
+		if server.EnableHTTP2 = protocol == overHTTP2; protocol == overPlain {
+			server.Start()
+		} else {
+			server.StartTLS()
+		}
 		t.Setenv("WEIR_WARM_KEY", "sk-warm")
 		client := provision(t, &Config{
 			BaseURL: server.URL, WarmConnections: 5, APIKey: "{env.WEIR_WARM_KEY}",
@@ -196,11 +236,11 @@ func TestWarm(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := connections.Load()
-		if !h2 && before != 5 || before < 1 || heads.Load() != 5 || keys.Load() != 0 {
-			t.Errorf("HTTP/2 %v: %d connections, %d requests, %d with a key", h2, before, heads.Load(), keys.Load())
+		if protocol != overHTTP2 && before != 5 || before < 1 || heads.Load() != 5 || keys.Load() != 0 {
+			t.Errorf("%s: %d connections, %d requests, %d with a key", protocol, before, heads.Load(), keys.Load())
 		}
 		if _, err := post(t, client); err != nil || connections.Load() != before {
-			t.Errorf("HTTP/2 %v: the call opened %d connections, %v", h2, connections.Load()-before, err)
+			t.Errorf("%s: the call opened %d connections, %v", protocol, connections.Load()-before, err)
 		}
 		server.Close()
 	}
