@@ -37,8 +37,8 @@ type exchange struct {
 	parts  atomic.Int32
 	wrote  chan struct{} // closed when the writer is done, nil when there is none
 	last   bool          // it cannot be used again
-	broken atomic.Bool // it failed, though it may still be read from
-	begun  atomic.Bool // there is an answer
+	broken atomic.Bool   // it failed, though it may still be read from
+	begun  atomic.Bool   // there is an answer
 	cause  atomic.Pointer[error]
 
 	closed atomic.Bool // the body

@@ -261,6 +261,29 @@ func TestWhileDialling(t *testing.T) {
 	eventually(t, "the second connection", func() bool { return tr.idle.Load() == 2 })
 }
 
+// TestServedAndGone holds that a connection which was given to a call that has
+// ended meanwhile goes to the next.
+func TestServedAndGone(t *testing.T) {
+	s := serve(t, again(small))
+	tr := client(t)
+	get(t, tr, s.url())
+	h := tr.host(s.Addr().String())
+	c, _, err := h.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &waiter{served: make(chan struct{})}
+	h.waiting = append(h.waiting, w)
+	h.put(c)
+	if w.conn != c {
+		t.Fatal("the connection went elsewhere")
+	}
+	h.leave(w)
+	if open, idle, waiting := h.count(); open != 1 || idle != 1 || waiting != 0 {
+		t.Errorf("%d connections, %d idle, %d waiting", open, idle, waiting)
+	}
+}
+
 // TestDialFails holds that each call learns why its own dial failed.
 func TestDialFails(t *testing.T) {
 	for _, most := range []int{0, 1} {
@@ -341,9 +364,9 @@ func TestManyCallers(t *testing.T) {
 		for i := range 16 {
 			callers.Go(func() {
 				random := rand.New(rand.NewPCG(uint64(i), 1))
-				for j := range 100 {
+				for j := range 50 {
 					path := fmt.Sprintf("/%d/%d", i, j)
-					text := strings.Repeat("x", 1+random.IntN(100000))
+					text := strings.Repeat("x", 1+random.IntN(40000))
 					ctx, cancel := context.WithCancelCause(t.Context())
 					bored := errors.New("bored")
 					timer := time.AfterFunc(time.Duration(random.IntN(2000))*time.Microsecond, func() {
