@@ -133,7 +133,8 @@ func TestHungUp(t *testing.T) {
 			close(gone)
 		})
 		tr := client(t)
-		res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil))
+		// Nothing but Close ends it.
+		res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil).WithContext(context.Background()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,11 +145,14 @@ func TestHungUp(t *testing.T) {
 				ended <- err
 			}()
 		} else {
-			ended <- http.ErrBodyReadAfterClose
+			ended <- http.ErrBodyReadAfterClose // and what has come already is not read
 		}
 		_ = res.Body.Close()
 		_ = res.Body.Close()
 		<-gone
+		if n, err := res.Body.Read(make([]byte, 10)); n != 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
+			t.Errorf("%d bytes after the end, %v", n, err)
+		}
 		if err := <-ended; !errors.Is(err, http.ErrBodyReadAfterClose) {
 			t.Errorf("the reader saw %v", err)
 		}
