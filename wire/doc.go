@@ -78,7 +78,7 @@ func (d *Doc) Bytes(v jsonscan.Value) []byte { return d.scratch.Bytes(d.Data, v)
 // Str is the text of a string, to keep.
 func (d *Doc) Str(v jsonscan.Value) string {
 	if v.End-v.Start < shortText {
-		return string(d.Bytes(v))
+		return d.scratch.String(d.Data, v)
 	}
 	text, _ := v.Text(d.Data, nil)
 	if len(text) == 0 || &text[0] == &d.Data[v.Start+1] {

@@ -22,12 +22,15 @@ func (r *Request) Normalize() {
 		merged = append(merged, m)
 	}
 	r.Messages = merged
-	names := make(map[string]string)
+	var names map[string]string // of calls, by their ids
 	for i := range r.Messages {
 		m := &r.Messages[i]
 		for j := range m.Blocks {
 			switch b := &m.Blocks[j]; b.Type {
 			case CallBlock:
+				if names == nil {
+					names = make(map[string]string)
+				}
 				names[b.Call.ID] = b.Call.Name
 			case ResultBlock:
 				if b.Result.Name == "" {

@@ -55,3 +55,44 @@ func BenchmarkRequest(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAnswer reads a whole answer as the relay does, and writes it for a
+// client of another dialect.
+func BenchmarkAnswer(b *testing.B) {
+	text := prompt(600)
+	chat := `{"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion","created":1741569952,"model":"gpt-4.1-2025-04-14","choices":[{"index":0,"message":{"role":"assistant","content":"` + text + `","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},"service_tier":"default","system_fingerprint":"fp_44709d6fcb"}`
+	message := `{"id":"msg_01XFDUDYJgAACzvnptvVoYEL","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{"type":"text","text":"` + text + `"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":2095,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":503}}`
+	for _, pair := range []struct {
+		from, to *wire.Operation
+		body     string
+	}{
+		{wire.Chat, wire.Messages, chat},
+		{wire.Messages, wire.Chat, message},
+		{wire.Chat, wire.Responses, chat},
+	} {
+		body := []byte(pair.body)
+		door := doors.Of(pair.from)
+		b.Run("observe "+pair.from.Name+" for "+pair.to.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var seen wire.Seen
+				if err := door.Observer().Answer(body, &seen); err != nil || !seen.Reported {
+					b.Fatal(err)
+				}
+			}
+		})
+		upstream, client := doors.Upstream(pair.from, doors.Options{}), doors.Codec(pair.to)
+		b.Run(pair.from.Name+" to "+pair.to.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			reply := &wire.Reply{ID: "1", Created: 1, Model: "m", Request: &wire.Request{}}
+			var out []byte
+			for b.Loop() {
+				res, err := upstream.DecodeResponse(body)
+				if err != nil {
+					b.Fatal(err)
+				}
+				out = client.EncodeResponse(out[:0], res, reply)
+			}
+		})
+	}
+}
