@@ -97,6 +97,19 @@ func TestGatesAreMeasured(t *testing.T) {
 	}
 }
 
+// TestOwnGC holds that what the harness sets for its own collections is not
+// handed down to targets.
+func TestOwnGC(t *testing.T) {
+	t.Setenv("WEIR_BENCH_PINNED", "1")
+	t.Setenv(goGC, ownGC)
+	if pinned, err := pin(); !pinned || err != nil {
+		t.Fatal(pinned, err)
+	}
+	if v, ok := os.LookupEnv(goGC); ok {
+		t.Errorf("targets have %s=%s", goGC, v)
+	}
+}
+
 // TestPage holds that docs/performance.md is what its report says.
 func TestPage(t *testing.T) {
 	text, err := os.ReadFile(page)

@@ -107,12 +107,19 @@ const (
 	targetCPU  = 1
 )
 
+// What the harness sets for itself: its own collections are to disturb little.
+const (
+	goGC  = "GOGC"
+	ownGC = "400"
+)
+
 // pin puts this process on a processor of its own, by starting it anew: Go
 // counts processors only once.
 func pin() (pinned bool, err error) {
 	const already = "WEIR_BENCH_PINNED"
 	if os.Getenv(already) != "" {
-		return true, nil
+		// It is the harness's own: targets collect garbage as they are shipped.
+		return true, os.Unsetenv(goGC)
 	}
 	taskset, err := exec.LookPath("taskset")
 	if err != nil || runtime.NumCPU() < 2 {
@@ -123,7 +130,7 @@ func pin() (pinned bool, err error) {
 		return false, err
 	}
 	args := append([]string{taskset, "-c", strconv.Itoa(harnessCPU), self}, os.Args[1:]...)
-	return false, syscall.Exec(taskset, args, append(os.Environ(), already+"=1", "GOGC=400"))
+	return false, syscall.Exec(taskset, args, append(os.Environ(), already+"=1", goGC+"="+ownGC))
 }
 
 func (o *options) run() error {
@@ -331,6 +338,7 @@ func (r *runner) beginUpstream() (stop func(), err error) {
 	r.env.Upstream = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	cmd := exec.Command(self, "-upstream", r.env.Upstream)
 	cmd.Stderr = os.Stderr
+	cmd.Env = append(os.Environ(), goGC+"="+ownGC)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

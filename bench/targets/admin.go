@@ -43,18 +43,20 @@ func (p *Process) Reload(change func(string) string) error {
 	return err
 }
 
-// Live collects garbage and returns the bytes that are in use then.
+// Live collects garbage and returns how many bytes were found to be in use. The
+// goal of the next collection tells it, which is twice that, with the stacks, as long
+// as GOGC is as shipped: what has been allocated since does not count.
 func (p *Process) Live() (heap int64, err error) {
 	for range 2 { // what pools hold is garbage at the second collection
 		raw, err := p.ask(http.MethodGet, "/debug/pprof/heap?gc=1&debug=1", nil, nil)
 		if err != nil {
 			return 0, err
 		}
-		if heap, err = number(raw, "\n# HeapAlloc = "); err != nil {
+		if heap, err = number(raw, "\n# NextGC = "); err != nil {
 			return 0, err
 		}
 	}
-	return heap, nil
+	return heap / 2, nil
 }
 
 // Held is what a Go program holds at a moment; RSS is in bytes.
