@@ -2,9 +2,9 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -129,7 +129,7 @@ func (c *conn) stay(request []byte) (a Answer, err error) {
 		return a, err
 	}
 	if a.Status != 200 {
-		return a, os.ErrInvalid
+		return a, fmt.Errorf("status %d", a.Status)
 	}
 	return a, nil
 }
