@@ -89,7 +89,7 @@ func (c *call) breakOff(e *gateway.Error) {
 		} else {
 			event = c.door.AppendErrorEvent(nil, e.Failure(c.id), &seen)
 		}
-		_ = c.out.event(event, true)
+		_ = c.out.event(time.Now(), event, true)
 	}
 	c.letRead()
 	panic(http.ErrAbortHandler)

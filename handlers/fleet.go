@@ -210,7 +210,7 @@ func (a *abroad) last(events []byte) error {
 
 func (a *abroad) send(events []byte) error {
 	c := a.call
-	if err := c.writes(func() error { return c.out.event(events, true) }); err != nil {
+	if err := c.writes(func() error { return c.out.event(time.Now(), events, true) }); err != nil {
 		return gateway.ErrClientGone
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/flight"
@@ -64,7 +65,7 @@ func (f *follower) play() error {
 				f.learn()
 				data = f.withMetadata(data)
 			}
-			if c.out.event(data, !part.More) != nil {
+			if c.out.event(time.Now(), data, !part.More) != nil {
 				return gateway.ErrClientGone
 			}
 		}

@@ -80,7 +80,7 @@ func (r *recalled) stream() error {
 		if err := r.pace(events); err != nil {
 			return err
 		}
-	} else if c.out.event(events, false) != nil {
+	} else if c.out.event(time.Now(), events, false) != nil {
 		return gateway.ErrClientGone
 	}
 	return r.end(end)
@@ -88,7 +88,7 @@ func (r *recalled) stream() error {
 
 // end shows the last events.
 func (r *recalled) end(events []byte) error {
-	if r.call.out.event(events, true) != nil {
+	if r.call.out.event(time.Now(), events, true) != nil {
 		return gateway.ErrClientGone
 	}
 	return r.call.sent(r.call.out.endStream())
@@ -110,7 +110,7 @@ func (r *recalled) pace(events []byte) error {
 			return c.cause()
 		}
 	}
-	return spread(events, r.hit.Took, wait, func(event []byte) error { return c.sent(c.out.event(event, true)) })
+	return spread(events, r.hit.Took, wait, func(event []byte) error { return c.sent(c.out.event(time.Now(), event, true)) })
 }
 
 // spread shows events one by one, evenly over took; wait is called between two.

@@ -135,7 +135,7 @@ func (l *lead) play(r *flight.Reader) {
 	for {
 		part, err := r.Next(c.ctx.Done())
 		if len(part.Data) > 0 {
-			if c.out.event(part.Data, !part.More) != nil && !c.handsOver() {
+			if c.out.event(time.Now(), part.Data, !part.More) != nil && !c.handsOver() {
 				c.cancel(gateway.ErrClientGone)
 				return
 			}

@@ -135,15 +135,16 @@ func (o *output) silence() {
 	o.silent = true
 }
 
-// event sends p, whole events of a stream that is open; flush pushes it out.
-func (o *output) event(p []byte, flush bool) error {
+// event sends p, whole events of a stream that is open and that came at now; flush
+// pushes it out.
+func (o *output) event(now time.Time, p []byte, flush bool) error {
 	switch {
 	case o.rec != nil:
 		return o.record(p, flush)
 	case o.array != nil:
 		p = o.array.Append(nil, p)
 	}
-	return o.write(p, flush)
+	return o.writeAt(now, p, flush)
 }
 
 // endStream sends what a complete stream ends with besides its events.
@@ -155,8 +156,9 @@ func (o *output) endStream() error {
 }
 
 // write sends p, part of an answer that is open; flush pushes it out.
-func (o *output) write(p []byte, flush bool) error {
-	now := time.Now()
+func (o *output) write(p []byte, flush bool) error { return o.writeAt(time.Now(), p, flush) }
+
+func (o *output) writeAt(now time.Time, p []byte, flush bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.writeLocked(now, p, flush)

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/weirproxy/weir/cache/flight"
-	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/sse"
 	"github.com/weirproxy/weir/wire"
 )
@@ -38,14 +35,14 @@ type stream struct {
 	over   string
 	cut    bool
 
-	// held are the events before the first content, which are kept back: an
-	// upstream that fails now can still be answered for with a real status, or
-	// by another.
-	held      []byte
+	// together is what goes to the client next. Before the first content it is
+	// kept back: an upstream that fails now can still be answered for with a real
+	// status, or by another.
+	together  together
 	committed bool
 	finishing bool
+	now       time.Time // when the event at hand arrived
 	noted     time.Time // when the ledger was last told of it
-	unflushed bool
 
 	// translated is the event in the client's dialect, where that differs.
 	translated []byte
@@ -64,6 +61,7 @@ func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error)
 	reader := readers.Get().(*sse.Reader)
 	reader.Reset(body)
 	s := &stream{attempt: a, res: res, reader: reader, observer: a.source.Observer(), noted: time.Now()}
+	s.now = s.noted
 	for _, t := range []*conversation{a.conversation, a.shadow} {
 		if t != nil {
 			t.open()
@@ -94,18 +92,21 @@ func (s *stream) open() error {
 		}
 		switch {
 		case s.class.Has(wire.Failed):
-			s.held = append(s.held, s.translated...)
+			s.together.copy(s.translated)
 			return s.upstreamFailure(s.told.Seen().Failure)
 		case s.end, s.over != "":
 			return nil
 		case s.hidden:
 			continue
 		}
-		raw := s.raw()
-		if s.class&(wire.Content|wire.Terminal) != 0 || len(s.held)+len(raw) > maxHeld {
+		if s.class&(wire.Content|wire.Terminal) != 0 {
 			return nil
 		}
-		s.held = append(s.held, raw...)
+		raw, _ := s.raw()
+		if s.together.len()+len(raw) > maxHeld {
+			return nil
+		}
+		s.together.copy(raw)
 	}
 }
 
@@ -113,7 +114,7 @@ func (s *stream) open() error {
 // whoever tells the client of its failure.
 func (s *stream) keepOpening() {
 	if t := s.conversation; t != nil {
-		t.opening = s.held
+		t.opening = bytes.Clone(s.together.take())
 	}
 }
 
@@ -122,6 +123,7 @@ func (s *stream) drop() { s.close(false) }
 
 // close ends the reading; complete says that the upstream has said all.
 func (s *stream) close(complete bool) {
+	s.together.drop()
 	s.reader.Reset(nil)
 	readers.Put(s.reader)
 	c := s.call
@@ -160,9 +162,7 @@ func (s *stream) relay() (next answer, err error) {
 		c.copyHeader(s.res.Header, s.upstreamID)
 		c.tell()
 	})
-	if err := s.commit(); err != nil {
-		return nil, err
-	}
+	s.commit()
 	for {
 		done, err := s.pass()
 		if err != nil {
@@ -179,6 +179,9 @@ func (s *stream) relay() (next answer, err error) {
 		if broken == nil {
 			continue
 		}
+		if err := s.push(); err != nil {
+			return nil, err
+		}
 		if next := s.goOn(broken); next != nil {
 			return next, nil
 		}
@@ -188,52 +191,8 @@ func (s *stream) relay() (next answer, err error) {
 	}
 }
 
-// pass sends the event that was read; done says that it was the last.
-func (s *stream) pass() (done bool, err error) {
-	switch {
-	case s.end:
-		return true, s.flushEnd()
-	case s.over != "":
-		return true, s.cutOff(s.over)
-	case s.hidden:
-		s.call.tape(s.raw(), flight.Hidden)
-		return false, s.dropped()
-	case s.class.Has(wire.Failed):
-		return false, s.failed()
-	}
-	if err := s.forward(); err != nil || !s.class.Has(wire.Terminal) {
-		return false, err
-	}
-	if s.route.Operation == wire.Responses {
-		s.rest()
-	}
-	return true, nil
-}
-
-// forward sends the event on.
-func (s *stream) forward() error {
-	raw := s.raw()
-	switch {
-	case s.class.Has(wire.Terminal):
-		return s.last(raw)
-	case len(raw) == 0:
-		return s.dropped()
-	default:
-		return s.write(raw, !s.reader.Ready())
-	}
-}
-
-// dropped pushes out what has been written before an event that is not passed
-// on: that one should have done it.
-func (s *stream) dropped() error {
-	if !s.unflushed || s.reader.Ready() {
-		return nil
-	}
-	return s.write(nil, true)
-}
-
 // commit is the point of no return: the client sees its first content.
-func (s *stream) commit() error {
+func (s *stream) commit() {
 	s.committed = true
 	if !s.firstToken.IsZero() {
 		s.timeFirstToken()
@@ -245,90 +204,6 @@ func (s *stream) commit() error {
 	c.announceFlight()
 	c.out.expectStream(c.door)
 	c.out.openStream()
-	if len(s.held) == 0 {
-		return nil
-	}
-	held := s.held
-	s.held = nil
-	return s.write(held, false)
-}
-
-// write shows events, to whoever follows as well.
-func (s *stream) write(p []byte, flush bool) error {
-	if s.unflushed = !flush; s.call.tape(p, 0) {
-		return nil
-	}
-	return s.send(p, flush)
-}
-
-// last shows the events that end the stream, behind the metadata where the client
-// wants it.
-func (s *stream) last(events []byte) error {
-	c, at := s.call, s.lastOf(events)
-	var meta []byte
-	if c.wantsMetadata() {
-		meta = s.metadata()
-	}
-	s.unflushed = false
-	if l := c.led.Load(); l != nil {
-		// Who joins in between must not take over the writing in between.
-		l.look()
-		l.put(events[:at], 0)
-		l.put(meta, flight.Own)
-		c.keepStream(s.attempt, s.firstToken, events[at:], s.readToEnd())
-		if l.put(events[at:], flight.Last); l.played != nil {
-			return nil
-		}
-	}
-	if len(meta) > 0 {
-		events = slices.Concat(events[:at], meta, events[at:])
-	}
-	return s.send(events, true)
-}
-
-// readToEnd is what the stream has told when its terminator has been read, in the
-// words that its client gets; nil otherwise.
-func (s *stream) readToEnd() *wire.Seen {
-	if s.conversation != nil || !s.class.Has(wire.Terminal) {
-		return nil
-	}
-	seen := s.told.Seen()
-	return &seen
-}
-
-func (s *stream) send(p []byte, flush bool) error {
-	c := s.call
-	if err := c.writes(func() error { return c.out.event(p, flush) }); err != nil {
-		if cause := c.cause(); cause != nil {
-			return cause // of a stream that could not be kept any longer
-		}
-		return gateway.ErrClientGone
-	}
-	return nil
-}
-
-// dataField begins all that Google's SDK for Go takes for an event; comments
-// and names make it fail.
-var dataField = []byte("data:")
-
-// raw is the event as the client gets it: its own bytes, unless they hold
-// something that official SDKs break on, such as an event without data.
-func (s *stream) raw() []byte {
-	ev := &s.event
-	switch {
-	case s.conversation != nil:
-		return s.translated
-	case ev.Clean && (s.call.route.Dialect != wire.Gemini || bytes.HasPrefix(ev.Raw, dataField)):
-		return ev.Raw
-	case len(ev.Data) == 0:
-		return nil
-	case s.call.route.Dialect == wire.Gemini:
-		s.scratch = sse.AppendEvent(s.scratch[:0], "", ev.Data)
-		return s.scratch
-	default:
-		s.scratch = sse.AppendEvent(s.scratch[:0], string(ev.Name), cleanData(ev.Data))
-		return s.scratch
-	}
 }
 
 // failed passes the upstream's own error event on as it came.
@@ -339,7 +214,9 @@ func (s *stream) failed() error {
 		s.translated, _ = s.conversation.event(&s.event)
 	}
 	s.shown = s.conversation == nil || s.conversation.told
-	if err := s.write(redact(s.route.Provider, s.raw()), true); err != nil {
+	raw, _ := s.raw()
+	s.together.copy(redact(s.route.Provider, raw))
+	if err := s.push(); err != nil {
 		return err
 	}
 	s.rest()

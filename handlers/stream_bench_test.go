@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/health"
@@ -72,8 +73,14 @@ func (bare) Went(*gateway.Exchange)                        {}
 func (bare) LedgerFails() bool                             { return false }
 
 func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
+	p, serve := proxyTo(tb, canned{chatStream(events)})
+	return p, func() { serve(&sink{http.Header{}}) }
+}
+
+// proxyTo is a proxy whose only provider is up, and what has it serve a stream.
+func proxyTo(tb testing.TB, up gateway.Provider) (*Proxy, func(http.ResponseWriter)) {
 	g, err := gateway.New(gateway.Config{
-		Providers: map[string]gateway.Provider{"up": canned{chatStream(events)}},
+		Providers: map[string]gateway.Provider{"up": up},
 		Tokens:    &tokens.Counter{},
 		Health:    health.New(gateway.SystemClock{}, rand.Float64),
 		Clock:     gateway.SystemClock{},
@@ -84,14 +91,14 @@ func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 	}
 	p := &Proxy{
 		overload: overload.New(queue.System{}, nil, nil, nil),
-		host:     bare{}, gateway: g, metrics: telemetry.NewMetrics(), MaxBody: defaultMaxBody, rules: &gateway.Rules{},
+		logger:   zap.NewNop(), host: bare{}, gateway: g, metrics: telemetry.NewMetrics(), MaxBody: defaultMaxBody, rules: &gateway.Rules{},
 		auth: Auth{gateway: g, keys: keys.NewSet(keys.NewHasher(nil))},
 	}
 	request := []byte(`{"model":"up/gpt-4o","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
-	return p, func() {
+	return p, func(w http.ResponseWriter) {
 		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", bytes.NewReader(request))
 		r.RemoteAddr = "127.0.0.1:1"
-		if err := p.ServeHTTP(&sink{http.Header{}}, r, caddyhttp.HandlerFunc(nil)); err != nil {
+		if err := p.ServeHTTP(w, r, caddyhttp.HandlerFunc(nil)); err != nil {
 			tb.Fatal(err)
 		}
 	}

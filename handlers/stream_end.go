@@ -25,7 +25,9 @@ func (s *stream) rest() {
 		if s.conversation != nil {
 			continue // its last word has been said
 		}
-		if bad != nil || s.write(s.raw(), true) != nil {
+		raw, _ := s.raw()
+		s.now = time.Now()
+		if s.together.copy(raw); bad != nil || s.push() != nil {
 			return
 		}
 	}

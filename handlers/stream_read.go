@@ -15,7 +15,12 @@ import (
 func (s *stream) read() error {
 	c := s.call
 	s.class, s.hidden, s.end = 0, false, false
-	switch err := s.reader.Next(&s.event); {
+	here := s.reader.Ready() // with the event before
+	err := s.reader.Next(&s.event)
+	if !here {
+		s.now = time.Now()
+	}
+	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		s.end = true
@@ -32,8 +37,8 @@ func (s *stream) read() error {
 	if s.event.Unknown && !s.event.HasData {
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream sent something that is no event stream"}
 	}
-	if now := time.Now(); now.Sub(s.noted) >= noteEvery {
-		s.noted = now
+	if s.now.Sub(s.noted) >= noteEvery {
+		s.noted = s.now
 		c.proxy.host.Went(c.x)
 	}
 	class, err := s.told.Observe(func(seen *wire.Seen) (wire.Class, error) { return s.observer.Event(&s.event, seen) })
@@ -78,7 +83,7 @@ func (s *stream) read() error {
 // arrived notes that content came.
 func (s *stream) arrived() {
 	if !s.firstToken.IsZero() {
-		s.watch.seen(time.Now())
+		s.watch.seen(s.now)
 		return
 	}
 	s.firstToken = s.call.proxy.gateway.Now()

@@ -109,6 +109,12 @@ func (r *Reader) Next(ev *Event) error {
 // that a flush can wait for it. What it looks at is not looked at again.
 func (r *Reader) Ready() bool { return r.fatal == nil && r.advance() }
 
+// Passed returns the last n bytes of the events that Next has returned, in one
+// piece: those of several events that arrived together. Their bytes are there
+// as long as Ready has been true before each Next since the first of them, and
+// if none but an event that is clean is among them.
+func (r *Reader) Passed(n int) []byte { return r.buf[r.start-n : r.start : r.start] }
+
 // SourceErr returns the error that ended the source, io.EOF included; nil while
 // it has not ended.
 func (r *Reader) SourceErr() error { return r.err }

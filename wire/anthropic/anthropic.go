@@ -38,12 +38,18 @@ func (Door) AppendMetadata(dst, meta []byte, _ *wire.Seen) []byte {
 type observer struct {
 	scratch wire.Scratch
 	usage   usage
+
+	// usual is a delta that brought text.
+	usual wire.Pattern
 }
 
 // Event reads a stream event by its type, which data and name repeat.
 func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	if !ev.HasData {
 		return 0, nil
+	}
+	if holes, ok := o.usual.Match(ev.Data); ok {
+		return o.textOf(ev.Data, holes[0], seen), nil
 	}
 	root, err := wire.ParseAnswer(ev.Data)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
@@ -151,6 +157,7 @@ func (o *observer) block(data []byte, block jsonscan.Value, seen *wire.Seen) wir
 func (o *observer) delta(data []byte, delta jsonscan.Value, seen *wire.Seen) wire.Class {
 	for _, member := range []string{"text", "partial_json", "thinking"} {
 		if v := jsonscan.Lookup(data, delta, member); v.Kind == jsonscan.String {
+			o.usual.Learn(data, v)
 			return o.textOf(data, v, seen)
 		}
 	}

@@ -12,6 +12,29 @@ import (
 // observer watches one answer.
 type observer struct {
 	scratch wire.Scratch
+
+	// usual is a chunk that brought text and nothing else that counts; texts are
+	// the pieces of the one at hand, and text the last of them.
+	usual wire.Pattern
+	texts int
+	text  jsonscan.Value
+}
+
+// add notes a piece of generated text.
+func (o *observer) add(data []byte, v jsonscan.Value, seen *wire.Seen) {
+	o.texts++
+	o.text = v
+	seen.AddText(o.scratch.Bytes(data, v))
+}
+
+// isUsual recognises a chunk that repeats the one before with another piece of
+// text.
+func (o *observer) isUsual(data []byte, seen *wire.Seen) bool {
+	holes, ok := o.usual.Match(data)
+	if ok = ok && holes[0].End-holes[0].Start > 2; ok {
+		seen.AddText(o.scratch.Bytes(data, holes[0]))
+	}
+	return ok
 }
 
 // Event reads a chunk. Chunks of unknown shape pass as content: a new vendor
@@ -23,10 +46,14 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	if IsDone(ev.Data) {
 		return wire.Terminal, nil
 	}
+	if string(ev.Name) != "error" && o.isUsual(ev.Data, seen) {
+		return wire.Content, nil
+	}
 	root, err := wire.ParseAnswer(ev.Data)
 	if err != nil {
 		return 0, fmt.Errorf("reading stream event: %w: %w", wire.ErrMalformed, err)
 	}
+	o.texts = 0
 	if root.Kind != jsonscan.ObjectKind {
 		return 0, fmt.Errorf("reading stream event: %w: not an object", wire.ErrMalformed)
 	}
@@ -34,6 +61,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 		class   wire.Class
 		choices bool
 		usage   bool
+		groq    bool
 		known   bool
 	)
 	for key, v := range jsonscan.Members(ev.Data, root) {
@@ -64,6 +92,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 			}
 		case `"x_groq"`:
 			if u := jsonscan.Lookup(ev.Data, v, "usage"); u.Kind == jsonscan.ObjectKind {
+				groq = true
 				readUsage(ev.Data, u, seen)
 			}
 		case `"error"`:
@@ -79,7 +108,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 			class |= typed(v.Raw(ev.Data))
 		case `"delta"`:
 			if v.Kind == jsonscan.String {
-				seen.AddText(o.scratch.Bytes(ev.Data, v))
+				o.add(ev.Data, v, seen)
 			}
 		case `"prompt_filter_results"`:
 			known = true // Azure's first chunk: choices are empty
@@ -97,7 +126,16 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 			seen.Failure = readError(ev.Data, root)
 		}
 	}
+	if class == wire.Content && o.texts == 1 && !usage && !groq {
+		o.learn(ev.Data, root)
+	}
 	return class, nil
+}
+
+// learn keeps a chunk for isUsual. The padding with which OpenAI hides the length
+// of what it says differs as the text does.
+func (o *observer) learn(data []byte, root jsonscan.Value) {
+	o.usual.Learn(data, o.text, wire.StringIn(data, root, "obfuscation"))
 }
 
 // typed classifies the events of image and audio streams by their type.
@@ -118,7 +156,7 @@ func (o *observer) choice(data []byte, choice jsonscan.Value, seen *wire.Seen) (
 		case `"text"`:
 			if v.Kind == jsonscan.String && v.End-v.Start > 2 {
 				class |= wire.Content
-				seen.AddText(o.scratch.Bytes(data, v))
+				o.add(data, v, seen)
 			}
 		case `"finish_reason"`:
 			if v.Kind == jsonscan.String {
@@ -141,7 +179,7 @@ func (o *observer) message(data []byte, message jsonscan.Value, seen *wire.Seen)
 			case jsonscan.String:
 				if v.End-v.Start > 2 {
 					class |= wire.Content
-					seen.AddText(o.scratch.Bytes(data, v))
+					o.add(data, v, seen)
 				}
 			case jsonscan.Array: // Mistral's reasoning models
 				class |= o.parts(data, v, seen)
@@ -168,7 +206,7 @@ func (o *observer) message(data []byte, message jsonscan.Value, seen *wire.Seen)
 func (o *observer) function(data []byte, function jsonscan.Value, seen *wire.Seen) {
 	for _, member := range []string{"name", "arguments"} {
 		if v := jsonscan.Lookup(data, function, member); v.Kind == jsonscan.String {
-			seen.AddText(o.scratch.Bytes(data, v))
+			o.add(data, v, seen)
 		}
 	}
 }
@@ -177,11 +215,11 @@ func (o *observer) parts(data []byte, parts jsonscan.Value, seen *wire.Seen) (cl
 	for part := range jsonscan.Elements(data, parts) {
 		class |= wire.Content
 		if v := jsonscan.Lookup(data, part, "text"); v.Kind == jsonscan.String {
-			seen.AddText(o.scratch.Bytes(data, v))
+			o.add(data, v, seen)
 		}
 		for thought := range jsonscan.Elements(data, jsonscan.Lookup(data, part, "thinking")) {
 			if v := jsonscan.Lookup(data, thought, "text"); v.Kind == jsonscan.String {
-				seen.AddText(o.scratch.Bytes(data, v))
+				o.add(data, v, seen)
 			}
 		}
 	}

@@ -54,6 +54,9 @@ func (Door) AppendMetadata(dst, meta []byte, _ *wire.Seen) []byte {
 // observer watches one answer.
 type observer struct {
 	scratch wire.Scratch
+
+	// usual is an event that brought text: its number, the text and what pads it.
+	usual wire.Pattern
 }
 
 // Event reads a stream event.
@@ -64,16 +67,22 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(ev.Data), []byte("[DONE]")) {
 		return 0, nil // some compatible servers add it; the end was the event before
 	}
+	if holes, ok := o.usual.Match(ev.Data); ok {
+		seen.Sequence, _ = holes[0].Int(ev.Data)
+		seen.AddText(o.scratch.Bytes(ev.Data, holes[1]))
+		return wire.Content, nil
+	}
 	root, err := wire.ParseAnswer(ev.Data)
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return 0, fmt.Errorf("reading stream event: %w", wire.ErrMalformed)
 	}
-	var kind, text, response, failure jsonscan.Value
+	var kind, number, text, response, failure jsonscan.Value
 	for key, v := range jsonscan.Members(ev.Data, root) {
 		switch string(ev.Data[key.Start:key.End]) {
 		case `"type"`:
 			kind = v
 		case `"sequence_number"`:
+			number = v
 			seen.Sequence, _ = v.Int(ev.Data)
 		case `"delta"`:
 			text = v
@@ -111,6 +120,9 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 	}
 	if text.Kind == jsonscan.String {
 		seen.AddText(o.scratch.Bytes(ev.Data, text))
+		if number.Kind == jsonscan.Number {
+			o.usual.Learn(ev.Data, number, text, wire.StringIn(ev.Data, root, "obfuscation"))
+		}
 	}
 	return wire.Content, nil
 }
