@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirproxy/weir/gateway/prices"
@@ -76,6 +77,8 @@ func (x *Exchange) Try(p *Pick) *Attempt {
 	a := &x.first
 	if x.attempt != nil {
 		a = new(Attempt)
+	} else {
+		x.tried = x.one[:0]
 	}
 	*a = Attempt{
 		Target: x.Target, Price: x.Price, exchange: x, accepted: true, seen: wire.Seen{Sequence: -1},
@@ -91,13 +94,14 @@ func (x *Exchange) Try(p *Pick) *Attempt {
 func (x *Exchange) Trail() []Step {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.trailLocked()
+	return x.trailLocked(nil)
 }
 
-func (x *Exchange) trailLocked() []Step {
-	trail := make([]Step, len(x.tried))
-	for i, a := range x.tried {
-		trail[i] = a.step
+// trailLocked appends the trail to room.
+func (x *Exchange) trailLocked(room []Step) []Step {
+	trail := slices.Grow(room, len(x.tried))
+	for _, a := range x.tried {
+		trail = append(trail, a.step)
 	}
 	return trail
 }

@@ -74,6 +74,7 @@ type Exchange struct {
 	attempt *Attempt
 	first   Attempt
 	tried   []*Attempt
+	one     [1]*Attempt // the memory of tried, until there are more
 }
 
 // Principal is who a request is made for.

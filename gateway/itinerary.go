@@ -22,9 +22,16 @@ type Ask struct {
 	Facts Facts
 	By    balance.Request
 
-	// Cost is what the request would cost at a route, in nano-dollars; -1 when
-	// that is not known.
-	Cost func(*Route) int64
+	// Costs compares routes by what the request would cost there; nil when
+	// nothing does.
+	Costs Costs
+}
+
+// Costs knows what a request would cost.
+type Costs interface {
+	// CostAt is what it would cost at a route, in nano-dollars; -1 when that is
+	// not known.
+	CostAt(*Route) int64
 }
 
 // Itinerary is where the attempts of one request go, one after the other:
@@ -46,7 +53,7 @@ type Ask struct {
 // It belongs to one goroutine.
 type Itinerary struct {
 	gateway *Gateway
-	ask     *Ask
+	ask     Ask
 	retry   Retry
 	began   time.Time
 	ends    time.Time // when nobody waits any more; zero: never
@@ -65,6 +72,10 @@ type Itinerary struct {
 
 	// roomy leaves out providers that have no place free.
 	roomy bool
+
+	// The memory of what most requests need no more of.
+	firstLeg  legRoom
+	firstPick Pick
 }
 
 // spare is a fallback, and the leg whose it is: a target that a model names
@@ -132,11 +143,12 @@ const (
 
 // Itinerary plans a request.
 func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
-	l, err := g.legOf(ask.Operation, ask.Model, ask.Internal, &ask.Facts)
+	i := &Itinerary{gateway: g, ask: *ask, began: g.Now(), retries: maxFailovers}
+	l, err := g.legOf(&i.firstLeg, ask.Operation, ask.Model, ask.Internal, &i.ask.Facts)
 	if err != nil {
 		return nil, err
 	}
-	i := &Itinerary{gateway: g, ask: ask, own: l, leg: l, began: g.Now(), retries: maxFailovers}
+	i.own, i.leg = l, l
 	if l.model != nil {
 		i.retry = l.model.Retry
 	}
@@ -316,10 +328,10 @@ func (i *Itinerary) fallback() (choice, bool) {
 		i.queue = i.queue[1:]
 		if next.Provider == "" {
 			model, rest := i.gateway.Alias(next.Model)
-			i.leg = i.gateway.modelLeg(i.ask.Operation, model, next.Model, rest, &i.ask.Facts)
+			i.leg = i.gateway.modelLeg(new(legRoom), i.ask.Operation, model, next.Model, rest, &i.ask.Facts)
 		} else {
 			i.leg = &leg{name: next.of.name, model: next.of.model, plan: &noPlan}
-			if route := i.gateway.route(i.ask.Operation, next.of.model, next.of.name, expand(next.Target, i.ask.Model, "")); route != nil {
+			if route := i.gateway.route(new(Route), i.ask.Operation, next.of.model, next.of.name, expand(next.Target, i.ask.Model, "")); route != nil {
 				// A window that the model states is that of its own targets.
 				route.ContextWindow = contextWindow(route.Target.Model)
 				i.leg.routes = []*Route{route}
@@ -344,7 +356,11 @@ func (i *Itinerary) picked(c choice, reason string, whole bool) *Pick {
 		i.gateway.Health.Retries(health.Target(c.route.Target)).First()
 	}
 	i.calls++
-	p := &Pick{Route: c.route, Account: c.account, Health: i.gateway.visit(c.route.Target.Provider, c.call), Reason: reason, Skipped: i.skipped}
+	p := &i.firstPick
+	if i.last != nil {
+		p = new(Pick)
+	}
+	*p = Pick{Route: c.route, Account: c.account, Health: i.gateway.visit(c.route.Target.Provider, c.call), Reason: reason, Skipped: i.skipped}
 	if len(c.route.pool.names) > 1 {
 		p.Name = c.name
 	}

@@ -19,6 +19,13 @@ type leg struct {
 	routes []*Route
 }
 
+// legRoom is the memory of a leg with one route.
+type legRoom struct {
+	leg
+	route Route
+	list  [1]*Route
+}
+
 // settings say when a target of the leg counts as down.
 func (l *leg) settings() health.Settings {
 	if l.model == nil {
@@ -123,10 +130,10 @@ func (i *Itinerary) crowded(route *Route) bool {
 
 // costOf is what the request costs at a route; -1 when that is not known.
 func (i *Itinerary) costOf(l *leg, route *Route) int64 {
-	if l.plan.Balance == nil || i.ask.Cost == nil {
+	if l.plan.Balance == nil || i.ask.Costs == nil {
 		return -1
 	}
-	return i.ask.Cost(route)
+	return i.ask.Costs.CostAt(route)
 }
 
 func usable(v *health.AccountView, now time.Time) bool {

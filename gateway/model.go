@@ -127,7 +127,7 @@ func expand(target Target, name, rest string) Target {
 // names that are some vendor's own. The name of an internal model stands for
 // nothing else either.
 func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
-	l, err := g.legOf(op, name, false, nil)
+	l, err := g.legOf(new(legRoom), op, name, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -141,12 +141,12 @@ func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
 
 // legOf is the first leg of a request for name. facts choose among a model's
 // branches; nil for none of them.
-func (g *Gateway) legOf(op *wire.Operation, name string, internal bool, facts *Facts) (*leg, error) {
+func (g *Gateway) legOf(room *legRoom, op *wire.Operation, name string, internal bool, facts *Facts) (*leg, error) {
 	if model, rest := g.models.find(name); model != nil {
 		if model.Internal && !internal {
 			return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
 		}
-		l := g.modelLeg(op, model, name, rest, facts)
+		l := g.modelLeg(room, op, model, name, rest, facts)
 		if len(l.routes) == 0 {
 			return nil, g.cannotSpeak(op, name)
 		}
@@ -154,11 +154,11 @@ func (g *Gateway) legOf(op *wire.Operation, name string, internal bool, facts *F
 	}
 	if provider, model, ok := strings.Cut(name, "/"); ok && model != "" {
 		if _, known := g.providers[provider]; known {
-			return g.direct(op, name, Target{Provider: provider, Model: model})
+			return g.direct(room, op, name, Target{Provider: provider, Model: model})
 		}
 	}
 	if provider := g.owner(name); provider != "" {
-		return g.direct(op, name, Target{Provider: provider, Model: name})
+		return g.direct(room, op, name, Target{Provider: provider, Model: name})
 	}
 	return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
 }
@@ -185,7 +185,7 @@ func (g *Gateway) CheckDowngrades(rules []limits.Rule) error {
 // CheckModel refuses a name, which may be that of an internal model, where
 // nothing can do op.
 func (g *Gateway) CheckModel(op *wire.Operation, name string) error {
-	_, err := g.legOf(op, name, true, nil)
+	_, err := g.legOf(new(legRoom), op, name, true, nil)
 	if refusal := (*Error)(nil); errors.As(err, &refusal) {
 		return errors.New(refusal.Message) // without the kind, which is for clients
 	}
@@ -194,29 +194,35 @@ func (g *Gateway) CheckModel(op *wire.Operation, name string) error {
 
 // modelLeg is the leg of a configured model: those of its targets that can do
 // what is asked, in its own dialect or in another.
-func (g *Gateway) modelLeg(op *wire.Operation, model *Model, name, rest string, facts *Facts) *leg {
+func (g *Gateway) modelLeg(room *legRoom, op *wire.Operation, model *Model, name, rest string, facts *Facts) *leg {
 	plan := &model.Plan
 	if facts != nil {
 		model, rest, plan = g.Follow(model, rest, facts)
 	}
-	l := &leg{name: name, model: model, plan: plan, routes: make([]*Route, 0, len(plan.Targets))}
+	l := &room.leg
+	*l = leg{name: name, model: model, plan: plan, routes: room.list[:0]}
+	if n := len(plan.Targets); n > len(room.list) {
+		l.routes = make([]*Route, 0, n)
+	}
+	memory := &room.route
 	for _, target := range plan.Targets {
-		if route := g.route(op, model, name, expand(target, name, rest)); route != nil {
+		if route := g.route(memory, op, model, name, expand(target, name, rest)); route != nil {
 			l.routes = append(l.routes, route)
+			memory = new(Route)
 		}
 	}
 	return l
 }
 
 // route is the way to a target by the rules of model, nil when the target
-// cannot do what is asked.
-func (g *Gateway) route(op *wire.Operation, model *Model, name string, target Target) *Route {
+// cannot do what is asked. It is made in route.
+func (g *Gateway) route(route *Route, op *wire.Operation, model *Model, name string, target Target) *Route {
 	provider := g.providers[target.Provider]
 	spoken := Spoken(provider, op, target.Model)
 	if spoken == nil {
 		return nil
 	}
-	route := &Route{Name: name, Target: target, Provider: provider, Operation: spoken, pool: g.pools[target.Provider]}
+	*route = Route{Name: name, Target: target, Provider: provider, Operation: spoken, pool: g.pools[target.Provider]}
 	if model != nil {
 		route.Alias, route.Policy, route.Timeouts, route.ContextWindow = model.Name, model.Policy, model.Timeouts, model.ContextWindow
 	}
@@ -229,12 +235,13 @@ func (g *Gateway) route(op *wire.Operation, model *Model, name string, target Ta
 // noPlan is that of a target which a client has named itself.
 var noPlan Plan
 
-func (g *Gateway) direct(op *wire.Operation, name string, target Target) (*leg, error) {
-	route := g.route(op, nil, name, target)
-	if route == nil {
+func (g *Gateway) direct(room *legRoom, op *wire.Operation, name string, target Target) (*leg, error) {
+	room.list[0] = g.route(&room.route, op, nil, name, target)
+	if room.list[0] == nil {
 		return nil, g.cannotSpeak(op, name)
 	}
-	return &leg{name: name, plan: &noPlan, routes: []*Route{route}}, nil
+	room.leg = leg{name: name, plan: &noPlan, routes: room.list[:]}
+	return &room.leg, nil
 }
 
 // Spoken is the operation in which provider serves a request for op to model:

@@ -107,9 +107,9 @@ type Passive struct {
 // Choose returns the plan of a request: that of the first branch whose
 // conditions hold, else the model's own.
 func (m *Model) Choose(f *Facts) *Plan {
-	if len(m.When) > 0 && f.Contents != nil {
-		f.Tools, f.Images = f.Contents()
-		f.Contents = nil
+	if len(m.When) > 0 && f.Prompt != nil && !f.looked {
+		f.Tools, f.Images = f.Prompt.Contents()
+		f.looked = true
 	}
 	for _, b := range m.When {
 		if hold(b.tests, f) {

@@ -168,16 +168,16 @@ func contains(list []string, name string) bool {
 // CheckInput refuses a prompt that is longer than limit allows or than the
 // model's context window.
 func (g *Gateway) CheckInput(x *Exchange, route *Route, site *Policy) error {
-	type bound struct {
-		owner string
-		limit int64
-	}
-	for _, b := range []bound{{"the site", site.MaxInputTokens}, {"model '" + route.Name + "'", route.Policy.MaxInputTokens}} {
-		if b.limit <= 0 {
+	for i, limit := range [...]int64{site.MaxInputTokens, route.Policy.MaxInputTokens} {
+		if limit <= 0 {
 			continue
 		}
-		if n, _ := g.tokens.Bound(x.countedModel(), x.Operation, &x.Envelope, int(b.limit)); int64(n) > b.limit {
-			return Invalid("messages", "the prompt has %d tokens, but %s allows %d at most (max_input_tokens)", n, b.owner, b.limit)
+		if n, _ := g.tokens.Bound(x.countedModel(), x.Operation, &x.Envelope, int(limit)); int64(n) > limit {
+			owner := "the site"
+			if i > 0 {
+				owner = "model '" + route.Name + "'"
+			}
+			return Invalid("messages", "the prompt has %d tokens, but %s allows %d at most (max_input_tokens)", n, owner, limit)
 		}
 	}
 	if route.ContextWindow <= 0 || x.Operation == wire.Embeddings {

@@ -112,7 +112,13 @@ func (x *Exchange) recordLocked() *Record {
 		usage, source = a.chargedLocked(x.outcome.Err == nil && (!x.outcome.ClientGone || x.outcome.HandedOver))
 		finish = a.seen.Finish
 	}
-	record := &Record{
+	// One piece of memory for what most exchanges leave.
+	room := new(struct {
+		Record
+		trail [1]Step
+	})
+	record := &room.Record
+	*record = Record{
 		RequestID:     x.ID,
 		Time:          x.Start,
 		Key:           x.Principal.Key,
@@ -144,7 +150,7 @@ func (x *Exchange) recordLocked() *Record {
 		Timings:       x.Timings,
 	}
 	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
-	record.Limits, record.Trail, record.Overhead = x.Limits, x.trailLocked(), x.Overhead
+	record.Limits, record.Trail, record.Overhead = x.Limits, x.trailLocked(room.trail[:0]), x.Overhead
 	for _, a := range x.tried {
 		if wasted := a.wastedLocked(x.attempt); a.Price != nil && !wasted.IsZero() {
 			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)
@@ -178,7 +184,11 @@ func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced, estim
 			priced = priced && usage.IsZero()
 			return
 		}
-		cost = cost.Plus(price.Cost(prices.FromUsage(usage)))
+		if part := price.Cost(prices.FromUsage(usage)); cost == (prices.Cost{}) {
+			cost = part
+		} else {
+			cost = cost.Plus(part)
+		}
 		if price.Estimated() && !usage.IsZero() {
 			priced, estimated = false, true
 		}

@@ -22,14 +22,22 @@ type Facts struct {
 	// pictures, asks for a stream.
 	Tools, Images, Stream bool
 
-	// Contents, if not nil, finds Tools and Images out, which not every request
-	// has a use for. It is called once at most.
-	Contents func() (tools, images bool)
+	// Prompt finds out what not every request has a use for.
+	Prompt Prompt
+
+	looked bool // Prompt has been asked for its contents
+}
+
+// Prompt is what takes time to find out of a request.
+type Prompt interface {
+	// Contents says what Facts.Tools and Images are. It is called only where
+	// there are conditions, and once at most.
+	Contents() (tools, images bool)
 
 	// InputTokens counts the prompt as exactly as limit demands: what it
 	// returns is above limit exactly if the prompt is. It is called only when a
 	// condition asks for it and all others of its line hold.
-	InputTokens func(limit int64) int64
+	InputTokens(limit int64) int64
 }
 
 // Condition is one thing that a request must or must not be.
@@ -242,7 +250,7 @@ func (t *test) holds(f *Facts) bool {
 		}
 		return false
 	case ofInput:
-		return f.InputTokens(t.over) > t.over
+		return f.Prompt.InputTokens(t.over) > t.over
 	case ofTools:
 		return f.Tools
 	case ofImages:

@@ -66,12 +66,19 @@ func TestParseConditions(t *testing.T) {
 	}
 }
 
+// prompt counts tokens.
+type prompt func(limit int64) int64
+
+func (prompt) Contents() (tools, images bool) { return false, false }
+
+func (p prompt) InputTokens(limit int64) int64 { return p(limit) }
+
 func TestConditionsHold(t *testing.T) {
 	f := &Facts{
 		Header: http.Header{"X-Tier": {"silver", "gold-plus"}, "X-Empty": {""}},
 		Key:    "ci-main", Team: "platform", User: "ann", Tags: []string{"batch", "nightly"},
 		Tools: true, Stream: true,
-		InputTokens: func(int64) int64 { return 1000 },
+		Prompt: prompt(func(int64) int64 { return 1000 }),
 	}
 	for line_, want := range map[string]bool{
 		"header X-Tier": true, "header x-tier gold*": true, "header X-Tier gold": false, "header X-Tier *-plus": true, "header X-Tier *old*": true,
@@ -110,7 +117,7 @@ func TestTokensAreCountedLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []int64
-	f := &Facts{InputTokens: func(limit int64) int64 { asked = append(asked, limit); return 50_000 }}
+	f := &Facts{Prompt: prompt(func(limit int64) int64 { asked = append(asked, limit); return 50_000 })}
 	if hold(tests, f) || len(asked) != 0 {
 		t.Errorf("counted without need: %v", asked)
 	}
@@ -118,7 +125,7 @@ func TestTokensAreCountedLast(t *testing.T) {
 	if !hold(tests, f) || len(asked) != 1 || asked[0] != 31_999 {
 		t.Errorf("asked for %v", asked)
 	}
-	f.InputTokens = func(int64) int64 { return 0 }
+	f.Prompt = prompt(func(int64) int64 { return 0 })
 	if n := testing.AllocsPerRun(100, func() { hold(tests, f) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -11,32 +11,37 @@ import (
 )
 
 // ask is what the targets of the call are chosen by.
-func (c *call) ask() *gateway.Ask {
+func (c *call) ask() gateway.Ask {
 	p := c.x.Principal
-	ask := &gateway.Ask{
+	ask := gateway.Ask{
 		Operation: c.route.Operation,
 		Model:     c.x.Model,
 		Facts: gateway.Facts{
 			Header: c.r.Header, Key: p.Key, Team: p.Team, User: p.User,
-			Stream: c.x.Stream, InputTokens: c.inputTokens,
+			Stream: c.x.Stream, Prompt: c,
 		},
 		By: balance.Request{
 			Header: c.r.Header, Host: c.r.Host, ClientIP: clientIP(c.r), Key: p.Name(),
-			Secure: c.r.TLS != nil, SetCookie: c.setCookie,
+			Secure: c.r.TLS != nil, Cookies: c,
 		},
-		Cost: c.roughCost,
+		Costs: c,
 	}
 	if c.caller.key != nil {
 		ask.Facts.Tags = c.caller.key.Tags
 	}
-	if c.form == nil {
-		ask.Facts.Contents = func() (tools, images bool) { return doors.Contents(c.route.Operation, &c.x.Envelope) }
-	}
 	return ask
 }
 
-// inputTokens counts the prompt as exactly as limit demands.
-func (c *call) inputTokens(limit int64) int64 {
+// Contents implements gateway.Prompt.
+func (c *call) Contents() (tools, images bool) {
+	if c.form != nil {
+		return false, false
+	}
+	return doors.Contents(c.route.Operation, &c.x.Envelope)
+}
+
+// InputTokens implements gateway.Prompt.
+func (c *call) InputTokens(limit int64) int64 {
 	if c.form != nil {
 		return 0
 	}
@@ -44,8 +49,8 @@ func (c *call) inputTokens(limit int64) int64 {
 	return int64(n)
 }
 
-// setCookie hands the client a cookie, unless its headers are out.
-func (c *call) setCookie(cookie *http.Cookie) {
+// SetCookie implements balance.Cookies.
+func (c *call) SetCookie(cookie *http.Cookie) {
 	c.out.prepare(func() {
 		h := c.out.w.Header()
 		kept := h["Set-Cookie"][:0:0]
@@ -65,8 +70,9 @@ const (
 	roughOutput = 500
 )
 
-// roughCost is good enough to compare targets by: it counts no tokens.
-func (c *call) roughCost(route *gateway.Route) int64 {
+// CostAt implements gateway.Costs, well enough to compare targets by: it counts no
+// tokens.
+func (c *call) CostAt(route *gateway.Route) int64 {
 	price := c.priceOf(route.Target)
 	if price == nil {
 		return -1
@@ -78,3 +84,10 @@ func (c *call) roughCost(route *gateway.Route) int64 {
 	usage := wire.Usage{Input: int64(len(c.x.Envelope.Body()) / roughBytes), Output: output * c.x.Envelope.Choices}
 	return price.Cost(prices.FromUsage(usage)).Total
 }
+
+// Interface guards.
+var (
+	_ gateway.Prompt  = (*call)(nil)
+	_ gateway.Costs   = (*call)(nil)
+	_ balance.Cookies = (*call)(nil)
+)

@@ -47,7 +47,7 @@ func (c *call) alternative(name string) *way {
 	}
 	ask := c.ask()
 	ask.Model, ask.Internal = name, true
-	trip, err := c.proxy.gateway.Itinerary(ask)
+	trip, err := c.proxy.gateway.Itinerary(&ask)
 	if err != nil {
 		return nil
 	}

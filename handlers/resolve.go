@@ -13,7 +13,8 @@ func (c *call) resolve() error {
 	start := c.proxy.gateway.Now()
 	defer c.timed(start, &c.x.Timings.Route)
 
-	trip, err := c.proxy.gateway.Itinerary(c.ask())
+	ask := c.ask()
+	trip, err := c.proxy.gateway.Itinerary(&ask)
 	if err != nil {
 		return err
 	}

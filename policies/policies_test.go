@@ -48,7 +48,7 @@ func TestPolicies(t *testing.T) {
 		{Name: "p/c", Index: 2, InFlight: 0, Latency: 1000, Cost: 50, Headroom: 1},
 	}
 	var cookie *http.Cookie
-	r := &balance.Request{SetCookie: func(c *http.Cookie) { cookie = c }, ClientIP: "192.0.2.7", Key: "ci", Header: http.Header{"X-Session": {"s"}}}
+	r := &balance.Request{Cookies: jar(func(c *http.Cookie) { cookie = c }), ClientIP: "192.0.2.7", Key: "ci", Header: http.Header{"X-Session": {"s"}}}
 	for words, want := range map[string]string{
 		"first":                                "a",
 		"random":                               "abc",
@@ -109,3 +109,8 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// jar takes cookies.
+type jar func(*http.Cookie)
+
+func (j jar) SetCookie(c *http.Cookie) { j(c) }

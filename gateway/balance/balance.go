@@ -44,12 +44,17 @@ type Request struct {
 	ClientIP string
 	Key      string
 
-	// SetCookie hands the client a cookie, in place of one of the same name
-	// that an earlier attempt has set; nil when nothing can be set, for
-	// example because the headers are out. Secure says that the client's own
-	// connection is encrypted.
-	SetCookie func(*http.Cookie)
-	Secure    bool
+	// Cookies takes a cookie; nil when nothing can be set, for example because
+	// the headers are out. Secure says that the client's own connection is
+	// encrypted.
+	Cookies Cookies
+	Secure  bool
+}
+
+// Cookies hands the client a cookie, in place of one of the same name that an
+// earlier attempt has set.
+type Cookies interface {
+	SetCookie(*http.Cookie)
 }
 
 // Policy picks one of candidates, of which there is at least one, by its index

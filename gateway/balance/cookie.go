@@ -42,8 +42,8 @@ func (p *Cookie) Pick(candidates []Candidate, r *Request) int {
 		}
 	}
 	picked := p.fallback.Pick(candidates, r)
-	if r.SetCookie != nil {
-		r.SetCookie(p.cookie(candidates[picked].Name, r.Secure))
+	if r.Cookies != nil {
+		r.Cookies.SetCookie(p.cookie(candidates[picked].Name, r.Secure))
 	}
 	return picked
 }

@@ -68,7 +68,7 @@ func TestConcurrentUse(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				r := &Request{Header: http.Header{"Cookie": {"lb=x"}}, SetCookie: func(*http.Cookie) {}}
+				r := &Request{Header: http.Header{"Cookie": {"lb=x"}}, Cookies: jar(func(*http.Cookie) {})}
 				for range 200 {
 					p.Pick(candidates, r)
 				}

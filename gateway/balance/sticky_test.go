@@ -124,12 +124,17 @@ func TestWhatIsHashed(t *testing.T) {
 	}
 }
 
+// jar takes cookies.
+type jar func(*http.Cookie)
+
+func (j jar) SetCookie(c *http.Cookie) { j(c) }
+
 func TestCookie(t *testing.T) {
 	candidates := offer(6)
 	p := NewCookie("lb", "secret", time.Hour, NewRandom(seeded()))
 	var set *http.Cookie
-	take := func(c *http.Cookie) { set = c }
-	first := p.Pick(candidates, &Request{SetCookie: take})
+	take := jar(func(c *http.Cookie) { set = c })
+	first := p.Pick(candidates, &Request{Cookies: take})
 	if set == nil || set.Name != "lb" || set.Path != "/" || !set.HttpOnly || set.Secure || set.SameSite != http.SameSiteLaxMode || set.MaxAge != 3600 {
 		t.Fatalf("cookie %+v", set)
 	}
@@ -139,13 +144,13 @@ func TestCookie(t *testing.T) {
 	known := set
 	for _, line := range []string{"lb=" + known.Value, `a=b; lb="` + known.Value + `"; c=d`, "x=lb;lb=" + known.Value, "novalue; lb=" + known.Value} {
 		set = nil
-		if got := p.Pick(candidates, &Request{Header: http.Header{"Cookie": {"other=1", line}}, SetCookie: take}); got != first || set != nil {
+		if got := p.Pick(candidates, &Request{Header: http.Header{"Cookie": {"other=1", line}}, Cookies: take}); got != first || set != nil {
 			t.Errorf("%s: picked %d, not %d; cookie %v", line, got, first, set)
 		}
 	}
 	for _, line := range []string{"lb=", "lb=" + strings.Repeat("0", 64), "lb=" + known.Value[:63], "LB=" + known.Value, "xlb=" + known.Value} {
 		set = nil
-		p.Pick(candidates, &Request{Header: http.Header{"Cookie": {line}}, SetCookie: take, Secure: true})
+		p.Pick(candidates, &Request{Header: http.Header{"Cookie": {line}}, Cookies: take, Secure: true})
 		if set == nil || !set.Secure || set.SameSite != http.SameSiteNoneMode {
 			t.Errorf("%s: cookie %+v", line, set)
 		}
@@ -153,7 +158,7 @@ func TestCookie(t *testing.T) {
 	// Its target is gone: a new one, and a new cookie.
 	set = nil
 	rest := append(append([]Candidate(nil), candidates[:first]...), candidates[first+1:]...)
-	moved := p.Pick(rest, &Request{Header: http.Header{"Cookie": {"lb=" + known.Value}}, SetCookie: take})
+	moved := p.Pick(rest, &Request{Header: http.Header{"Cookie": {"lb=" + known.Value}}, Cookies: take})
 	if set == nil || set.Value != p.value(rest[moved].Name) || set.Value == known.Value {
 		t.Errorf("after its target is gone: %+v", set)
 	}
