@@ -190,6 +190,28 @@ func (f *Failover) Settle(ctx context.Context, r *Reservation, actual []int64) e
 	return err
 }
 
+// Amend implements Store.
+func (f *Failover) Amend(ctx context.Context, r *Reservation, amounts []int64) error {
+	switch {
+	case !r.Held:
+		return nil
+	case !r.degraded:
+		return f.store.Amend(ctx, r, amounts)
+	}
+	b := r.backup
+	b.scaled = b.scaled[:0]
+	for i := range min(len(amounts), len(r.Claims)) {
+		if r.Claims[i].Rule.OnStoreError == Local {
+			b.scaled = append(b.scaled, f.scale(amounts[i]))
+		}
+	}
+	if err := f.local.Amend(ctx, b, b.scaled); err != nil {
+		return err
+	}
+	r.Lower(amounts)
+	return nil
+}
+
 // Charge implements Store.
 func (f *Failover) Charge(ctx context.Context, claims []Claim) error {
 	return f.store.Charge(ctx, claims)

@@ -160,6 +160,21 @@ func (r *Reservation) Begin() error {
 	return nil
 }
 
+// Lowers reports whether amount is less than what claim i holds, and no lease;
+// for stores.
+func (r *Reservation) Lowers(i int, amount int64) bool {
+	return r.Claims[i].Rule.Unit != Concurrency && amount >= 0 && amount < r.Claims[i].Amount
+}
+
+// Lower makes amounts those of the claims where they are less; for stores.
+func (r *Reservation) Lower(amounts []int64) {
+	for i := range min(len(amounts), len(r.Claims)) {
+		if r.Lowers(i, amounts[i]) {
+			r.Claims[i].Amount = amounts[i]
+		}
+	}
+}
+
 // Prepare makes Decisions and Holds as long as Claims and empties the
 // decisions; for stores.
 func (r *Reservation) Prepare() {

@@ -20,6 +20,12 @@ type Store interface {
 	// tries on by itself, or the amounts reserved stay counted.
 	Settle(ctx context.Context, r *Reservation, actual []int64) error
 
+	// Amend lowers what r holds to amounts, parallel to r.Claims, which are
+	// its Amounts from then on; nothing becomes more, and leases stay. r.Decisions
+	// are left alone. An error leaves r as it was, or what the store counts of
+	// it: settling is right in either case.
+	Amend(ctx context.Context, r *Reservation, amounts []int64) error
+
 	// Renew keeps r's leases for another LeaseTime; call it every third of
 	// it. ErrLeaseLost says that a lease had run out and its place is taken.
 	Renew(ctx context.Context, r *Reservation) error

@@ -212,6 +212,26 @@ func (s *Store) Settle(_ context.Context, r *limits.Reservation, actual []int64)
 	return nil
 }
 
+// Amend implements limits.Store.
+func (s *Store) Amend(_ context.Context, r *limits.Reservation, amounts []int64) error {
+	if !r.Held {
+		return nil
+	}
+	var d decision
+	if err := s.lock(&d, r.Claims); err != nil {
+		return err
+	}
+	defer s.unlock(&d)
+	for i := range min(len(amounts), len(r.Claims)) {
+		if hold := &r.Holds[i]; r.Lowers(i, amounts[i]) {
+			d.counters[i].Settle(hold.Slot, hold.Amount, amounts[i])
+			hold.Amount = amounts[i]
+		}
+	}
+	r.Lower(amounts)
+	return nil
+}
+
 // Renew implements limits.Store.
 func (s *Store) Renew(_ context.Context, r *limits.Reservation) error {
 	if !r.Held {

@@ -3,14 +3,14 @@
 -- KEYS[1]    generation
 -- KEYS[2]    what this reservation holds: "slot:amount;" per claim
 -- KEYS[3…]   one counter per claim
--- ARGV[1]    reserve | peek | settle | cancel | renew | charge | restore | beat
+-- ARGV[1]    reserve | peek | amend | settle | cancel | renew | charge | restore | beat
 -- ARGV[2]    now
 -- ARGV[3]    lease in µs
 -- ARGV[4]    how long KEYS[2] is kept, in ms
 -- ARGV[5]    id of the reservation
 -- then, per claim, the 10 values of prelude.lua, the amount being
---   reserve, peek, charge, restore: the amount; settle: what was really used,
---   or -1 to keep what was reserved
+--   reserve, peek, charge, restore: the amount; amend: what is enough, settle:
+--   what was really used, or -1 to keep what was reserved
 --
 -- Returns status, now, generation, then per claim: used, µs until it is empty,
 -- µs until there is room (0 if there is, -1 if never), slot.
@@ -106,12 +106,14 @@ else
   call('SET', KEYS[2], held, 'PX', ttl)
   begin()
   for _, c in ipairs(counters) do remember(c) end
-  local i = 0
+  local i, record = 0, {}
   for slot, amount in string.gmatch(held, '(%d+):(%d+);') do
     i = i + 1
     local c = counters[i]
     slot, amount = tonumber(slot), tonumber(amount)
-    if c.kind == 'l' then
+    record[i] = int(slot) .. ':' .. int(c.kind ~= 'l' and c.amount >= 0 and c.amount or amount) .. ';'
+    if c.kind == 'l' and op == 'amend' then
+    elseif c.kind == 'l' then
       call('ZREM', c.key, id)
       c.total = call('ZCOUNT', c.key, '(' .. int(now), '+inf')
     elseif c.amount >= 0 then
@@ -123,7 +125,11 @@ else
       end
     end
   end
-  call('DEL', KEYS[2])
+  if op == 'amend' then
+    call('SET', KEYS[2], table.concat(record), 'PX', ttl)
+  else
+    call('DEL', KEYS[2])
+  end
 end
 
 local reply = {status, now, tonumber(generation)}

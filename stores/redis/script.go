@@ -24,6 +24,7 @@ const (
 	opReserve = "reserve"
 	opPeek    = "peek"
 	opSettle  = "settle"
+	opAmend   = "amend"
 	opCancel  = "cancel"
 	opRenew   = "renew"
 	opCharge  = "charge"

@@ -216,6 +216,34 @@ func (s *Store) Settle(ctx context.Context, r *limits.Reservation, actual []int6
 	}
 }
 
+// Amend implements limits.Store. One that fails is not tried again: more than is
+// needed stays reserved, until it is settled.
+func (s *Store) Amend(ctx context.Context, r *limits.Reservation, amounts []int64) error {
+	if !r.Held {
+		return nil
+	}
+	lower := make([]int64, len(r.Claims))
+	for i := range lower {
+		lower[i] = keep
+		if i < len(amounts) && r.Lowers(i, amounts[i]) {
+			lower[i] = amounts[i]
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		p, err := s.decide(ctx, s.encode(opAmend, r.ID, r.Claims, nil, lower, s.now()))
+		if err != nil {
+			return err
+		}
+		if p.status == statusSkewed && attempt == 0 {
+			continue
+		}
+		if p.status == statusDone {
+			r.Lower(amounts)
+		}
+		return nil
+	}
+}
+
 // Renew implements limits.Store.
 func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
 	if !r.Held {

@@ -92,8 +92,10 @@ func (f *Fleet) Trace(t *testing.T, seed uint64, steps int, clock *Clock) int {
 			tr.reserveAt(in)
 		case n < 32:
 			tr.settleAt(in)
-		case n < 34:
+		case n < 33:
 			tr.background(in)
+		case n < 34:
+			tr.amendAt(in)
 		case n == 34 && f.Faults:
 			tr.crash(in)
 		case n == 35 && f.Faults:
@@ -139,7 +141,7 @@ func (tr *fleet) crash(in *instance) {
 	tr.faults = append(tr.faults, fault{tr.clock.Micros(), tr.clock.Now()})
 	for _, a := range in.all {
 		for i := range a.parts {
-			tr.unheard[a.parts[i].key] += a.parts[i].reserved - a.parts[i].counted
+			tr.unheard[a.parts[i].key] += a.parts[i].asked - a.parts[i].counted
 		}
 	}
 	for i := range tr.instances {
@@ -195,7 +197,7 @@ func (tr *fleet) reserveAt(in *instance) {
 			amount = tr.rnd.Int64N(min(tr.rules[rule].Amount, 1_000_000)/8 + 2)
 		}
 		r.Claim(tr.keys[rule], tr.rules[rule], amount)
-		a.parts = append(a.parts, part{rule: tr.rules[rule], key: tr.keys[rule], reserved: amount, counted: amount})
+		a.parts = append(a.parts, part{rule: tr.rules[rule], key: tr.keys[rule], asked: amount, reserved: amount, counted: amount})
 	}
 	a.in = []*limits.Reservation{r}
 	ok, err := in.reserve(r)
@@ -248,6 +250,20 @@ func (tr *fleet) overshoot(a *admission, p *part) (most int64) {
 		}
 	}
 	return most
+}
+
+func (tr *fleet) amendAt(in *instance) {
+	if len(in.held) == 0 {
+		return
+	}
+	a := in.held[tr.rnd.IntN(len(in.held))]
+	was := slices.Clone(a.parts)
+	if err := in.store.Amend(context.Background(), a.in[0], a.amend(tr.rnd)); err != nil {
+		if !errors.Is(err, limits.ErrUnavailable) {
+			tr.t.Fatal(err)
+		}
+		a.parts = was
+	}
 }
 
 func (tr *fleet) settleAt(in *instance) {

@@ -1,6 +1,7 @@
 package limitstest
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -22,9 +23,9 @@ type part struct {
 	rule *limits.Rule
 	key  string
 
-	// reserved is what was asked for, counted what is known by now, without
-	// debts.
-	reserved, counted int64
+	// reserved is what was asked for, or less since it was amended; counted is
+	// what is known by now, without debts.
+	asked, reserved, counted int64
 
 	// debt is what was used beyond the reservation, at owed.
 	debt     int64
@@ -101,6 +102,23 @@ func (m *model) sums(a *admission, p *part) (strict, loose int64) {
 		}
 	}
 	return strict, loose
+}
+
+// amend lowers what a has reserved by chance; some amounts are more than it
+// holds, and change nothing.
+func (a *admission) amend(rnd *rand.Rand) []int64 {
+	amounts := make([]int64, len(a.parts))
+	for i := range a.parts {
+		p := &a.parts[i]
+		if amounts[i] = rnd.Int64N(p.reserved + 1); rnd.IntN(6) == 0 {
+			amounts[i] = p.reserved + rnd.Int64N(50)
+		}
+		if p.rule.Unit != limits.Concurrency {
+			p.reserved = min(p.reserved, amounts[i])
+			p.counted = p.reserved
+		}
+	}
+	return amounts
 }
 
 func (m *model) settle(a *admission, actual []int64, now int64, wall time.Time) {

@@ -92,6 +92,8 @@ func Trace(t *testing.T, seed uint64, steps int, clock *Clock, stores ...limits.
 			tr.renew()
 		case n < 15:
 			tr.peek()
+		case n < 16:
+			tr.amend()
 		default:
 			tr.advance()
 		}
@@ -177,7 +179,7 @@ func (tr *trace) reserve() {
 func (tr *trace) try(which []int, amounts []int64) *admission {
 	a := &admission{at: tr.clock.Micros(), wall: tr.clock.Now()}
 	for i, rule := range which {
-		a.parts = append(a.parts, part{rule: tr.rules[rule], key: tr.keys[rule], reserved: amounts[i], counted: amounts[i]})
+		a.parts = append(a.parts, part{rule: tr.rules[rule], key: tr.keys[rule], asked: amounts[i], reserved: amounts[i], counted: amounts[i]})
 	}
 	admitted := false
 	for s, store := range tr.stores {
@@ -251,6 +253,28 @@ func (tr *trace) settle() {
 	}
 	tr.agree(a.in)
 	tr.model.settle(a, actual, tr.clock.Micros(), tr.clock.Now())
+}
+
+// amend lowers what an admission holds, and does so once however often it is
+// said.
+func (tr *trace) amend() {
+	a, _ := tr.pick()
+	if a == nil {
+		return
+	}
+	amounts := a.amend(tr.rnd)
+	for s, store := range tr.stores {
+		for range 1 + tr.rnd.IntN(2) {
+			if err := store.Amend(context.Background(), a.in[s], amounts); err != nil {
+				tr.t.Fatalf("amending in store %d: %v", s, err)
+			}
+		}
+		for i := range a.parts {
+			if got := a.in[s].Claims[i].Amount; got != a.parts[i].reserved {
+				tr.t.Errorf("store %d: claim %d is %d after it was amended to %d", s, i, got, a.parts[i].reserved)
+			}
+		}
+	}
 }
 
 func (tr *trace) renew() {
