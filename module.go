@@ -414,6 +414,9 @@ func (a *App) Metrics() *telemetry.Metrics { return a.shared.metrics }
 // Queues implements handlers.Host.
 func (a *App) Queues() *queue.Set { return a.shared.queues }
 
+// Margins implements handlers.Host.
+func (a *App) Margins() *limits.Margins { return a.shared.margins }
+
 // Tokens implements handlers.Host.
 func (a *App) Tokens() *tokens.Counter { return a.tokens }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/capacity"
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
@@ -22,6 +23,7 @@ type shared struct {
 	tracker *health.Tracker
 	hedges  *health.Budget
 	queues  *queue.Set
+	margins *limits.Margins
 
 	// capacity counts the calls to each provider.
 	capacity *capacity.Set
@@ -47,7 +49,7 @@ var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Lease
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
-		s := &shared{metrics: metrics, tracker: health.New(gateway.SystemClock{}, rand.Float64), queues: queue.NewSet(queue.System{})}
+		s := &shared{metrics: metrics, tracker: health.New(gateway.SystemClock{}, rand.Float64), queues: queue.NewSet(queue.System{}), margins: limits.NewMargins()}
 		s.capacity = capacity.NewSet(s.queues)
 		s.overload = overload.New(queue.System{}, rand.Float64, overload.NewSampler(), overloaded)
 		s.hedges = health.NewBudget(gateway.SystemClock{}, health.HedgeRatio, hedgeFloor)

@@ -110,7 +110,7 @@ func (a *allowance) exceeded(n int64, exact bool) (by string) {
 func (a *allowance) ask(tokens int64) {
 	r := reservations.Get().(*limits.Reservation)
 	r.Reset()
-	more := need{a.need.input, limits.Add(a.need.output, tokens)}
+	more := need{input: a.need.input, output: limits.Add(a.need.output, tokens)}
 	a.asking, a.pending = tokens, make(chan *limits.Reservation, 1)
 	for _, claim := range a.claims {
 		before, err := a.call.amount(claim.Rule, &a.need)
@@ -130,6 +130,9 @@ func (a *allowance) reserve(r *limits.Reservation, answer chan<- *limits.Reserva
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.call.ctx), settleTime)
 	defer cancel()
 	ok, err := a.call.quota.store.Reserve(ctx, r)
+	if err == nil && !ok && a.call.correctOthers(r) {
+		ok, err = a.call.quota.store.Reserve(ctx, r)
+	}
 	if ok && err == nil {
 		answer <- r
 		return

@@ -17,6 +17,7 @@ type booking struct {
 
 // swap puts b in the place of what the call holds, and returns that.
 func (c *call) swap(b booking) booking {
+	c.quota.correct(c)
 	q := &c.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()

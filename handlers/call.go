@@ -177,6 +177,7 @@ func (c *call) settle() {
 	}
 	c.logRecord(record)
 	c.finish(record)
+	c.forgoMargin()
 	c.body.release()
 	if c.form != nil {
 		c.form.spool.close()

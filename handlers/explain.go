@@ -52,10 +52,13 @@ type explainedAttempt struct {
 	Skipped []string `json:"skipped,omitempty"`
 }
 
+// explains reports whether the client asks for the decisions.
+func (c *call) explains() bool { return strings.EqualFold(c.r.Header.Get(headerExplain), "on") }
+
 // setExplain tells a client that asks for it what was decided so far: what the
 // cache did, the limits, the targets that were tried, those that were passed over, and why.
 func (c *call) setExplain() {
-	if c.x == nil || !strings.EqualFold(c.r.Header.Get(headerExplain), "on") {
+	if c.x == nil || !c.explains() {
 		return
 	}
 	e := explanation{Model: c.x.Model, Cache: c.explainCache(), Attempts: []explainedAttempt{}}

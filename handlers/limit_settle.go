@@ -47,6 +47,7 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 		return nil
 	}
 	q.held = nil
+	defer q.dropMargin(c, r)
 	if q.renew != nil {
 		q.renew.Stop()
 		q.renew = nil

@@ -12,6 +12,11 @@ import (
 // need is how much a call may use at most.
 type need struct {
 	input, output int64
+
+	// rough says that input is an upper bound of the prompt, which has not been
+	// counted as model yet.
+	rough bool
+	model string
 }
 
 func (c *call) amount(rule *limits.Rule, n *need) (int64, error) {
@@ -29,17 +34,16 @@ func (c *call) amount(rule *limits.Rule, n *need) (int64, error) {
 	}
 }
 
-// need counts the prompt and caps the answer.
+// need bounds or counts the prompt and caps the answer.
 func (c *call) need() (*need, error) {
-	n := &need{}
+	n := &c.quota.need
+	*n = need{model: c.target.Provider.Traits().CountsAs}
+	if n.model == "" {
+		n.model = c.target.Target.Model
+	}
 	if c.form == nil {
-		model := c.target.Provider.Traits().CountsAs
-		if model == "" {
-			model = c.target.Target.Model
-		}
-		tokens, estimated := c.proxy.tokens.Count(model, c.route.Operation, c.x.Envelope.Body())
-		if n.input = int64(tokens); estimated {
-			n.input += n.input / 20 // the spread of estimates; see docs/token-counting.md
+		if n.input, n.rough = c.bound(n.model); !n.rough {
+			n.input = c.countPrompt(n.model)
 		}
 	}
 	if capParam(c.target.Operation, c.target.Provider.Traits()) == "" {
@@ -59,6 +63,25 @@ func (c *call) need() (*need, error) {
 	}
 	n.output = limits.Multiply(limit, env.Choices)
 	return n, nil
+}
+
+// bound is at least what the prompt has in tokens, without a count; ok is false
+// where there is no such bound, or the client wants to see what was asked for.
+func (c *call) bound(model string) (n int64, ok bool) {
+	if c.explains() {
+		return 0, false
+	}
+	most, ok := c.proxy.tokens.Most(model, c.x.Envelope.Body())
+	return int64(most), ok
+}
+
+// countPrompt counts it.
+func (c *call) countPrompt(model string) (n int64) {
+	tokens, estimated := c.proxy.tokens.Count(model, c.route.Operation, c.x.Envelope.Body())
+	if n = int64(tokens); estimated {
+		n += n / 20 // the spread of estimates; see docs/token-counting.md
+	}
+	return n
 }
 
 // mostUSD is the most that the call can cost.

@@ -46,6 +46,9 @@ type Host interface {
 	Rules() *gateway.Rules
 	LimitStore() limits.Store
 
+	// Margins know who holds more under limits than is needed.
+	Margins() *limits.Margins
+
 	// Queues are where requests wait for room under limits.
 	Queues() *queue.Set
 
@@ -184,6 +187,7 @@ type Proxy struct {
 	rules    *gateway.Rules
 	limits   limits.Store
 	queues   *queue.Set
+	margins  *limits.Margins
 	overload *overload.Guard
 	gateway  *gateway.Gateway
 	metrics  *telemetry.Metrics
@@ -225,7 +229,7 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 		return err
 	}
 	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
-	p.rules, p.limits, p.queues = host.Rules(), host.LimitStore(), host.Queues()
+	p.rules, p.limits, p.queues, p.margins = host.Rules(), host.LimitStore(), host.Queues(), host.Margins()
 	p.overload, p.kept = host.Guard(), host.Kept()
 	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
 	setDefault(&p.MaxBody, defaultMaxBody)

@@ -60,7 +60,7 @@ func (c *call) takeRoom(r *limits.Reservation, arrived time.Time, m manner) (ok 
 			asked = false
 			continue
 		}
-		ok, err = c.quota.store.Reserve(c.ctx, r)
+		ok, err = c.decide(r)
 		if ok || err != nil || r.Refused < 0 || !w.worth(r.Refused, m) {
 			return ok, nil, err
 		}

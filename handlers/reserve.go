@@ -21,8 +21,11 @@ type quota struct {
 	mu     sync.Mutex
 	held   *limits.Reservation
 	renew  *time.Timer
-	need   need     // what held rests on
+	need   need     // what held rests on; its margin is guarded by mu too
 	scopes []string // parallel to held.Claims: whose limit it is, for messages
+
+	// marking says that mu is locked while a margin is reserved.
+	marking bool
 
 	// free is set for a call whose answer is not paid for.
 	free *free
@@ -82,16 +85,23 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 	r := reservations.Get().(*limits.Reservation)
 	r.Reset()
 	q := &c.quota
-	q.scopes, c.cap = q.scopes[:0], 0
+	defer func() {
+		if q.held != r {
+			reservations.Put(r)
+		}
+	}()
+	q.scopes, q.need, c.cap = q.scopes[:0], need{}, 0
 	if err := c.claim(r); err != nil || len(r.Claims) == 0 {
-		reservations.Put(r)
 		return nil, err
 	}
+	if err := c.mark(r); err != nil {
+		return nil, err
+	}
+	defer c.marked(r)
 	queued := c.x.Timings.Queue
 	ok, why, err := c.takeRoom(r, arrived, m)
 	c.x.Update(func() { c.x.Timings.Limit += c.proxy.gateway.Now().Sub(start) - (c.x.Timings.Queue - queued) })
 	if err != nil {
-		reservations.Put(r)
 		if cause := c.cause(); cause != nil {
 			return nil, cause
 		}
@@ -111,7 +121,6 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 	}
 	if !ok {
 		err = c.refusal(r, why)
-		reservations.Put(r)
 		return other, err
 	}
 	c.hold(r)
@@ -121,8 +130,10 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 // hold keeps r until the call settles, and its leases from running out.
 func (c *call) hold(r *limits.Reservation) {
 	q := &c.quota
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	if !q.marking {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+	}
 	q.held = r
 	for i := range r.Claims {
 		if r.Claims[i].Rule.Unit == limits.Concurrency {
@@ -137,7 +148,8 @@ func (c *call) hold(r *limits.Reservation) {
 // has been made, and what it has used is charged.
 func (c *call) rebook() error {
 	q := &c.quota
-	scopes := append([]string(nil), q.scopes...)
+	scopes, held := append([]string(nil), q.scopes...), q.need
+	held.rough = false // what it holds too much of is its own to the end
 	was := c.release(nil)
 	_, err := c.book(c.proxy.gateway.Now(), atOnce)
 	if was == nil {
@@ -150,7 +162,7 @@ func (c *call) rebook() error {
 	}
 	was.Force = true
 	if ok, again := q.store.Reserve(c.ctx, was); ok && again == nil {
-		q.scopes = scopes
+		q.scopes, q.need = scopes, held
 		c.hold(was)
 	}
 	return err
@@ -173,7 +185,6 @@ func (c *call) claim(r *limits.Reservation) error {
 				if n, err = c.need(); err != nil {
 					return err
 				}
-				c.quota.need = *n
 			}
 			amount, err := c.amount(rule, n)
 			if err != nil {

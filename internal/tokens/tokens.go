@@ -55,6 +55,19 @@ func (c *Counter) Bound(model string, op *wire.Operation, env *wire.Envelope, li
 	return tokens, !estimated
 }
 
+// Most returns no less than what Count returns for body, five percent on top of
+// estimates included, without counting; ok is false where its length bounds
+// nothing. A token has at least one byte of a text in its family's encoding, and what
+// vendors add to a message or a tool is less than the JSON around it takes, but
+// for what they add once.
+func (c *Counter) Most(model string, body []byte) (tokens int, ok bool) {
+	if len(body) == 0 || wire.MayAttach(body) {
+		return 0, false
+	}
+	n, ok := c.Family(model).Most(len(body))
+	return n + n/20, ok
+}
+
 // Count returns the tokens of a request's body for model, and whether that
 // is an estimate. The body is valid JSON.
 func (c *Counter) Count(model string, op *wire.Operation, body []byte) (tokens int, estimated bool) {
