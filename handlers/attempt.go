@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -39,8 +40,13 @@ type attempt struct {
 	// can go on with it; nil where none may.
 	shadow *conversation
 
-	outgoing *gateway.Call
+	outgoing gateway.Call
 	sent     *payload
+
+	// whole is the memory of an answer that is read to its end, limited of what
+	// bounds it.
+	whole   wholeAnswer
+	limited io.LimitedReader
 
 	// upstreamID is the upstream's own id of the call, if clients may see it.
 	upstreamID string
@@ -88,7 +94,11 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 	if !pick.Health.Enter() {
 		return nil, c.crowded(&pick.Health, nil)
 	}
-	a := &attempt{call: c, pick: pick, route: pick.Route, source: doors.Of(pick.Route.Operation)}
+	a := &c.first
+	if a.call != nil {
+		a = new(attempt)
+	}
+	a.call, a.pick, a.route, a.source = c, pick, pick.Route, doors.Of(pick.Route.Operation)
 	if err := a.prepare(); err != nil {
 		pick.Health.Abandon()
 		return nil, err

@@ -131,14 +131,14 @@ func (b *BatchEmbeddings) unmarshalOption(d *caddyfile.Dispenser, option string)
 // or in parts where they have more inputs than the upstream takes.
 func (a *attempt) send() (*http.Response, error) {
 	if !batch.Handles(a.outgoing.Operation) || a.sent == nil {
-		return a.route.Provider.Do(a.upstream, a.outgoing)
+		return a.route.Provider.Do(a.upstream, &a.outgoing)
 	}
 	c := a.call
 	bounded, _ := a.route.Provider.(gateway.Bounded)
 	var err error
 	a.joint, err = c.proxy.batcher.Send(a.upstream, &batch.Call{
 		Provider: a.route.Provider,
-		Outgoing: a.outgoing,
+		Outgoing: &a.outgoing,
 		Body:     a.sent.bytes,
 		Target:   a.route.Target.Provider,
 		Scope:    c.proxy.BatchEmbeddings.of(c.x.Principal),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -78,7 +77,7 @@ func (r *payloadReader) Close() error {
 // clients that leave when there is nothing left to read. Then it learns from
 // it what has to be known.
 func (c *call) read() error {
-	mediaType, params, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	mediaType, params, _ := parseMediaType(c.r.Header.Get("Content-Type"))
 	if c.route.Operation.Form && strings.HasPrefix(mediaType, "multipart/") {
 		return c.readForm(params["boundary"])
 	}
@@ -123,7 +122,9 @@ func (c *call) readBody(p *payload) error {
 		return gateway.Invalid("", "the body's content encoding '%s' is not supported; send it plain or with gzip", encoding)
 	}
 	buf := bytes.NewBuffer(p.bytes)
-	n, err := buf.ReadFrom(io.LimitReader(src, limit+1))
+	c.limited = io.LimitedReader{R: src, N: limit + 1}
+	n, err := buf.ReadFrom(&c.limited)
+	c.limited.R = nil
 	p.bytes = buf.Bytes()
 	c.r.Body = http.NoBody
 	switch {

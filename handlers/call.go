@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -31,7 +32,7 @@ type call struct {
 	x    *gateway.Exchange
 	door wire.Door
 
-	flight *inflight.Call
+	flight inflight.Call
 
 	// way is where the call's attempts go, and target where the present one
 	// does.
@@ -68,6 +69,11 @@ type call struct {
 	upstreamStart time.Time
 	current       *attempt
 
+	// first is the memory of the attempt that most calls make, limited of what
+	// bounds the body, which is read before.
+	first   attempt
+	limited io.LimitedReader
+
 	// keeping is what the cache has to do with the call, nil where it has nothing;
 	// bypassed is the rule that wants it so, or `client` for its headers.
 	// led is set while others may follow it or its answer may be kept, followed
@@ -90,7 +96,7 @@ type call struct {
 func (p *Proxy) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{proxy: p, r: r, path: decodedPath(r.URL)}
 	c.route = wire.Match(r.Method, c.path, r.Header.Get("Anthropic-Version") != "")
-	c.out = output{w: w, rc: http.NewResponseController(w), timeout: time.Duration(p.WriteTimeout)}
+	c.out = output{w: w, rc: *http.NewResponseController(w), timeout: time.Duration(p.WriteTimeout)}
 	if c.route.Stream && r.URL.Query().Get("alt") != "sse" {
 		c.out.array = new(gemini.Array)
 	}
@@ -128,14 +134,18 @@ func (c *call) begin() {
 			c.cancel(gateway.ErrClientGone)
 		}
 	})
-	c.flight = inflight.Process.Add(c.cancel, c.abandon)
+	inflight.Process.Add(&c.flight, c)
 	p.metrics.Begin()
 	c.setPlaceholders()
 	c.identify()
 }
 
-// abandon settles an exchange whose handler is stuck while the process exits.
-func (c *call) abandon() {
+// Cancel implements inflight.Work.
+func (c *call) Cancel(cause error) { c.cancel(cause) }
+
+// Settle implements inflight.Work: it settles an exchange whose handler is stuck
+// while the process exits.
+func (c *call) Settle() {
 	c.x.End(func(o *gateway.Outcome) {
 		o.Err = gateway.ErrShutdown
 	})
@@ -232,7 +242,9 @@ func (c *call) logRecord(record *gateway.Record) {
 	if record == nil {
 		return
 	}
-	c.addLog(zap.Object("ai", telemetry.Object{Record: record}))
+	if logsAccess(c.r) {
+		c.addLog(zap.Object("ai", telemetry.Object{Record: record}))
+	}
 	// What is refused for too much of it must not fill the log besides.
 	if err := c.x.Outcome().Err; err != nil && err.Phase != gateway.PhaseOverload && err.Phase != gateway.PhaseCapacity && err.Kind.Status(wire.OpenAI) >= http.StatusInternalServerError {
 		if ce := c.proxy.logger.Check(zap.WarnLevel, "request failed"); ce != nil {

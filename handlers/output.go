@@ -17,7 +17,7 @@ import (
 type output struct {
 	w       http.ResponseWriter
 	values  values
-	rc      *http.ResponseController
+	rc      http.ResponseController
 	timeout time.Duration
 	door    wire.Door
 
@@ -260,7 +260,7 @@ func earlier(a, b time.Time) time.Time {
 // refuse to read.
 func (o *output) renewLocked(now time.Time) {
 	if o.timeout > 0 && now.Sub(o.renewed) >= o.renewal() {
-		o.gate.renew(o.rc, now.Add(o.timeout))
+		o.gate.renew(&o.rc, now.Add(o.timeout))
 		o.renewed = now
 	}
 }
@@ -272,7 +272,7 @@ func (o *output) finish() (sent int64, status int, stalled bool) {
 	defer o.mu.Unlock()
 	o.closed = true
 	if !o.renewed.IsZero() {
-		o.gate.renew(o.rc, time.Time{})
+		o.gate.renew(&o.rc, time.Time{})
 	}
 	o.gate.leave()
 	return o.sent, o.status, o.stalled

@@ -41,7 +41,7 @@ func (w *fakeWriter) SetWriteDeadline(t time.Time) error {
 
 func newOutput(timeout time.Duration) (*output, *fakeWriter) {
 	w := &fakeWriter{header: make(http.Header)}
-	return &output{w: w, rc: http.NewResponseController(w), timeout: timeout}, w
+	return &output{w: w, rc: *http.NewResponseController(w), timeout: timeout}, w
 }
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -11,7 +11,7 @@ import (
 // prepare makes the outgoing call.
 func (a *attempt) prepare() error {
 	c, op, target := a.call, a.route.Operation, a.route.Target
-	a.outgoing = &gateway.Call{
+	a.outgoing = gateway.Call{
 		Operation: op,
 		Path:      op.Path,
 		Model:     target.Model,

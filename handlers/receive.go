@@ -68,7 +68,7 @@ const (
 )
 
 func contentKind(contentType string) int {
-	mediaType, _, _ := mime.ParseMediaType(contentType)
+	mediaType, _, _ := parseMediaType(contentType)
 	switch {
 	case mediaType == "":
 		return kindNone
@@ -82,6 +82,20 @@ func contentKind(contentType string) int {
 		return kindText
 	default:
 		return kindOther
+	}
+}
+
+// parseMediaType is mime.ParseMediaType, with no work for what is sent most.
+func parseMediaType(value string) (mediaType string, params map[string]string, err error) {
+	switch value {
+	case "application/json", "text/event-stream":
+		return value, nil, nil
+	case "application/json; charset=utf-8":
+		return "application/json", nil, nil
+	case "text/event-stream; charset=utf-8":
+		return "text/event-stream", nil, nil
+	default:
+		return mime.ParseMediaType(value)
 	}
 }
 
@@ -143,13 +157,15 @@ func failureIn(source wire.Door, data []byte) *wire.Failure {
 // stand before the body.
 func (a *attempt) readWhole(res *http.Response, body io.Reader, kind int) (answer, error) {
 	c := a.call
-	w := &wholeAnswer{attempt: a, res: res, body: newPayload()}
+	w := &a.whole
+	*w = wholeAnswer{attempt: a, res: res, body: newPayload()}
 	buf := w.body
 	if n := res.ContentLength; n > 0 && n <= maxAnswer {
 		buf.bytes = grow(buf.bytes, int(n)+bytes.MinRead)
 	}
 	b := bytes.NewBuffer(buf.bytes)
-	n, err := b.ReadFrom(io.LimitReader(body, maxAnswer+1))
+	a.limited = io.LimitedReader{R: body, N: maxAnswer + 1}
+	n, err := b.ReadFrom(&a.limited)
 	buf.bytes = b.Bytes()
 	c.timed(c.upstreamStart, &c.x.Timings.Upstream)
 	if err != nil {

@@ -133,6 +133,13 @@ func (c *call) absent() bool {
 	return c.r.Context().Err() != nil && !c.out.kept() && !c.handsOver()
 }
 
+// logsAccess reports whether the server of r writes access logs, so that a field for
+// one may be of use. Where that is not known, it may be.
+func logsAccess(r *http.Request) bool {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return !ok || server.Logs != nil
+}
+
 // addLog puts a field into the request's access log line, unless that has been
 // written: then the handler has gone.
 func (c *call) addLog(field zap.Field) {
@@ -237,7 +244,7 @@ func (o *output) detachLocked() {
 	o.detached = true
 	o.gate.leave()
 	o.w = nowhere{o.w.Header().Clone()}
-	o.rc = http.NewResponseController(o.w)
+	o.rc = *http.NewResponseController(o.w)
 	if o.rec != nil {
 		o.rec.client.Leave()
 	}

@@ -51,6 +51,6 @@ func (c *Call) check(g *Guard) {
 		return
 	}
 	if cause := g.Check(o.who); cause != nil {
-		c.cancel(cause)
+		c.work.Cancel(cause)
 	}
 }

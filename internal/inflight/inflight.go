@@ -6,7 +6,6 @@
 package inflight
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 )
@@ -39,24 +38,29 @@ type Call struct {
 	registry *Registry
 	shard    *shard
 
-	// cancel ends the call's work with a cause.
-	cancel context.CancelCauseFunc
-
-	// settle accounts for a call whose handler does not come back.
-	settle func()
+	work Work
 
 	// owner is who the call is made for; nil if that cannot change.
 	owner atomic.Pointer[owner]
+}
+
+// Work is what a call does.
+type Work interface {
+	// Cancel ends it with a cause.
+	Cancel(cause error)
+
+	// Settle accounts for a call whose handler does not come back.
+	Settle()
 }
 
 // Process holds the calls of this process. It is package state on purpose:
 // it has to outlive every configuration.
 var Process Registry
 
-// Add enters a call. Whoever adds it must call Done.
-func (r *Registry) Add(cancel context.CancelCauseFunc, settle func()) *Call {
+// Add enters c, a call that does work. Whoever adds it must call Done.
+func (r *Registry) Add(c *Call, work Work) {
 	s := &r.shard[r.next.Add(1)%shards]
-	c := &Call{registry: r, shard: s, cancel: cancel, settle: settle}
+	c.registry, c.shard, c.work = r, s, work
 	s.mu.Lock()
 	if s.calls == nil {
 		s.calls = make(map[*Call]struct{})
@@ -64,7 +68,6 @@ func (r *Registry) Add(cancel context.CancelCauseFunc, settle func()) *Call {
 	s.calls[c] = struct{}{}
 	s.mu.Unlock()
 	r.count.Add(1)
-	return c
 }
 
 // Done removes the call.
@@ -111,12 +114,12 @@ func (r *Registry) Exiting() bool { return r.exiting.Load() }
 // Cancel ends every call with cause. Their handlers go on to tell their
 // clients and to settle.
 func (r *Registry) Cancel(cause error) {
-	r.each(func(c *Call) { c.cancel(cause) })
+	r.each(func(c *Call) { c.work.Cancel(cause) })
 }
 
 // Settle accounts for every call that is still there.
 func (r *Registry) Settle() {
-	r.each(func(c *Call) { c.settle() })
+	r.each(func(c *Call) { c.work.Settle() })
 }
 
 func (r *Registry) each(f func(*Call)) {

@@ -18,15 +18,21 @@ var errEnd = errors.New("end")
 // handler is a call that ends as a test wants.
 type handler struct {
 	ctx     context.Context
+	cancel  context.CancelCauseFunc
 	call    *Call
+	settle  sync.Once
 	settled chan struct{}
 }
+
+func (h *handler) Cancel(cause error) { h.cancel(cause) }
+
+func (h *handler) Settle() { h.settle.Do(func() { close(h.settled) }) }
 
 // add enters a call whose context is cancelled by the registry.
 func add(r *Registry) *handler {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	h := &handler{ctx: ctx, settled: make(chan struct{})}
-	h.call = r.Add(cancel, sync.OnceFunc(func() { close(h.settled) }))
+	h := &handler{ctx: ctx, cancel: cancel, call: new(Call), settled: make(chan struct{})}
+	r.Add(h.call, h)
 	return h
 }
 
