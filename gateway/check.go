@@ -30,7 +30,9 @@ type Rechecked interface {
 
 // checkRoute is the way of a check to t, nil where t's provider has no
 // conversation to have with it.
-func (g *Gateway) checkRoute(t Target) *Route { return g.route(new(Route), wire.Chat, nil, t.String(), t) }
+func (g *Gateway) checkRoute(t Target) *Route {
+	return g.route(new(Route), wire.Chat, nil, t.String(), t)
+}
 
 // Check enters a check of t whatever its state is, with its provider's first
 // account; false where there is nothing to ask t.
