@@ -41,7 +41,10 @@ func TestFields(t *testing.T) {
 	if err != nil || !cmp.Equal(got, r) {
 		t.Errorf("%v %s", err, cmp.Diff(r, got))
 	}
-	values, columns := r.Values(nil), Columns()
+	var values []any
+	text, number := func(s string) { values = append(values, s) }, func(n int64) { values = append(values, n) }
+	r.Values(text, number)
+	columns := Columns()
 	if len(values) != len(columns) || len(columns)+1 != reflect.TypeFor[Row]().NumField() {
 		t.Fatalf("%d values, %d columns, %d fields", len(values), len(columns), reflect.TypeFor[Row]().NumField())
 	}
@@ -51,12 +54,20 @@ func TestFields(t *testing.T) {
 		byTag[v.Type().Field(i).Tag.Get("json")] = v.Field(i).Interface()
 	}
 	for i, column := range columns {
+		if flag, ok := byTag[column].(bool); ok {
+			byTag[column] = map[bool]int64{true: 1}[flag]
+		}
 		if byTag[column] != values[i] {
 			t.Errorf("column %s has %v, not %v", column, values[i], byTag[column])
 		}
 	}
 	bucket := r.Bucket()
-	for i, value := range bucket.Values(nil) {
+	values = nil
+	bucket.Values(text, number)
+	if len(values) != len(Dimensions()) {
+		t.Errorf("%d values of dimensions", len(values))
+	}
+	for i, value := range values {
 		if byTag[Dimensions()[i]] != value {
 			t.Errorf("dimension %s has %v", Dimensions()[i], value)
 		}

@@ -86,18 +86,21 @@ var (
 	flagColumns = []string{"stream", "client_gone", "priced"}
 )
 
-// Values appends the values of Columns to dst.
-func (r *Row) Values(dst []any) []any {
+// Values hands over the values of Columns in their order; flags are 0 or 1.
+func (r *Row) Values(text func(string), number func(int64)) {
 	for _, s := range r.texts() {
-		dst = append(dst, *s)
+		text(*s)
 	}
 	for _, n := range r.counts() {
-		dst = append(dst, *n)
+		number(*n)
 	}
 	for _, f := range r.flags() {
-		dst = append(dst, *f)
+		if *f {
+			number(1)
+		} else {
+			number(0)
+		}
 	}
-	return dst
 }
 
 // Bucket is where usage_hourly counts a row.
@@ -115,9 +118,12 @@ func (r *Row) Bucket() Bucket {
 	}
 }
 
-// Values are those of Dimensions.
-func (b *Bucket) Values(dst []any) []any {
-	return append(dst, b.Key, b.Principal, b.Team, b.User, b.Site, b.Model, b.Provider, b.Dialect, b.Status)
+// Values hands over those of Dimensions in their order.
+func (b *Bucket) Values(text func(string), number func(int64)) {
+	for _, s := range [...]string{b.Key, b.Principal, b.Team, b.User, b.Site, b.Model, b.Provider, b.Dialect} {
+		text(s)
+	}
+	number(b.Status)
 }
 
 // Add counts a row.
@@ -136,9 +142,11 @@ func (t *Totals) Add(r *Row) {
 	t.SavedNano += r.SavedNano
 }
 
-// Values are those of SumColumns.
-func (t *Totals) Values(dst []any) []any {
-	return append(dst, t.Requests, t.Input, t.Output, t.CacheRead, t.CostNano, t.Unpriced, t.CacheHits, t.SavedNano)
+// Values hands over those of SumColumns in their order.
+func (t *Totals) Values(number func(int64)) {
+	for _, n := range [...]int64{t.Requests, t.Input, t.Output, t.CacheRead, t.CostNano, t.Unpriced, t.CacheHits, t.SavedNano} {
+		number(n)
+	}
 }
 
 // Scan are the destinations of SumColumns.

@@ -13,8 +13,7 @@ import (
 	"sync"
 	"time"
 
-	driver "modernc.org/sqlite"
-	errorcodes "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/weirproxy/weir/records/ledger"
 )
@@ -39,10 +38,10 @@ type Store struct {
 	path      string
 	retention ledger.Retention
 
-	mu           sync.Mutex // guards opening and closing
-	write, read  *sql.DB
-	insert, sums *sql.Stmt
-	closed       bool
+	mu          sync.Mutex // guards opening and closing
+	write, read *sql.DB
+	rows        *inserter
+	closed      bool
 
 	writing sync.Mutex // SQLite has one writer; waiting here is fairer than its busy handler
 }
@@ -71,28 +70,26 @@ func (s *Store) open(ctx context.Context) error {
 		return fmt.Errorf("opening the records: %w", err)
 	}
 	_ = file.Close()
-	// What is delivered leaves the journal, so that a commit must be durable:
-	// in WAL mode that takes synchronous=FULL.
 	write, err := connect(s.path, 1, "journal_mode(WAL)", "synchronous(FULL)")
 	if err != nil {
 		return err
 	}
 	err = migrate(ctx, write)
-	if err == nil {
-		s.insert, err = write.PrepareContext(ctx, insertRow)
-	}
-	if err == nil {
-		s.sums, err = write.PrepareContext(ctx, addSums)
-	}
 	var read *sql.DB
 	if err == nil {
 		read, err = connect(s.path, readers, "query_only(true)")
+	}
+	var rows *inserter
+	if err == nil {
+		if rows, err = newInserter(s.path); err != nil {
+			_ = read.Close()
+		}
 	}
 	if err != nil {
 		_ = write.Close()
 		return fmt.Errorf("opening the records: %w", err)
 	}
-	s.write, s.read = write, read
+	s.write, s.read, s.rows = write, read, rows
 	return nil
 }
 
@@ -122,50 +119,10 @@ func (s *Store) Put(ctx context.Context, rows []ledger.Row) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("writing rows: %w", err)
+	if s.rows == nil {
+		return errClosed
 	}
-	defer func() { _ = tx.Rollback() }()
-	insert, buckets := tx.StmtContext(ctx, s.insert), make(map[ledger.Bucket]ledger.Totals)
-	var args []any
-	for i := range rows {
-		r := &rows[i]
-		args = r.Values(append(args[:0], r.Time.UnixMicro()))
-		result, err := insert.ExecContext(ctx, args...)
-		if err != nil {
-			return refused("writing rows", err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			continue // it was there
-		}
-		sum := buckets[r.Bucket()]
-		sum.Add(r)
-		buckets[r.Bucket()] = sum
-	}
-	sums := tx.StmtContext(ctx, s.sums)
-	for bucket, sum := range buckets {
-		args = bucket.Values(append(args[:0], bucket.Hour.UnixMicro()))
-		if _, err := sums.ExecContext(ctx, sum.Values(args)...); err != nil {
-			return refused("adding sums", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("writing rows: %w", err)
-	}
-	return nil
-}
-
-// refused tells errors about the row from those about the database.
-func refused(doing string, err error) error {
-	var e *driver.Error
-	if errors.As(err, &e) {
-		switch e.Code() & 0xff {
-		case errorcodes.SQLITE_CONSTRAINT, errorcodes.SQLITE_MISMATCH, errorcodes.SQLITE_TOOBIG:
-			return fmt.Errorf("%s: %w: %w", doing, ledger.ErrRejected, err)
-		}
-	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return s.rows.put(ctx, rows)
 }
 
 // Query implements ledger.Store.
@@ -260,7 +217,9 @@ func (s *Store) Close() error {
 	if s.read == nil {
 		return nil
 	}
-	return errors.Join(s.read.Close(), s.write.Close())
+	rows := s.rows
+	s.rows = nil
+	return errors.Join(s.read.Close(), rows.conn.close(), s.write.Close())
 }
 
 // Interface guard.

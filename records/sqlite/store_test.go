@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	lib "modernc.org/sqlite/lib"
+
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/records/ledger"
 	"github.com/weirproxy/weir/records/ledger/ledgertest"
@@ -65,7 +67,6 @@ func TestSettings(t *testing.T) {
 		pragma, want string
 	}{
 		{s.write, "journal_mode", "wal"},
-		{s.write, "synchronous", "2"},
 		{s.write, "busy_timeout", "5000"},
 		{s.read, "query_only", "1"},
 		{s.write, "user_version", fmt.Sprint(len(migrations))},
@@ -73,6 +74,59 @@ func TestSettings(t *testing.T) {
 		var got string
 		if err := test.db.QueryRow("PRAGMA " + test.pragma).Scan(&got); err != nil || got != test.want {
 			t.Errorf("%s: %s, not %s; %v", test.pragma, got, test.want, err)
+		}
+	}
+}
+
+// TestDurable holds that a commit of rows is synced: the journal lets go of them
+// then.
+func TestDurable(t *testing.T) {
+	s := New(filepath.Join(t.TempDir(), "usage.db"), ledger.DefaultRetention)
+	defer s.Close()
+	if err := s.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pragma, err := s.rows.conn.prepare("PRAGMA synchronous")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := pragma.number(t); got != 2 {
+		t.Errorf("synchronous is %d", got)
+	}
+}
+
+// number is the first column of the statement's first row.
+func (s *statement) number(t *testing.T) int64 {
+	t.Helper()
+	if rc := lib.Xsqlite3_step(s.conn.tls, s.handle); rc != lib.SQLITE_ROW {
+		t.Fatal(s.conn.check(rc))
+	}
+	defer lib.Xsqlite3_reset(s.conn.tls, s.handle)
+	return lib.Xsqlite3_column_int64(s.conn.tls, s.handle, 0)
+}
+
+// TestValues holds that a row has its own values, whatever those before it had:
+// texts that grow, shrink and go, and numbers.
+func TestValues(t *testing.T) {
+	s := New(filepath.Join(t.TempDir(), "usage.db"), ledger.DefaultRetention)
+	defer s.Close()
+	var rows []ledger.Row
+	for i, text := range []string{"", "a", strings.Repeat("long ", 50), "b", "b", "", "\u00e9\u4e16", strings.Repeat("y", 512)} {
+		r := ledgertest.Row(fmt.Sprintf("r%d", i), ledgertest.Noon, int64(i%3))
+		r.Model, r.Team, r.Stream, r.Status = text, text, i%2 == 0, int64(200+i/2)
+		rows = append(rows, r)
+	}
+	if err := s.Put(t.Context(), rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		var model, team string
+		var stream bool
+		var output, status int64
+		err := s.read.QueryRow(`SELECT "model", "team", "stream", "output_tokens", "status" FROM "usage" WHERE "request_id" = ?`, r.RequestID).
+			Scan(&model, &team, &stream, &output, &status)
+		if err != nil || model != r.Model || team != r.Team || stream != r.Stream || output != r.Output || status != r.Status {
+			t.Errorf("%s: %q %q %v %d %d, %v", r.RequestID, model, team, stream, output, status, err)
 		}
 	}
 }
