@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"sync"
 	"time"
 
 	"github.com/weirproxy/weir/records/ledger"
@@ -36,13 +37,25 @@ func (j *Journal) Open(row ledger.Row) error {
 	return nil
 }
 
+// timers are stopped ones, whose channels are empty: each begin needs one for
+// some microseconds.
+var timers sync.Pool
+
 // await waits for a begin to be written.
 func (j *Journal) await(noted <-chan struct{}) {
 	if j.late.Load() {
 		return
 	}
-	timer := time.NewTimer(j.options.Patience)
-	defer timer.Stop()
+	timer, _ := timers.Get().(*time.Timer)
+	if timer == nil {
+		timer = time.NewTimer(j.options.Patience)
+	} else {
+		timer.Reset(j.options.Patience)
+	}
+	defer func() {
+		timer.Stop()
+		timers.Put(timer)
+	}()
 	select {
 	case <-noted:
 	case <-j.written:

@@ -66,6 +66,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 	if err := j.Sync(ctx); err != nil {
 		return err
 	}
+	j.wake(j.hurry)
 	j.mu.Lock()
 	var end position
 	if n := len(j.segments); n > 0 {
@@ -98,6 +99,7 @@ func (j *Journal) deliver() {
 	defer tick.Stop()
 	for j.stopping.Err() == nil {
 		d.housekeep()
+		d.linger()
 		rows, err := d.read()
 		switch {
 		case err != nil:
@@ -108,6 +110,7 @@ func (j *Journal) deliver() {
 		case len(rows) > 0:
 			if d.putAll(rows) {
 				j.advance(d.next, len(rows))
+				d.putAt = j.options.Now()
 			}
 		case j.current().before(d.next):
 			j.advance(d.next, 0) // only frames that are no rows
@@ -120,6 +123,36 @@ func (j *Journal) deliver() {
 		}
 	}
 	d.savePosition()
+}
+
+// linger waits for more rows if a few were delivered just now.
+func (d *delivery) linger() {
+	wait := d.options.Linger - d.options.Now().Sub(d.putAt)
+	if wait <= 0 || wait > d.options.Linger || d.few() == 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for n := d.few(); n > 0; n = d.few() {
+		select {
+		case <-d.fresh:
+			continue
+		case <-d.hurry:
+		case <-timer.C:
+		case <-d.stopping.Done():
+		}
+		return
+	}
+}
+
+// few is how many rows wait, 0 when there are enough for a delivery.
+func (d *delivery) few() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := d.stats.Pending; n < putRows {
+		return n
+	}
+	return 0
 }
 
 // housekeep does what is due by the clock.
@@ -157,7 +190,7 @@ type delivery struct {
 	next     position
 	failures int
 
-	savedAt, retainedAt time.Time
+	savedAt, retainedAt, putAt time.Time
 	saved               position
 }
 

@@ -60,6 +60,10 @@ type Options struct {
 	// first; it doubles up to 128 times that. Default: 100 ms.
 	Retry time.Duration
 
+	// Linger is how long rows wait for others after a delivery, unless there are
+	// enough for one: each is a commit of the store's. Default: 500 ms.
+	Linger time.Duration
+
 	// Now tells the time. Default: the system's.
 	Now func() time.Time
 
@@ -77,6 +81,7 @@ func (o *Options) defaults() {
 	set(&o.Window, 2*time.Millisecond)
 	set(&o.Patience, time.Second)
 	set(&o.Retry, 100*time.Millisecond)
+	set(&o.Linger, 500*time.Millisecond)
 	// A quarter at most, so that there is always room for the next segment.
 	o.SegmentSize = min(o.SegmentSize, o.MaxSize/4)
 	if o.Now == nil {
@@ -136,6 +141,7 @@ type Journal struct {
 	begin      chan struct{} // to the goroutine of begins: there is one
 	kick, full chan struct{} // to the writer: something is there, do not gather
 	fresh      chan struct{} // to the delivery: something is durable
+	hurry      chan struct{} // to the delivery: somebody waits for the rows that are there
 	moved      chan struct{} // closed and replaced when the delivery has moved on
 	position   position
 	store      ledger.Store
@@ -173,6 +179,7 @@ func Open(options Options) (*Journal, error) {
 		kick:      make(chan struct{}, 1),
 		full:      make(chan struct{}, 1),
 		fresh:     make(chan struct{}, 1),
+		hurry:     make(chan struct{}, 1),
 		moved:     make(chan struct{}),
 		stored:    make(chan struct{}),
 		quit:      make(chan struct{}),

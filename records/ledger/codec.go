@@ -38,7 +38,7 @@ func AppendRow(dst []byte, r *Row) []byte {
 // DecodeRow is the inverse of AppendRow. The row shares nothing with b.
 func DecodeRow(b []byte) (Row, error) {
 	var r Row
-	d := decoder{b: b}
+	d := decoder{b: b, all: string(b)}
 	r.Time = time.UnixMicro(d.varint()).UTC()
 	texts, counts, flags := r.texts(), r.counts(), r.flags()
 	for i := range d.number() {
@@ -75,7 +75,7 @@ func AppendProgress(dst []byte, id string, p Progress) []byte {
 
 // DecodeProgress is the inverse of AppendProgress.
 func DecodeProgress(b []byte) (id string, p Progress, err error) {
-	d := decoder{b: b}
+	d := decoder{b: b, all: string(b)}
 	id = d.text()
 	p.Usage = wire.Usage{Input: d.varint(), Output: d.varint(), CacheRead: d.varint(), CacheWrite: d.varint(), Reasoning: d.varint()}
 	p.CostNano, p.BytesOut = d.varint(), d.varint()
@@ -93,6 +93,7 @@ func appendText(dst []byte, s string) []byte {
 // that is not there, everything is zero and bad is set.
 type decoder struct {
 	b   []byte
+	all string // what b was at first: texts are parts of it
 	bad bool
 }
 
@@ -136,7 +137,8 @@ func (d *decoder) text() string {
 		d.fail()
 		return ""
 	}
-	s := string(d.b[:n])
+	at := len(d.all) - len(d.b)
+	s := d.all[at : at+int(n)]
 	d.b = d.b[n:]
 	return s
 }

@@ -1,0 +1,43 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestLinger holds that rows which come one by one are delivered together: when
+// there are enough, or somebody waits for them.
+func TestLinger(t *testing.T) {
+	o := options(newFakeFS())
+	o.Linger = time.Hour
+	j := open(t, o)
+	store := newFakeStore()
+	j.SetStore(store)
+	if err := errors.Join(j.Append(row("first", 1)), j.Flush(within(t))); err != nil {
+		t.Fatal(err)
+	}
+	add := func(from, to int) {
+		for n := from; n < to; n++ {
+			if err := j.Append(row(fmt.Sprint(n), 1)); err != nil {
+				t.Fatal(err)
+			}
+			if n%20 == 0 {
+				if err := j.Sync(within(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	add(0, 400)
+	if err := j.Flush(within(t)); err != nil || store.count() != 401 {
+		t.Fatalf("%d rows, %v", store.count(), err)
+	}
+	var n int
+	if store.set(func() { n = store.puts }); n > 4 { // each Flush may end the wait that comes after it
+		t.Errorf("%d deliveries of 401 rows", n)
+	}
+	add(400, 400+2*putRows)
+	eventually(t, "many rows do not wait", func() bool { return store.count() > 401+putRows-1 })
+}
