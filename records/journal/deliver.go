@@ -191,7 +191,7 @@ type delivery struct {
 	failures int
 
 	savedAt, retainedAt, putAt time.Time
-	saved               position
+	saved                      position
 }
 
 func (d *delivery) closeFile() {
