@@ -4,6 +4,8 @@
 package tokens
 
 import (
+	"slices"
+
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/tokenizer"
 	"github.com/weirproxy/weir/wire"
@@ -89,15 +91,47 @@ func (c *Counter) Output(model string) gateway.OutputCounter {
 	return &output{stream: family.Encoding.NewStream(), family: family}
 }
 
-// output scales an incremental count to the family's.
+// output scales an incremental count to the family's. Text is counted when there
+// is much of it, or when somebody asks: for most answers nobody does, since
+// their upstream reports its own count, and many small pieces cost more than
+// one large one.
 type output struct {
 	stream *tokenizer.Stream
 	family *tokenizer.Family
+	text   []byte // not counted yet
 }
 
-func (o *output) Add(text []byte) { o.stream.Add(text) }
+// uncounted is how much text is kept to be counted later.
+const uncounted = 2 << 10
 
-func (o *output) Count() int { return o.family.Scale(o.stream.Count()) }
+func (o *output) Add(text []byte) {
+	if len(o.text)+len(text) > uncounted {
+		o.flush()
+	}
+	if len(text) > uncounted {
+		o.stream.Add(text)
+		return
+	}
+	if cap(o.text) < len(o.text)+len(text) {
+		o.text = slices.Grow(o.text, max(len(text), min(cap(o.text)*3, uncounted-len(o.text)), firstText))
+	}
+	o.text = append(o.text, text...)
+}
+
+// firstText is the room for a short answer.
+const firstText = 256
+
+func (o *output) flush() {
+	if len(o.text) > 0 {
+		o.stream.Add(o.text)
+		o.text = o.text[:0]
+	}
+}
+
+func (o *output) Count() int {
+	o.flush()
+	return o.family.Scale(o.stream.Count())
+}
 
 // Exact implements gateway.OutputCounter.
 func (o *output) Exact() bool { return !o.family.Estimated }

@@ -47,7 +47,7 @@ func TestCounter(t *testing.T) {
 
 // TestOutput holds that a text that comes in pieces costs what it costs whole.
 func TestOutput(t *testing.T) {
-	text := strings.Repeat("Streams of tokens, naïve café: 1234567 ", 20)
+	text := strings.Repeat("Streams of tokens, naïve café: 1234567 ", 200)
 	for _, model := range []string{"gpt-4o", "claude-sonnet-4-5", "llama"} {
 		c := new(Counter)
 		whole, pieces := c.Output(model), c.Output(model)
@@ -57,6 +57,17 @@ func TestOutput(t *testing.T) {
 		}
 		if whole.Count() != pieces.Count() || whole.Count() == 0 {
 			t.Errorf("%s: %d tokens whole, %d in pieces", model, whole.Count(), pieces.Count())
+		}
+		// Neither asking in between nor the sizes of pieces change the count.
+		asked := c.Output(model)
+		for from, size := 0, 1; from < len(text); size = size*3%5000 + 1 {
+			to := min(from+size, len(text))
+			asked.Add([]byte(text[from:to]))
+			asked.Count()
+			from = to
+		}
+		if asked.Count() != whole.Count() {
+			t.Errorf("%s: %d tokens whole, %d when asked in between", model, whole.Count(), asked.Count())
 		}
 	}
 }
