@@ -26,7 +26,8 @@ type Attempt struct {
 
 	// What follows is guarded by the exchange's mutex.
 	seen     wire.Seen
-	output   OutputCounter
+	output   OutputCounter // of what is not in unread
+	unread   *unread
 	accepted bool
 	cut      string
 	step     Step
@@ -153,7 +154,7 @@ func (a *Attempt) Observe(read func(*wire.Seen) (wire.Class, error)) (wire.Class
 	a.exchange.mu.Lock()
 	defer a.exchange.mu.Unlock()
 	if a.seen.Text == nil {
-		a.seen.Text = a.countText
+		a.seen.Text = a.collect
 	}
 	return read(&a.seen)
 }
@@ -170,10 +171,11 @@ func (a *Attempt) Seen() wire.Seen {
 func (a *Attempt) Output() (n int64, exact bool) {
 	a.exchange.mu.Lock()
 	defer a.exchange.mu.Unlock()
-	if a.output == nil {
+	output := a.countedLocked()
+	if output == nil {
 		return 0, true
 	}
-	return int64(a.output.Count()), a.output.Exact()
+	return int64(output.Count()), output.Exact()
 }
 
 // Cut notes that the gateway ends the answer, and why. What has been seen is
@@ -193,15 +195,6 @@ func (a *Attempt) WasCut() bool {
 	return a.cut != ""
 }
 
-// countText counts generated text as it arrives, for streams that end before
-// their usage report.
-func (a *Attempt) countText(text []byte) {
-	if a.output == nil {
-		a.output = a.exchange.gateway.tokens.Output(a.exchange.counted(a.Target))
-	}
-	a.output.Add(text)
-}
-
 // usageLocked decides what the attempt itself has used. The provider's last
 // report wins; without one, the prompt is counted if an upstream took it, and
 // of the answer what was received, whether or not it reached the client.
@@ -209,14 +202,14 @@ func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
 	switch {
 	case a.cut != "":
 		return a.seen.Usage, SourceEstimated
-	case a.seen.Reported && (complete || a.output == nil):
+	case a.seen.Reported && (complete || finished(a.seen.Finish) || a.output == nil && a.unread == nil):
 		return a.seen.Usage, SourceProvider
 	case a.seen.Reported:
 		// A report from before the cut (Anthropic's message_start names the
 		// prompt's tokens and one or two of the answer's) may be behind what
 		// has arrived since.
 		usage := a.seen.Usage
-		if n := int64(a.output.Count()); n > usage.Output && !finished(a.seen.Finish) {
+		if n := int64(a.countedLocked().Count()); n > usage.Output {
 			usage.Output = n
 			return usage, SourceEstimated
 		}
@@ -235,8 +228,8 @@ func (a *Attempt) receivedLocked() wire.Usage {
 	if !a.seen.Reported {
 		usage = wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.counted(a.Target), x.Operation, &x.Envelope))}
 	}
-	if a.output != nil {
-		usage.Output = max(usage.Output, int64(a.output.Count()))
+	if output := a.countedLocked(); output != nil {
+		usage.Output = max(usage.Output, int64(output.Count()))
 	}
 	return usage
 }

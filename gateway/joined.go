@@ -116,16 +116,17 @@ func (a *Attempt) continued() (n int) {
 // wastedLocked is what the attempt has used that the caller is not charged for,
 // if the exchange is charged for last.
 func (a *Attempt) wastedLocked(last *Attempt) wire.Usage {
-	own, _ := a.usageLocked(false)
 	for at := last; at != nil; at = at.before {
 		switch {
 		case at != a:
 		case a.before == nil:
 			return wire.Usage{}
 		default:
+			own, _ := a.usageLocked(false)
 			own.Output -= a.shareLocked(own)
 			return own
 		}
 	}
+	own, _ := a.usageLocked(false)
 	return own
 }

@@ -99,6 +99,9 @@ func (x *Exchange) Settle() *Record {
 	x.settled = true
 	x.Timings.Total = x.gateway.clock.Now().Sub(x.Start)
 	record := x.recordLocked()
+	for _, a := range x.tried {
+		a.forgetLocked()
+	}
 	x.mu.Unlock()
 
 	x.gateway.deliver(record)

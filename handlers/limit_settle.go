@@ -55,14 +55,13 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 	if q.free != nil && record != nil {
 		record = q.free.settled()
 	}
-	actual := make([]int64, len(r.Claims))
+	actual := r.Amounts(len(r.Claims))
 	if record != nil && record.UsageSource != gateway.SourceNone {
 		for i := range r.Claims {
 			actual[i] = used(r.Claims[i].Rule, record)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settleTime)
-	defer cancel()
+	ctx := context.WithoutCancel(c.ctx) // a store bounds its own waits
 	if err := q.store.Settle(ctx, r, actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
 		c.proxy.logger.Warn("settling limits: " + err.Error())
 	}

@@ -172,6 +172,7 @@ func (c *call) rebook() error {
 func (c *call) claim(r *limits.Reservation) error {
 	var n *need
 	add := func(scope, name string, rules []limits.Rule) error {
+		whose := ""
 		for i := range rules {
 			rule := &rules[i]
 			if free := c.quota.free; free != nil {
@@ -190,8 +191,11 @@ func (c *call) claim(r *limits.Reservation) error {
 			if err != nil {
 				return err
 			}
-			r.Claim(limits.Key(scope, name, rule), rule, amount)
-			c.quota.scopes = append(c.quota.scopes, scopeName(scope, name))
+			r.ClaimOf(scope, name, rule, amount)
+			if whose == "" {
+				whose = scopeName(scope, name)
+			}
+			c.quota.scopes = append(c.quota.scopes, whose)
 		}
 		return nil
 	}
@@ -216,6 +220,7 @@ func (c *call) claim(r *limits.Reservation) error {
 			return err
 		}
 	}
+	r.NameKeys()
 	return nil
 }
 

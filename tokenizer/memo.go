@@ -1,7 +1,7 @@
 package tokenizer
 
 import (
-	"crypto/rand"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -14,9 +14,10 @@ const (
 	memoMin = 64
 )
 
-// memoKey is the first half of a SHA-256 over a random key of the process and
-// the JSON of a message or tool: nobody can prepare two messages that collide.
-type memoKey [16]byte
+// memoKey is two hashes of the JSON of a message or tool under seeds of the
+// process that nobody is shown: nobody can prepare two messages that collide in
+// both.
+type memoKey [2]uint64
 
 // cost is what a part of a prompt costs.
 type cost struct {
@@ -47,16 +48,14 @@ type memoShard struct {
 // client sends the whole history again with every turn. It holds the most
 // recently used 65,536 of them (2.6 MB) and is safe for concurrent use.
 type Memo struct {
-	secret       [32]byte
+	seeds        [2]maphash.Seed
 	shards       [memoShards]memoShard
 	hits, misses atomic.Uint64
 }
 
-// NewMemo returns an empty Memo with a random key.
+// NewMemo returns an empty Memo with random seeds.
 func NewMemo() *Memo {
-	m := new(Memo)
-	rand.Read(m.secret[:]) //nolint:errcheck // never fails since Go 1.24
-	return m
+	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 }
 
 // sharedMemo is the memo of all prompts of the process. It is a cache of a pure
@@ -73,6 +72,22 @@ func MemoStats() (hits, misses uint64) {
 func (m *Memo) set(k memoKey) (*memoShard, *[memoWays]memoEntry) {
 	shard := &m.shards[k[0]%memoShards]
 	return shard, &shard.sets[k[1]%memoSets]
+}
+
+// key hashes b for both seeds. What tells families and kinds apart goes into the
+// hashes, not into a copy of b.
+func (m *Memo) key(family uint32, kind byte, b []byte) memoKey {
+	tag := uint64(family)<<8 | uint64(kind)
+	return memoKey{mix(maphash.Bytes(m.seeds[0], b), tag), mix(maphash.Bytes(m.seeds[1], b), tag)}
+}
+
+// mix is one to one in h for a tag, so that equal keys of one tag mean equal
+// hashes, and spreads the tag over all bits.
+func mix(h, tag uint64) uint64 {
+	h ^= tag * 0x9E3779B97F4A7C15
+	h ^= h >> 32
+	h *= 0xD6E8FEB86659FD93
+	return h ^ h>>32
 }
 
 func (m *Memo) get(k memoKey) (c cost, ok bool) {

@@ -1,9 +1,7 @@
 package tokenizer
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 	"sync"
 )
 
@@ -25,14 +23,11 @@ type Prompt struct {
 	remembered bool // the open message came from the memo
 	storable   bool // the open message belongs into the memo
 
-	hash    hash.Hash
-	sum32   [sha256.Size]byte
-	prefix  [4 + sha256.Size]byte
 	scratch []byte
 }
 
 // prompts keeps finished Prompts with their scratch.
-var prompts = sync.Pool{New: func() any { return &Prompt{hash: sha256.New()} }}
+var prompts = sync.Pool{New: func() any { return new(Prompt) }}
 
 // NewPrompt returns an empty Prompt; give it back with Release.
 func (f *Family) NewPrompt() *Prompt {
@@ -98,7 +93,7 @@ func (p *Prompt) BeginMessage(raw []byte) (known bool) {
 		p.sum.fixed += uint32(p.family.rules.perMessage)
 		return false
 	}
-	p.key = p.keyOf('m', raw)
+	p.key = p.memo.key(p.family.id, 'm', raw)
 	if c, ok := p.memo.get(p.key); ok {
 		p.add(c)
 		p.remembered = true
@@ -124,21 +119,6 @@ func (p *Prompt) add(c cost) {
 	p.sum.fixed += c.fixed
 	p.sum.flags |= c.flags
 	p.sum.calls += c.calls
-}
-
-func (p *Prompt) keyOf(kind byte, parts ...[]byte) (k memoKey) {
-	p.hash.Reset()
-	binary.LittleEndian.PutUint32(p.prefix[:], p.family.id)
-	copy(p.prefix[4:], p.memo.secret[:])
-	p.hash.Write(p.prefix[:])
-	p.prefix[0] = kind
-	for _, part := range parts {
-		binary.LittleEndian.PutUint32(p.prefix[1:], uint32(len(part)))
-		p.hash.Write(p.prefix[:5])
-		p.hash.Write(part)
-	}
-	copy(k[:], p.hash.Sum(p.sum32[:0]))
-	return k
 }
 
 // Role counts the role of the open message.
@@ -226,7 +206,12 @@ func (p *Prompt) Media(kind string, size int) {
 // Tool counts one tool definition.
 func (p *Prompt) Tool(name, description, schema []byte) {
 	p.toolCount++
-	key := p.keyOf('t', name, description, schema)
+	// Lengths keep the parts apart.
+	p.scratch = p.scratch[:0]
+	for _, part := range [...][]byte{name, description, schema} {
+		p.scratch = append(binary.LittleEndian.AppendUint32(p.scratch, uint32(len(part))), part...)
+	}
+	key := p.memo.key(p.family.id, 't', p.scratch)
 	c, ok := p.memo.get(key)
 	if !ok {
 		style := p.family.rules.toolStyle

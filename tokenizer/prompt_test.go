@@ -153,7 +153,7 @@ func TestMemoBounded(t *testing.T) {
 	m := NewMemo()
 	var k memoKey
 	for i := range 3 * memoShards * memoSets * memoWays {
-		k[0], k[1], k[2], k[3], k[4] = byte(i), byte(i>>6), byte(i>>8), byte(i>>16), byte(i>>24)
+		k[0], k[1] = uint64(i), uint64(i>>6)
 		m.put(k, cost{text: uint32(i)})
 		if c, ok := m.get(k); !ok || c.text != uint32(i) {
 			t.Fatalf("entry %d is not found at once", i)

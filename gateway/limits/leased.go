@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,8 +143,9 @@ func (l *Leased) chunk(claim *Claim) *chunk {
 		if c == nil {
 			sh.mu.Lock()
 			if c = sh.chunks[claim.Key]; c == nil {
-				c = &chunk{key: claim.Key}
-				sh.chunks[claim.Key] = c
+				key := strings.Clone(claim.Key)
+				c = &chunk{key: key}
+				sh.chunks[key] = c
 			}
 			sh.mu.Unlock()
 		}

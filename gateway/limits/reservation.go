@@ -2,6 +2,7 @@ package limits
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -80,6 +81,11 @@ type Reservation struct {
 	degraded bool
 	scaled   []int64
 
+	// names are the keys of ClaimOf one after the other, ends where they end.
+	names   []byte
+	ends    []int
+	amounts []int64
+
 	// strict is what Leased leaves to its store.
 	strict *Reservation
 }
@@ -108,7 +114,7 @@ func (r *Reservation) Reset() {
 	if r.strict != nil {
 		r.strict.Reset()
 	}
-	*r = Reservation{Claims: r.Claims[:0], Decisions: r.Decisions[:0], Holds: r.Holds[:0], Refused: -1, backup: backup, scaled: r.scaled[:0], strict: r.strict}
+	*r = Reservation{Claims: r.Claims[:0], Decisions: r.Decisions[:0], Holds: r.Holds[:0], Refused: -1, backup: backup, scaled: r.scaled[:0], strict: r.strict, names: r.names[:0], ends: r.ends[:0], amounts: r.amounts[:0]}
 }
 
 // renewBackup returns the emptied part that the local store is to hold.
@@ -123,6 +129,31 @@ func (r *Reservation) renewBackup() *Reservation {
 // Claim adds a claim.
 func (r *Reservation) Claim(key string, rule *Rule, amount int64) {
 	r.Claims = append(r.Claims, Claim{key, rule, amount})
+}
+
+// ClaimOf adds a claim whose counter has the key that [Key] makes, when NameKeys
+// is called for all of them.
+func (r *Reservation) ClaimOf(scope, name string, rule *Rule, amount int64) {
+	r.Claims = append(r.Claims, Claim{Rule: rule, Amount: amount})
+	r.names = append(append(append(append(r.names, scope...), ':'), name...), ':')
+	r.names = rule.appendID(r.names)
+	r.ends = append(r.ends, len(r.names))
+}
+
+// NameKeys gives the claims of ClaimOf their keys, parts of one string: a store that
+// keeps one for longer than the reservation clones it.
+func (r *Reservation) NameKeys() {
+	all, begin := string(r.names), 0
+	for i, end := range r.ends {
+		r.Claims[i].Key, begin = all[begin:end], end
+	}
+}
+
+// Amounts are n amounts for r to settle, all 0, in memory of its own.
+func (r *Reservation) Amounts(n int) []int64 {
+	r.amounts = slices.Grow(r.amounts[:0], n)[:n]
+	clear(r.amounts)
+	return r.amounts
 }
 
 // Wait is how long it takes until there may be room for all claims.

@@ -124,16 +124,18 @@ func (u Unit) grows() bool { return u == Tokens || u == OutputTokens || u == USD
 // ID names what a rule counts, apart from how much it allows: its unit and
 // window, such as `tokens/1m` or `usd/1M@Europe/Kyiv`. Counters are kept
 // under it, so that a reload that changes an amount goes on counting.
-func (r *Rule) ID() string {
-	id := r.Unit.String()
+func (r *Rule) ID() string { return string(r.appendID(nil)) }
+
+func (r *Rule) appendID(dst []byte) []byte {
+	dst = append(dst, r.Unit.String()...)
 	if r.Unit == Concurrency {
-		return id
+		return dst
 	}
-	id += "/" + r.window()
+	dst = append(append(dst, '/'), r.window()...)
 	if r.Calendar != Sliding {
-		id += "@" + r.zone().String()
+		dst = append(append(dst, '@'), r.zone().String()...)
 	}
-	return id
+	return dst
 }
 
 // Key names the counter of a rule in a scope: scope is one of Weir's words

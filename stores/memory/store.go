@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,7 +143,7 @@ func (sh *shard) add(key string, quota int, d *decision, n int) (*limits.Counter
 		return nil, limits.ErrFull
 	}
 	c := &limits.Counter{}
-	sh.counters[key] = c
+	sh.counters[strings.Clone(key)] = c
 	return c, nil
 }
 
