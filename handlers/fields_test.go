@@ -1,0 +1,42 @@
+package handlers
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFields holds that values share memory and yet do not touch each other, and
+// that there may be more than there is room for.
+func TestFields(t *testing.T) {
+	o := &output{w: httptest.NewRecorder()}
+	o.set("A", "1")
+	o.set("B", "2")
+	o.w.Header().Add("A", "3")
+	var all texts
+	all.number("C", -42)
+	all.text = appendOpenAIDuration(all.text, 90*time.Second)
+	all.end("D")
+	o.setAll(&all)
+	for range len(o.values.room) {
+		o.set("E", "5")
+	}
+	want := http.Header{"A": {"1", "3"}, "B": {"2"}, "C": {"-42"}, "D": {"1m30s"}, "E": {"5"}}
+	if diff := cmp.Diff(want, o.w.Header()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestOpenAIDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 400 * time.Microsecond: "0s", 12 * time.Millisecond: "12ms", 999900 * time.Microsecond: "1s", time.Second: "1s",
+		1600 * time.Millisecond: "2s", 6 * time.Minute: "6m0s", time.Hour + 5*time.Second: "1h0m5s", 30 * 24 * time.Hour: "720h0m0s",
+	} {
+		if got := string(appendOpenAIDuration(nil, d)); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
