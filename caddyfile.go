@@ -30,7 +30,7 @@ func init() {
 }
 
 // parseGateway reads the sugar `ai_gateway`, which stands for the handlers of
-// the request path in one subroute: ai_auth, ai_cache where something is to be kept,
+// the request path in one route: ai_auth, ai_cache where something is to be kept,
 // and ai_proxy. It takes the options of all. Syntax:
 //
 //	ai_gateway [<matcher>] {
@@ -53,6 +53,10 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		path = append(path, caddyconfig.JSONModuleObject(cache, "handler", "ai_cache", nil))
 	}
 	path = append(path, caddyconfig.JSONModuleObject(proxy, "handler", "ai_proxy", nil))
-	subroute := &caddyhttp.Subroute{Routes: caddyhttp.RouteList{{HandlersRaw: path}}}
-	return h.NewRoute(matcher, subroute), nil
+	// A subroute would be compiled, and measured where metrics are on, for each request.
+	route := caddyhttp.Route{HandlersRaw: path}
+	if matcher != nil {
+		route.MatcherSetsRaw = caddyhttp.RawMatcherSets{matcher}
+	}
+	return []httpcaddyfile.ConfigValue{{Class: "route", Value: route}}, nil
 }

@@ -37,7 +37,12 @@ func (c *call) keepWhole(a *attempt, answer []byte) (kept bool) {
 	if !c.mayKeep(a) || int64(len(answer)) > c.keeping.exact.MaxEntry {
 		return false
 	}
-	return c.keep(a, cache.Form{Operation: c.keeping.want.Operation, Body: append([]byte(nil), answer...)}, a.begun, nil)
+	var read *wire.Seen
+	if a.translator == nil { // what has been read is what the client gets
+		seen := a.told.Seen()
+		read = &seen
+	}
+	return c.keep(a, cache.Form{Operation: c.keeping.want.Operation, Body: append([]byte(nil), answer...)}, a.begun, read)
 }
 
 // mayKeep reports whether the answer is what the same request would get again: all

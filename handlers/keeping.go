@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/canon"
@@ -48,6 +49,9 @@ type keeping struct {
 	// meaning is what the request is compared with others by; nil where it is not.
 	meaning *meaning
 
+	// began is when the cache began to look, zero when what it took has been noted.
+	began time.Time
+
 	// since is when the request was looked up: a purge since then is meant for its
 	// answer too.
 	since cache.Stamp
@@ -67,21 +71,29 @@ func (c *call) remember() {
 	if exact == nil || c.form != nil || !exact.covers(c.route.Operation) {
 		return
 	}
-	defer c.timeCache(c.proxy.gateway.Now())
-	k := &keeping{exact: exact, semantic: semantic, asked: directivesOf(c.r)}
-	if k.asked.bypass {
-		c.bypass("")
-		return
+	k := &keeping{exact: exact, semantic: semantic, asked: directivesOf(c.r), began: c.proxy.gateway.Now()}
+	rule := ""
+	if !k.asked.bypass {
+		if rule = c.findKey(k); rule == "" {
+			c.keeping = k
+			return
+		}
 	}
+	c.timeCache(k.began)
+	c.bypass(rule)
+}
+
+// findKey finds out under which key k's answer is, or the rule by which there is
+// none.
+func (c *call) findKey(k *keeping) (rule string) {
+	exact := k.exact
 	k.scope = c.scope(exact.Scope)
-	digest, facts, err := c.proxy.kept.Spellings.Of(k.scope, c.route.Operation, c.x.Envelope.Body(), canon.Options{IgnoreSeed: exact.Seed == seedIgnore}, semantic != nil)
+	digest, facts, err := c.proxy.kept.Spellings.Of(k.scope, c.route.Operation, c.x.Envelope.Body(), canon.Options{IgnoreSeed: exact.Seed == seedIgnore}, k.semantic != nil)
 	if err != nil {
-		c.bypass("request")
-		return
+		return "request"
 	}
 	if rule := exact.forbids(c.route.Operation, &facts); rule != "" {
-		c.bypass(rule)
-		return
+		return rule
 	}
 	k.facts = facts
 	k.model = gateway.Listed(c.matters()...) + c.way.trip.Identity()
@@ -91,7 +103,7 @@ func (c *call) remember() {
 		k.want.Usage = c.x.Envelope.IncludeUsage
 	}
 	k.since = exact.answers.Stamp()
-	c.keeping = k
+	return ""
 }
 
 // forbids names the rule that keeps a request from the cache; empty when none does.

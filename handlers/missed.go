@@ -24,6 +24,12 @@ func (c *call) timeCache(start time.Time) {
 	c.x.Update(func() { c.x.Timings.Cache += d })
 }
 
+// timeLookup adds what a look-up has taken, from the search for its key on.
+func (c *call) timeLookup() {
+	c.timeCache(c.keeping.began)
+	c.keeping.began = time.Time{}
+}
+
 // showMissed says so to the client; stored, that the answer is kept.
 func (c *call) showMissed(stored bool) {
 	h, k := c.out.w.Header(), c.keeping

@@ -191,6 +191,10 @@ func (o *output) failedLocked(err error) error {
 	return err
 }
 
+// buffered is what servers of all versions of HTTP keep of an answer until its
+// handler returns: what is no longer is not written to anybody before that.
+const buffered = 2 << 10
+
 // whole sends an answer of known length in one go, so that headers and body
 // share a packet.
 func (o *output) whole(status int, body []byte) error {
@@ -199,8 +203,9 @@ func (o *output) whole(status int, body []byte) error {
 	if o.silent {
 		return nil
 	}
-	now := time.Now()
-	o.renewLocked(now)
+	if len(body) > buffered { // a deadline costs two timers' changes
+		o.renewLocked(time.Now())
+	}
 	o.status = status
 	o.w.WriteHeader(status)
 	n, err := o.w.Write(body)

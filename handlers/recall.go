@@ -38,6 +38,7 @@ func (c *call) supply() error {
 			return err
 		}
 		c.keeping.follows++
+		c.keeping.began = c.proxy.gateway.Now()
 		c.releaseKept()
 	}
 	answer, err := c.fetch()
@@ -59,7 +60,7 @@ func (c *call) fetch() (answer, error) {
 // Then the call leads a flight, and what it gets is kept.
 func (c *call) recall() (shower, error) {
 	k := c.keeping
-	defer c.timeCache(c.proxy.gateway.Now())
+	defer c.timeLookup()
 	if k.asked.looks() {
 		if hit := c.consider(k.exact.answers.Get(k.key, k.scope)); hit != nil {
 			return hit, nil

@@ -34,6 +34,7 @@ func (c *call) lastResort(err error) error {
 	if c.remember(); c.keeping == nil || !c.keeping.asked.looks() {
 		return err
 	}
+	c.timeLookup()
 	k := c.keeping
 	hit := c.consider(k.exact.answers.Get(k.key, k.scope))
 	if hit == nil && k.stale == nil {

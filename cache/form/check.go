@@ -32,9 +32,9 @@ type Facts struct {
 // it has the end that its dialect prescribes and nothing behind it, it is no
 // error, and every choice says why it ended in a word that is known.
 //
-// read is what an observer of the same dialect has found in a stream that it has
-// read up to its end, and no further; nil where none has. It spares reading it
-// once more.
+// read is what an observer of the same dialect has found in an answer, a stream up
+// to its end and no further; nil where none has read it. It spares reading it once
+// more.
 func Check(f cache.Form, read *wire.Seen) (Facts, error) {
 	if f.Operation == nil {
 		return Facts{}, incomplete("no operation")
@@ -63,8 +63,15 @@ func Check(f cache.Form, read *wire.Seen) (Facts, error) {
 		if err == nil {
 			res, err = collect(f)
 		}
-	} else if err = doors.Of(f.Operation).Observer().Answer(f.Body, &seen); err == nil {
-		res, err = decode(f)
+	} else {
+		if read != nil {
+			seen = *read
+		} else {
+			err = doors.Of(f.Operation).Observer().Answer(f.Body, &seen)
+		}
+		if err == nil {
+			res, err = decode(f)
+		}
 	}
 	switch {
 	case err != nil:
