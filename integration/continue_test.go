@@ -197,6 +197,9 @@ func TestContinue(t *testing.T) {
 					}
 					asked := string(r.second()[0].Body)
 					quoted := strings.Contains(asked, "answer_so_far")
+					if !strings.Contains(asked, `"hi`) {
+						t.Errorf("asked without the client's own words: %s", asked)
+					}
 					if prefilled := second.name == "messages" || second.name == "bedrock"; prefilled == quoted || !strings.Contains(asked, "We went down to the riv") {
 						t.Errorf("asked with %s", asked)
 					}
