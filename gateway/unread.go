@@ -58,8 +58,10 @@ func (a *Attempt) readLocked() {
 	if a.output == nil {
 		a.output = a.exchange.gateway.tokens.Output(a.exchange.counted(a.Target))
 	}
-	a.output.Add(a.unread.text)
-	a.unread.text = a.unread.text[:0]
+	if len(a.unread.text) > 0 {
+		a.output.Add(a.unread.text)
+		a.unread.text = a.unread.text[:0]
+	}
 }
 
 // countedLocked is the count of all text so far; nil where there is none.
