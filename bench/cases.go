@@ -107,7 +107,7 @@ func cases() []*Case {
 		closed("translated-1k", "Messages to a Chat Completions upstream, 1 KB", 1<<10, append(plain("caddy"), translated)...),
 		closed("responses-1k", "Responses, 1 KB", 1<<10, plain("caddy", "weir")...),
 		closed("messages-1k", "Messages to an Anthropic upstream, 1 KB; translated: Chat Completions", 1<<10, append(plain("caddy", "weir"), fromChat)...),
-		closed("history", "200 KB in 50 turns, all but the last seen", 200<<10, plain("caddy", "weir-limits", "weir-count")...),
+		closed("history", "200 KB in 50 turns, all but the last seen", 200<<10, plain("caddy", "weir-limits", "weir-count", "weir-exact")...),
 		closed("embeddings", "embeddings, 1 KB, answer of 17 KB", 1<<10, plain("direct", "caddy", "nginx", "weir")...),
 		closed("cached-1k", "kept answer, 1 KB", 1<<10, append(plain("caddy"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
 		closed("cached-20k", "kept answer, 20 KB", 20<<10, append(plain("caddy"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
@@ -178,7 +178,7 @@ var profiles = []Profile{
 	{
 		Name: "quick", Rounds: 1, For: 500 * time.Millisecond, Warm: 200 * time.Millisecond, Hold: []int{500, 1000}, HangUp: 1000, Held: []string{"caddy", "weir"}, Budget: time.Minute,
 		Skip:    []string{"tokens", "history", "translated-1k", "responses-1k", "messages-1k", "chunks-messages"},
-		Without: []string{"weir-keys", "weir-limits", "weir-journal", "weir-log", "weir-leased", "litellm", "portkey", "bifrost"},
+		Without: []string{"weir-keys", "weir-limits", "weir-exact", "weir-journal", "weir-log", "weir-leased", "litellm", "portkey", "bifrost"},
 	},
 	{
 		Name: "smoke", Rounds: 1, For: 150 * time.Millisecond, Warm: 100 * time.Millisecond, Hold: []int{20, 50}, HangUp: 50, Held: []string{"weir"}, Budget: time.Minute,

@@ -21,6 +21,7 @@ type Features struct {
 	Keys      bool // key auth
 	Limits    bool // four limits, on requests and concurrency
 	Count     bool // two of them on tokens and dollars, which need the prompt's tokens
+	Exact     bool // that on tokens may send calls to another model, so that each prompt is counted
 	Metrics   bool
 	Journal   bool // usage journal and SQLite
 	AccessLog bool
@@ -56,6 +57,7 @@ var All = []Spec{
 	{Name: "weir-keys", Title: "… + keys", Kind: "weir", Features: Features{Keys: true}},
 	{Name: "weir-limits", Title: "… + four limits", Kind: "weir", Features: Features{Keys: true, Limits: true}},
 	{Name: "weir-count", Title: "… + counting tokens and money", Kind: "weir", Features: Features{Keys: true, Limits: true, Count: true}},
+	{Name: "weir-exact", Title: "… each prompt counted exactly", Kind: "weir", Features: Features{Keys: true, Limits: true, Count: true, Exact: true}},
 	{Name: "weir", Title: "Weir, full (… + metrics)", Kind: "weir", Features: Full},
 	{Name: "weir-cache", Title: "full + cache", Kind: "weir", Features: with(func(f *Features) { f.Cache = true })},
 	{Name: "weir-journal", Title: "full + journal", Kind: "weir", Features: with(func(f *Features) { f.Journal = true })},
