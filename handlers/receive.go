@@ -41,7 +41,7 @@ func (a *attempt) receive(res *http.Response) (answer, error) {
 	c := a.call
 	kind := contentKind(res.Header.Get("Content-Type"))
 	owned := res
-	if c.x.Stream || kind == kindStream {
+	if a.outgoing.Stream || kind == kindStream {
 		events, err := a.asStream(kind, body)
 		if err != nil {
 			return nil, err

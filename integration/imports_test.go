@@ -10,7 +10,7 @@ import (
 const modulePath = "github.com/weirproxy/weir"
 
 // pure are the packages that never import Caddy, not even through others.
-var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/breaker", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
+var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/breaker", "/internal/http1", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
 
 // layers say which of the module's own packages a package may import; the
 // first pattern that fits holds. A `*` at the end stands for what follows.
@@ -27,6 +27,7 @@ var layers = []struct {
 	{"/internal/inflight", nil},
 	{"/internal/replay", nil},
 	{"/internal/seam", nil},
+	{"/internal/http1", nil},
 	{"/internal/words", []string{"/internal/typo"}},
 	{"/internal/secret", nil},
 	{"/internal/breaker", nil},
@@ -50,7 +51,7 @@ var layers = []struct {
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
-	{"/internal/upstream", []string{"/gateway", "/gateway/capacity", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
+	{"/internal/upstream", []string{"/gateway", "/gateway/capacity", "/internal/http1", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
 	{"/internal/cli", []string{"/cache", "/records/ledger", "/gateway/health", "/gateway/keys", "/gateway/prices", "/gateway/queue", "/tokenizer", "/internal/typo"}},
 	// Guests know the domain, the dialects and helpers, never each other.
 	{"/providers/*", []string{"/gateway", "/wire*", "/internal/*"}},

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/weirproxy/weir/gateway/limits"
-	"github.com/weirproxy/weir/internal/breaker"
 )
 
 // testTimeout bounds the whole self-test, connecting included.
@@ -56,7 +55,11 @@ func (s *Store) canary(ctx context.Context) error {
 	key := "selftest:" + s.instance + strconv.FormatUint(s.ids.Add(1), 36)
 	for i, r := range []*limits.Reservation{&first, &second} {
 		r.Claim(key, &rule, 1)
-		ok, err := s.reserveSlowly(ctx, r)
+		var ok bool
+		err := s.patiently(ctx, func() (err error) {
+			ok, err = s.Reserve(ctx, r)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("testing the limits in redis: %w", err)
 		}
@@ -64,23 +67,34 @@ func (s *Store) canary(ctx context.Context) error {
 			return fmt.Errorf("testing the limits in redis: room for one request, and request %d: admitted %t; limits would not be in force", i+1, ok)
 		}
 	}
-	if err := s.Settle(ctx, &first, []int64{0}); err != nil {
+	if err := s.patiently(ctx, func() error { return s.Settle(ctx, &first, []int64{0}) }); err != nil {
 		return fmt.Errorf("testing the limits in redis: %w", err)
 	}
 	return nil
 }
 
-// reserveSlowly allows for connections that are just coming up.
-func (s *Store) reserveSlowly(ctx context.Context, r *limits.Reservation) (ok bool, err error) {
-	for range breaker.Threshold - 1 {
-		if ok, err = s.Reserve(ctx, r); err == nil {
-			return ok, nil
+// patiently tries until the server answers, or ctx ends. A call waits a moment only
+// for the store, but connections that are just coming up, on a machine that has just
+// been started, take longer than that and must not keep a configuration from loading.
+func (s *Store) patiently(ctx context.Context, try func() error) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
 		}
 		if _, answered := rueidis.IsRedisErr(err); answered {
-			return false, err
+			return err
+		}
+		s.breaker.Close()
+		pause.Reset(10 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return err
 		}
 	}
-	return ok, err
 }
 
 func parseInfo(text string) map[string]string {
