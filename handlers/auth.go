@@ -159,18 +159,38 @@ func (a *Auth) identity(repl *caddy.Replacer) *caller {
 
 func newCaller(key *keys.Key, repl *caddy.Replacer) *caller {
 	p := key.Principal()
+	c := &caller{principal: gateway.Principal{Key: p.Key, User: p.User, Team: p.Team}, key: key}
 	if repl != nil {
-		repl.Set("http.auth.user.id", p.Key) // the access log's user_id
-		repl.Set("http.ai.key.name", p.Key)
-		repl.Set("http.ai.key.id", p.KeyID)
-		repl.Set("http.ai.key.user", p.User)
-		repl.Set("http.ai.key.team", p.Team)
-		repl.Set("http.ai.key.tags", strings.Join(p.Tags, ","))
-		for name, value := range p.Metadata {
-			repl.Set("http.ai.key.metadata."+name, value)
-		}
+		repl.Set("http.auth.user.id", p.Key) // the access log's user_id, whoever has set it before
+		repl.Map(c.placeholder)
 	}
-	return &caller{principal: gateway.Principal{Key: p.Key, User: p.User, Team: p.Team}, key: key}
+	return c
+}
+
+// placeholder answers {http.ai.key.*}: most sites ask for none.
+func (c *caller) placeholder(name string) (any, bool) {
+	name, ok := strings.CutPrefix(name, "http.ai.key.")
+	if !ok {
+		return nil, false
+	}
+	p := c.key.Principal()
+	switch name {
+	case "name":
+		return p.Key, true
+	case "id":
+		return p.KeyID, true
+	case "user":
+		return p.User, true
+	case "team":
+		return p.Team, true
+	case "tags":
+		return strings.Join(p.Tags, ","), true
+	}
+	if name, ok = strings.CutPrefix(name, "metadata."); ok {
+		value, ok := p.Metadata[name]
+		return value, ok
+	}
+	return nil, false
 }
 
 // unauthorized words why a credential is not accepted. An unknown key and a

@@ -69,7 +69,6 @@ func TestTogether(t *testing.T) {
 		var want bytes.Buffer
 		complete := []int{} // how much of want has arrived with each part
 		events := 1 + rnd.IntN(80)
-		arrived := 0
 		for i := 0; i <= events; {
 			var part bytes.Buffer
 			for range 1 + rnd.IntN(1+rnd.IntN(100)) {
@@ -85,7 +84,8 @@ func TestTogether(t *testing.T) {
 			}
 			// The last event may be cut in two: what is whole may not wait for it.
 			whole := part.Bytes()
-			if arrived = want.Len(); !bytes.Contains(want.Bytes(), []byte("word")) {
+			arrived := want.Len()
+			if !bytes.Contains(want.Bytes(), []byte("word")) {
 				arrived = -1 // the commit point has not come
 			}
 			if cut := rnd.IntN(len(whole)); rnd.IntN(3) == 0 && bytes.Contains(whole[:cut], []byte("word")) && cut < bytes.LastIndex(bytes.TrimRight(whole, "\r\n"), []byte("data:")) {
