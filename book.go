@@ -121,7 +121,7 @@ func (a *App) Began(x *gateway.Exchange) {
 	if j == nil {
 		return
 	}
-	if err := j.Open(ledger.FromRecord(x.Draft())); err != nil {
+	if err := j.Open(ledger.FromRecord(x.Outset())); err != nil {
 		a.logger.Warn("journal: " + err.Error())
 	}
 }

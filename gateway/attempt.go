@@ -29,6 +29,7 @@ type Attempt struct {
 	output   OutputCounter // of what is not in unread
 	unread   *unread
 	accepted bool
+	bySize   bool // the prompt's tokens are estimated from its size, for now
 	cut      string
 	step     Step
 }
@@ -220,13 +221,25 @@ func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
 	return a.receivedLocked(), SourceEstimated
 }
 
+// bytesPerToken is what English has, and JSON that is around little of it.
+const bytesPerToken = 4
+
+// promptLocked counts the prompt, or estimates it from its size where that is
+// enough and possible: a picture's bytes say nothing of its tokens.
+func (a *Attempt) promptLocked() int64 {
+	x := a.exchange
+	if body := x.Envelope.Body(); a.bySize && !wire.MayAttach(body) {
+		return int64((len(body) + bytesPerToken - 1) / bytesPerToken)
+	}
+	return int64(x.gateway.tokens.Prompt(x.counted(a.Target), x.Operation, &x.Envelope))
+}
+
 // receivedLocked is what an answer that goes no further has used: what the
 // provider has reported so far, or what has arrived if that is more.
 func (a *Attempt) receivedLocked() wire.Usage {
-	x := a.exchange
 	usage := a.seen.Usage
 	if !a.seen.Reported {
-		usage = wire.Usage{Input: int64(x.gateway.tokens.Prompt(x.counted(a.Target), x.Operation, &x.Envelope))}
+		usage = wire.Usage{Input: a.promptLocked()}
 	}
 	if output := a.countedLocked(); output != nil {
 		usage.Output = max(usage.Output, int64(output.Count()))

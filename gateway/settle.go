@@ -211,6 +211,19 @@ func (x *Exchange) Draft() *Record {
 	return x.recordLocked()
 }
 
+// Outset is the Draft of an exchange whose call is about to be sent. Its prompt is
+// estimated from its size, since counting it would keep the call waiting; who
+// lives on counts it when somebody has to know.
+func (x *Exchange) Outset() *Record {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if a := x.attempt; a != nil {
+		a.bySize = true
+		defer func() { a.bySize = false }()
+	}
+	return x.recordLocked()
+}
+
 // CostOf is what usage would cost at the exchange's target, in nano-dollars,
 // perhaps by an estimate; ok is false when there is none.
 func (x *Exchange) CostOf(usage wire.Usage) (nano int64, ok bool) {

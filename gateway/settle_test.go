@@ -44,6 +44,33 @@ func see(x *Exchange, usage *wire.Usage, text, finish string) {
 	})
 }
 
+// TestOutset: what is noted before a call is sent does not wait for a count, unless
+// the prompt's size says nothing.
+func TestOutset(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body string
+		want int
+	}{
+		"text":    {body, (len(body) + 3) / 4},
+		"picture": {`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, 75},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, _, _ := newGateway(t)
+			x := newExchange(t, g, wire.Chat)
+			if err := x.Envelope.Decode(wire.Chat, []byte(tt.body)); err != nil {
+				t.Fatal(err)
+			}
+			x.Try(&Pick{})
+			if got := x.Outset().Usage.Input; got != int64(tt.want) {
+				t.Errorf("at the outset the prompt has %d tokens, want %d", got, tt.want)
+			}
+			if got := x.Draft().Usage.Input; got != int64(len(tt.body)) {
+				t.Errorf("counted it has %d, want %d", got, len(tt.body))
+			}
+		})
+	}
+}
+
 // TestUsage is the decision table of what an exchange is charged.
 func TestUsage(t *testing.T) {
 	const prompt = int64(len(body))
