@@ -154,7 +154,8 @@ func (c *call) tellIn(t *texts) {
 // appendTiming writes Server-Timing with the phases that are over.
 func (c *call) appendTiming(t *texts) {
 	now := c.proxy.gateway.Now()
-	took := c.x.Timings
+	var took gateway.Timings
+	c.x.Update(func() { took = c.x.Timings }) // a rival that has lost may still note its end
 	took.Total = now.Sub(c.x.Start)
 	if !c.upstreamStart.IsZero() {
 		took.Upstream = now.Sub(c.upstreamStart)
