@@ -189,7 +189,14 @@ func TestNoneKept(t *testing.T) {
 // and that one which breaks makes room.
 func TestMaxPerHost(t *testing.T) {
 	release := make(chan struct{})
-	s := serve(t, gate(release))
+	var asked atomic.Int64
+	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+		for take(br) != nil {
+			asked.Add(1)
+			<-release
+			_, _ = io.WriteString(c, small)
+		}
+	})
 	tr := client(t)
 	tr.MaxPerHost = 2
 	h := tr.host(s.Addr().String())
@@ -212,18 +219,23 @@ func TestMaxPerHost(t *testing.T) {
 
 	// Both are in use, and then hung up.
 	hung, hangUp := context.WithCancel(t.Context())
+	ends := make(chan error, 2)
 	for range 2 {
+		req := request(t, http.MethodGet, s.url(), nil).WithContext(hung)
 		go func() {
-			_, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil).WithContext(hung))
-			if !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
+			_, err := tr.RoundTrip(req)
+			ends <- err
 		}()
 	}
-	eventually(t, "the use of both", func() bool { _, idle, _ := h.count(); return idle == 0 })
+	eventually(t, "the use of both", func() bool { return asked.Load() == 12 })
 	waits := call(t, tr, s.url())
 	eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 1 })
 	hangUp()
+	for range 2 {
+		if err := <-ends; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
 	close(release)
 	if err := <-waits; err != nil {
 		t.Error(err)

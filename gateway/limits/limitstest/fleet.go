@@ -99,8 +99,7 @@ func (f *Fleet) Trace(t *testing.T, seed uint64, steps int, clock *Clock) int {
 		case n == 34 && f.Faults:
 			tr.crash(in)
 		case n == 35 && f.Faults:
-			tr.faults = append(tr.faults, fault{tr.clock.Micros(), tr.clock.Now()})
-			in.stopped = tr.clock.Micros() + 20_000_000
+			tr.stop(in)
 		case n == 34 && f.Replica != nil:
 			tr.failover()
 		case n < 39:
@@ -147,6 +146,21 @@ func (tr *fleet) crash(in *instance) {
 	for i := range tr.instances {
 		if tr.instances[i] == in {
 			tr.instances[i] = tr.boot()
+		}
+	}
+}
+
+// stop lets an instance stand still for longer than its leases: what it has not
+// reported of debts comes late.
+func (tr *fleet) stop(in *instance) {
+	const still = 20 * time.Second
+	tr.faults = append(tr.faults, fault{tr.clock.Micros(), tr.clock.Now()})
+	in.stopped = tr.clock.Micros() + still.Microseconds()
+	for _, a := range in.all {
+		for i := range a.parts {
+			if p := &a.parts[i]; p.owed > tr.clock.Micros() {
+				p.owed, p.owedWall = p.owed+still.Microseconds(), p.owedWall.Add(still)
+			}
 		}
 	}
 }
@@ -288,7 +302,10 @@ func (tr *fleet) settleAt(in *instance) {
 			tr.t.Fatal(err)
 		}
 	}
-	tr.model.settle(a, actual, tr.clock.Micros(), tr.clock.Now())
+	// A debt whose slot has left the window is the store's newest use when it is
+	// reported, which is within a lease.
+	reported := tr.clock.Now().Add(tr.f.Terms.Time)
+	tr.model.settle(a, actual, reported.UnixMicro(), reported)
 }
 
 // end settles all, lets everybody report, and compares the store with the

@@ -27,7 +27,7 @@ type part struct {
 	// what is known by now, without debts.
 	asked, reserved, counted int64
 
-	// debt is what was used beyond the reservation, at owed.
+	// debt is what was used beyond the reservation, known by owed.
 	debt     int64
 	owed     int64
 	owedWall time.Time
