@@ -37,6 +37,7 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "full", "how much is measured: full, quick or smoke")
 	flag.StringVar(&o.name, "name", "", "results/NAME.json and its plots are written; none when empty")
 	flag.StringVar(&o.only, "only", "", "cases, with commas between them; hold for open streams")
+	flag.StringVar(&o.targets, "targets", "", "targets, with commas between them, of those that a case has")
 	flag.Float64Var(&o.allocs, "allocs", 0, "fail if a full request of 1 KB allocates more objects; 0: do not")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds, instead of the profile's")
 	flag.DurationVar(&o.each, "for", 0, "how long each sample takes, instead of the profile's")
@@ -64,6 +65,7 @@ func main() {
 
 type options struct {
 	profile, name, only, page string
+	targets                   string
 	rounds                    int
 	each                      time.Duration
 	pprof                     string
@@ -164,6 +166,7 @@ func (o *options) run() error {
 	r := &runner{
 		env: o.env, profile: profile, pprof: o.pprof, running: make(map[string]*targets.Process), noted: make(map[string]bool),
 		end: time.Now().Add(profile.Budget),
+		has: func(name string) bool { return o.targets == "" || slices.Contains(strings.Split(o.targets, ","), name) },
 		rep: &report.Report{Name: o.name, Command: o.command(), Pinned: pinned, Titles: make(map[string]string), Absent: make(map[string]string)},
 	}
 	if !pinned {
@@ -215,12 +218,15 @@ func (o *options) run() error {
 
 // command is how the run can be repeated.
 func (o *options) command() string {
-	if made := map[string]string{"full": "make bench", "quick": "make bench-quick"}[o.profile]; made != "" && o.only == "" && o.rounds == 0 && o.each == 0 {
+	if made := map[string]string{"full": "make bench", "quick": "make bench-quick"}[o.profile]; made != "" && o.only == "" && o.targets == "" && o.rounds == 0 && o.each == 0 {
 		return made
 	}
 	parts := []string{"cd bench && go run .", "-profile " + o.profile}
 	if o.only != "" {
 		parts = append(parts, "-only "+o.only)
+	}
+	if o.targets != "" {
+		parts = append(parts, "-targets "+o.targets)
 	}
 	if o.each != 0 {
 		parts = append(parts, fmt.Sprintf("-for %v", o.each))
@@ -252,7 +258,7 @@ func (r *runner) all(only string) error {
 	// Open streams come first: rounds can be left out when time runs short.
 	if wants("hold") {
 		for _, name := range r.profile.Held {
-			if !slices.Contains(r.profile.Without, name) {
+			if r.has(name) && !slices.Contains(r.profile.Without, name) {
 				r.target(name)
 			}
 		}

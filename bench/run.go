@@ -28,7 +28,8 @@ type runner struct {
 	env     targets.Env
 	profile Profile
 	pprof   string
-	harness []int // processes of the benchmark: this one, the upstream, Redis
+	has     func(target string) bool // whether it is measured
+	harness []int                    // processes of the benchmark: this one, the upstream, Redis
 	running map[string]*targets.Process
 	rep     *report.Report
 	end     time.Time
@@ -73,7 +74,7 @@ func (r *runner) wanted(c *Case) (out []entry) {
 		list = append(slices.Clone(list), plain(peers...)...)
 	}
 	for _, e := range list {
-		if !slices.Contains(r.profile.Without, e.target) && r.target(e.target) != nil {
+		if r.has(e.target) && !slices.Contains(r.profile.Without, e.target) && r.target(e.target) != nil {
 			out = append(out, e)
 		}
 	}
