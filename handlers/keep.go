@@ -27,7 +27,7 @@ func (c *call) keepStream(a *attempt, began time.Time, last []byte, read *wire.S
 	}
 }
 
-// keepWhole keeps an answer that is no stream.
+// keepWhole keeps an answer that is no stream, and that nobody changes any more.
 func (c *call) keepWhole(a *attempt, answer []byte) (kept bool) {
 	l := c.led.Load()
 	if l == nil {
@@ -42,7 +42,7 @@ func (c *call) keepWhole(a *attempt, answer []byte) (kept bool) {
 		seen := a.told.Seen()
 		read = &seen
 	}
-	return c.keep(a, cache.Form{Operation: c.keeping.want.Operation, Body: append([]byte(nil), answer...)}, a.begun, read)
+	return c.keep(a, cache.Form{Operation: c.keeping.want.Operation, Body: answer}, a.begun, read)
 }
 
 // mayKeep reports whether the answer is what the same request would get again: all

@@ -166,11 +166,11 @@ func (c *call) matters() (list []string) {
 // one that cannot be noted.
 func (c *call) tags() (tags []string, ok bool) {
 	k := c.keeping
-	tags = append(tags, "model:"+c.x.Model, "target:"+c.x.Target.String())
+	own, ok := k.exact.tags(c.r)
+	tags = append(make([]string, 0, 3+len(own)+len(k.asked.tags)), "model:"+c.x.Model, "target:"+c.x.Target.String())
 	if key := c.caller.principal.Key; key != "" {
 		tags = append(tags, "key:"+key)
 	}
-	own, ok := k.exact.tags(c.r)
 	for _, tag := range slices.Concat(own, k.asked.tags) {
 		if !slices.Contains(tags, tag) {
 			tags = append(tags, tag)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"time"
@@ -26,8 +27,9 @@ type lead struct {
 	// has got must not look complete.
 	behind bool
 
-	// opened says that followers were told of the answer.
-	opened bool
+	// opened says that followers were told of the answer, finished that there is no
+	// more of it.
+	opened, finished bool
 }
 
 // landing is what followers learn of an answer at its end.
@@ -103,7 +105,8 @@ func (c *call) tapeWhole(a *attempt, answer []byte) {
 		return
 	}
 	c.announceFlight()
-	l.flight.Append(answer, 0)
+	answer = bytes.Clone(answer) // one for those who follow and those who come later
+	l.flight.Put(answer, 0)
 	l.tell(recordPiece, answer)
 	if c.keepWhole(a, answer) {
 		c.out.prepare(func() { c.showMissed(true) })
@@ -201,7 +204,12 @@ func (c *call) land(err error) error {
 
 // finish tells all who follow that there is no more.
 func (l *lead) finish(err error, o landing) {
+	if l.finished {
+		return
+	}
+	l.finished = true
 	switch {
+	case l.far == nil:
 	case err == nil:
 		l.tellJSON(recordEnd, farEnd{Usage: o.usage, Cost: o.cost, ID: o.seen.ID, Model: o.seen.Model, Created: o.seen.Created})
 	case l.opened:
@@ -209,7 +217,11 @@ func (l *lead) finish(err error, o landing) {
 		l.tellJSON(recordFailed, farFailure{Kind: e.Kind, Phase: e.Phase, Message: e.Message, Told: o.told})
 	}
 	l.endFar(err == nil)
-	l.flight.Finish(err, o)
+	var told any
+	if l.flight.Close(); l.flight.Followed() {
+		told = o
+	}
+	l.flight.Finish(err, told)
 }
 
 // landWith hands followers a kept answer.

@@ -15,8 +15,9 @@ type writer struct {
 	options Options
 	facts   Facts
 
-	hash hash.Hash
-	buf  []byte
+	hash   hash.Hash
+	buf    []byte
+	digest Digest // the newest; here, so that it is no allocation of its own
 
 	// calls numbers the ids of calls in the order in which they are met: which
 	// ids a vendor or a client made up does not matter.
@@ -49,10 +50,10 @@ func (w *writer) begin() {
 	w.str(version)
 }
 
-func (w *writer) sum() (d Digest) {
+func (w *writer) sum() Digest {
 	w.flush()
-	w.hash.Sum(d[:0])
-	return d
+	w.hash.Sum(w.digest[:0])
+	return w.digest
 }
 
 func (w *writer) flush() {

@@ -10,6 +10,11 @@ type chunk struct {
 	next  *chunk
 
 	counted bool // in the set's budget
+
+	only struct { // the piece of a chunk that has one
+		ends  [1]uint32
+		kinds [1]Kind
+	}
 }
 
 // The sizes of chunks grow with their tape: most answers are short.
@@ -24,6 +29,14 @@ const (
 func newChunk(start int64, size int) *chunk {
 	n := size/typical + 1
 	return &chunk{start: start, data: make([]byte, 0, size), ends: make([]uint32, 0, n), kinds: make([]Kind, 0, n)}
+}
+
+// ofOne is a chunk that is piece itself, no copy of it.
+func ofOne(start int64, piece []byte, kind Kind) *chunk {
+	c := &chunk{start: start, data: piece[:len(piece):len(piece)]}
+	c.only.ends[0], c.only.kinds[0] = uint32(len(piece)), kind //nolint:gosec // no longer than one answer
+	c.ends, c.kinds = c.only.ends[:], c.only.kinds[:]
+	return c
 }
 
 func (c *chunk) fits(n int) bool {

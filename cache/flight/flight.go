@@ -105,14 +105,20 @@ func (f *Flight) Open(head Head) {
 
 // Append puts a piece of the answer, whole events of a stream, on the tape. It is
 // the leader's.
-func (f *Flight) Append(piece []byte, kind Kind) {
+func (f *Flight) Append(piece []byte, kind Kind) { f.put(piece, kind, false) }
+
+// Put is Append for a piece that nobody changes any more: it is not copied. It is
+// the leader's.
+func (f *Flight) Put(piece []byte, kind Kind) { f.put(piece, kind, true) }
+
+func (f *Flight) put(piece []byte, kind Kind, fixed bool) {
 	if len(piece) == 0 && kind != Last {
 		return
 	}
 	f.mu.Lock()
 	open := !f.closed
 	if gone := f.last == nil && f.size > 0; !f.done && (!gone || len(f.readers) > 0) {
-		f.putLocked(piece, kind)
+		f.putLocked(piece, kind, fixed)
 		f.wakeLocked()
 	}
 	closed := open && f.closed
@@ -122,14 +128,19 @@ func (f *Flight) Append(piece []byte, kind Kind) {
 	}
 }
 
-func (f *Flight) putLocked(piece []byte, kind Kind) {
+func (f *Flight) putLocked(piece []byte, kind Kind, fixed bool) {
 	start := f.size
 	f.size += int64(len(piece))
-	if f.last != nil && f.last.fits(len(piece)) {
+	if !fixed && f.last != nil && f.last.fits(len(piece)) {
 		f.last.append(piece, kind)
 		return
 	}
-	c := newChunk(start, max(len(piece), min(max(int(start), smallest), largest)))
+	var c *chunk
+	if fixed {
+		c = ofOne(start, piece, kind)
+	} else {
+		c = newChunk(start, max(len(piece), min(max(int(start), smallest), largest)))
+	}
 	if start == 0 {
 		f.first, f.oldest = c, c
 	}
@@ -152,7 +163,9 @@ func (f *Flight) putLocked(piece []byte, kind Kind) {
 		f.last = nil
 		return
 	}
-	c.append(piece, kind)
+	if !fixed {
+		c.append(piece, kind)
+	}
 }
 
 // countLocked takes the chunk's memory from the set's budget, if it is there.

@@ -57,6 +57,23 @@ func drain(r *Reader, done <-chan struct{}) (string, error) {
 	}
 }
 
+// TestPutCopiesNothing holds that a piece which stays as it is takes no memory
+// beside a small chunk.
+func TestPutCopiesNothing(t *testing.T) {
+	f, piece := lead(t, newSet(1<<20, 1<<30), whole, nil), make([]byte, 1<<10)
+	n := testing.AllocsPerRun(100, func() { f.Put(piece, 0) })
+	if n != 1 {
+		t.Errorf("%v allocations, of a chunk alone there is one", n)
+	}
+	f.Append([]byte("end"), 0)
+	if body, ok := f.Body(); !ok || len(body) != 101<<10+3 {
+		t.Errorf("%d bytes, %t", len(body), ok)
+	}
+	if &f.first.data[0] != &piece[0] {
+		t.Error("it was copied")
+	}
+}
+
 // TestEveryFollowerGetsEverything lets readers of all paces join at all moments,
 // while the leader's client may leave.
 func TestEveryFollowerGetsEverything(t *testing.T) {
@@ -102,14 +119,18 @@ func TestEveryFollowerGetsEverything(t *testing.T) {
 				t.Fatal("the call does not go on for those who follow")
 			}
 			piece := []byte(fmt.Sprintf("data: %d %s\n\n", i, bytes.Repeat([]byte("x"), rnd.IntN(200))))
+			put := f.Append
+			if rnd.IntN(3) == 0 {
+				put = f.Put // piece is written to no more
+			}
 			switch rnd.IntN(10) {
 			case 0:
-				f.Append(piece, Hidden)
+				put(piece, Hidden)
 				hidden.Write(piece)
 			case 1:
 				f.Append([]byte("own"), Own)
 			default:
-				f.Append(piece, 0)
+				put(piece, 0)
 				want.Write(piece)
 				hidden.Write(piece)
 			}

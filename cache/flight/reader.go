@@ -29,9 +29,16 @@ func (f *Flight) join() *Reader {
 		return nil
 	}
 	r := &Reader{f: f, at: f.first}
-	f.readers[r] = struct{}{}
+	f.enterLocked(r)
 	f.followers.Add(1)
 	return r
+}
+
+func (f *Flight) enterLocked(r *Reader) {
+	if f.readers == nil { // few calls have any
+		f.readers = make(map[*Reader]struct{})
+	}
+	f.readers[r] = struct{}{}
 }
 
 // Play begins to play for the leader's own client what is put on the tape from
@@ -43,7 +50,7 @@ func (f *Flight) Play() *Reader {
 	if r.at != nil {
 		r.piece = len(r.at.ends)
 	}
-	f.readers[r] = struct{}{}
+	f.enterLocked(r)
 	return r
 }
 

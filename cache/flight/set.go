@@ -64,7 +64,7 @@ func (s *Set) Alone(key cache.Key, want Want) *Flight {
 }
 
 func (s *Set) alone(key cache.Key, want Want, cancel func()) *Flight {
-	return &Flight{set: s, key: key, want: want, cancel: cancel, readers: make(map[*Reader]struct{})}
+	return &Flight{set: s, key: key, want: want, cancel: cancel}
 }
 
 // forget takes out a flight that is closed.
