@@ -14,6 +14,9 @@ const (
 	memoMin = 64
 )
 
+// toolKind is the kind of tool definitions in the memo; those of messages are less.
+const toolKind = 't'
+
 // memoKey is two hashes of the JSON of a message or tool under seeds of the
 // process that nobody is shown: nobody can prepare two messages that collide in
 // both.

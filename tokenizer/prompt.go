@@ -86,14 +86,14 @@ func (p *Prompt) toolTokens(r *rules) int {
 }
 
 // BeginMessage opens a message and reports whether its cost is remembered.
-func (p *Prompt) BeginMessage(raw []byte) (known bool) {
+func (p *Prompt) BeginMessage(kind byte, raw []byte) (known bool) {
 	p.messages++
 	p.open, p.remembered, p.storable = p.sum, false, false
 	if len(raw) < memoMin {
 		p.sum.fixed += uint32(p.family.rules.perMessage)
 		return false
 	}
-	p.key = p.memo.key(p.family.id, 'm', raw)
+	p.key = p.memo.key(p.family.id, kind, raw)
 	if c, ok := p.memo.get(p.key); ok {
 		p.add(c)
 		p.remembered = true
@@ -211,7 +211,7 @@ func (p *Prompt) Tool(name, description, schema []byte) {
 	for _, part := range [...][]byte{name, description, schema} {
 		p.scratch = append(binary.LittleEndian.AppendUint32(p.scratch, uint32(len(part))), part...)
 	}
-	key := p.memo.key(p.family.id, 't', p.scratch)
+	key := p.memo.key(p.family.id, toolKind, p.scratch)
 	c, ok := p.memo.get(key)
 	if !ok {
 		style := p.family.rules.toolStyle

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/weirproxy/weir/wire"
 )
 
 func TestForModel(t *testing.T) {
@@ -83,7 +85,7 @@ func TestTable(t *testing.T) {
 func say(p *Prompt, n int) {
 	for i := range n {
 		text := []byte(fmt.Sprintf("turn %d: %s", i, strings.Repeat("some words of a conversation; ", 20)))
-		if !p.BeginMessage(text) {
+		if !p.BeginMessage(wire.ChatMessage, text) {
 			p.Role([]byte("user"))
 			p.Text(text)
 		}
@@ -116,7 +118,7 @@ func TestMemoKeepsFamiliesApart(t *testing.T) {
 	count := func(model string) int {
 		p := ForModel(model).NewPrompt()
 		defer p.Release()
-		if !p.BeginMessage(raw) {
+		if !p.BeginMessage(wire.ChatMessage, raw) {
 			p.Role([]byte("user"))
 			p.Text(raw)
 		}
@@ -130,11 +132,29 @@ func TestMemoKeepsFamiliesApart(t *testing.T) {
 	}
 }
 
+// TestMemoKeepsKindsApart holds that the same JSON may be different messages.
+func TestMemoKeepsKindsApart(t *testing.T) {
+	body := []byte(`{"role":"user","content":"` + strings.Repeat("in two dialects ", 10) + `"}`)
+	for kind, want := range map[byte]int{wire.ChatMessage: 1, wire.GeminiMessage: 2, wire.GeminiMessage | wire.SystemMessage: 3} {
+		for range 2 {
+			p := ForModel("gpt-4o").NewPrompt()
+			if !p.BeginMessage(kind, body) {
+				p.Media("tokens", want)
+			}
+			p.EndMessage()
+			if n, _ := p.Tokens(); n != want+6 {
+				t.Errorf("kind %d: %d tokens, want %d", kind, n, want+6)
+			}
+			p.Release()
+		}
+	}
+}
+
 func TestMemoRemembersFlags(t *testing.T) {
 	for range 2 {
 		p := ForModel("gpt-4o").NewPrompt()
 		raw := []byte(`{"role":"system","content":"a message with an image in it, long enough to be remembered"}`)
-		if !p.BeginMessage(raw) {
+		if !p.BeginMessage(wire.ChatMessage, raw) {
 			p.Role([]byte("system"))
 			p.Image([]byte("low"), nil)
 		}
@@ -170,7 +190,7 @@ func TestPromptAllocates(t *testing.T) {
 	schema := []byte(`{"type":"object","properties":{"a":{"type":"string"}}}`)
 	run := func() {
 		p := f.NewPrompt()
-		if !p.BeginMessage(raw) {
+		if !p.BeginMessage(wire.ChatMessage, raw) {
 			p.Text(raw)
 		}
 		p.EndMessage()
@@ -191,7 +211,7 @@ func TestChatCalls(t *testing.T) {
 	count := func(raw []byte, calls int, chat bool) int {
 		p := f.NewPrompt()
 		defer p.Release()
-		if !p.BeginMessage(raw) {
+		if !p.BeginMessage(wire.ChatMessage, raw) {
 			p.Role([]byte("assistant"))
 			for range calls {
 				p.ToolCall([]byte("f"), []byte("{}"))

@@ -18,7 +18,7 @@ func (s *script) add(format string, args ...any) {
 	s.lines = append(s.lines, fmt.Sprintf(format, args...))
 }
 
-func (s *script) BeginMessage([]byte) bool         { s.add("begin"); return false }
+func (s *script) BeginMessage(byte, []byte) bool   { s.add("begin"); return false }
 func (s *script) EndMessage()                      { s.add("end") }
 func (s *script) Role(role []byte)                 { s.add("role %s", role) }
 func (s *script) Name(name []byte)                 { s.add("name %s", name) }

@@ -5,10 +5,10 @@ package wire
 // tokenizer.Prompt implements it. Only builtin types appear, so that neither
 // package imports the other. Every slice is valid during the call only.
 type PromptSink interface {
-	// BeginMessage opens one message; raw is its JSON. When known is true the
-	// sink remembers what the message costs: the walker skips the content and
-	// calls EndMessage at once.
-	BeginMessage(raw []byte) (known bool)
+	// BeginMessage opens one message of a kind (see ChatMessage); raw is its
+	// JSON. When known is true the sink remembers what the message costs: the
+	// walker skips the content and calls EndMessage at once.
+	BeginMessage(kind byte, raw []byte) (known bool)
 	// Role, Name and Text give the decoded strings of the open message.
 	Role(role []byte)
 	Name(name []byte)
@@ -33,3 +33,17 @@ type PromptSink interface {
 	// Format is the JSON schema that the answer must follow, raw.
 	Format(schema []byte)
 }
+
+// The kinds of messages tell those apart that cost different tokens although
+// their JSON may be the same: by the dialect that reads it, and by the role where
+// that does not stand in it.
+const (
+	ChatMessage byte = iota + 1
+	AnthropicMessage
+	ResponsesMessage
+	GeminiMessage
+
+	// SystemMessage is added to the kind of a message whose place makes it the
+	// system prompt.
+	SystemMessage byte = 1 << 4
+)

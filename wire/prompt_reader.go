@@ -11,6 +11,7 @@ import (
 type PromptReader struct {
 	Body    []byte
 	Sink    PromptSink
+	Kind    byte // of the dialect's messages
 	scratch Scratch
 }
 
@@ -42,10 +43,20 @@ func (r *PromptReader) Text(v jsonscan.Value) {
 	}
 }
 
+// Begin opens the message v, whose role is the one given where that is not empty
+// and stands in v else, and reports whether it is known.
+func (r *PromptReader) Begin(role string, v jsonscan.Value) (known bool) {
+	kind := r.Kind
+	if role == "system" {
+		kind |= SystemMessage
+	}
+	return r.Sink.BeginMessage(kind, r.Raw(v))
+}
+
 // Message shows a message that consists of one string, such as the system
 // prompt of the dialects that keep it apart.
 func (r *PromptReader) Message(role string, v jsonscan.Value) {
-	if !r.Sink.BeginMessage(r.Raw(v)) {
+	if !r.Begin(role, v) {
 		r.Sink.Role([]byte(role))
 		r.Text(v)
 	}

@@ -14,6 +14,7 @@ import (
 	other "github.com/tiktoken-go/tokenizer"
 
 	"github.com/weirproxy/weir/tokenizer"
+	"github.com/weirproxy/weir/wire"
 )
 
 // cpuTime is the processor time of the process: on a shared machine the only
@@ -162,7 +163,7 @@ func BenchmarkChatTurns(b *testing.B) {
 		for turn := 1; turn <= len(messages); turn += 2 {
 			p := family.NewPrompt()
 			for _, m := range messages[:turn] {
-				if !p.BeginMessage(m) {
+				if !p.BeginMessage(wire.ChatMessage, m) {
 					p.Role([]byte("user"))
 					p.Text(m)
 				}

@@ -103,3 +103,19 @@ func TestNewCounterRefuses(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestPlaces holds that the same text costs what it costs where it stands, whether
+// or not it has been met elsewhere.
+func TestPlaces(t *testing.T) {
+	c, text := new(Counter), strings.Repeat("the same in two places ", 10)
+	tools := `"tools":[{"type":"function","name":"f"}]`
+	user := []byte(`{"input":"` + text + `",` + tools + `}`)
+	system := []byte(`{"instructions":"` + text + `",` + tools + `}`)
+	for range 2 {
+		u, _ := c.Count("gpt-4o", wire.Responses, user)
+		s, _ := c.Count("gpt-4o", wire.Responses, system)
+		if u != s+5 { // the system message that the tools stand in is the vendor's own
+			t.Errorf("%d tokens as input, %d as instructions", u, s)
+		}
+	}
+}

@@ -8,7 +8,7 @@ import (
 // WalkPrompt shows the parts of the prompt in body to v. Thinking of earlier
 // turns is left out: the provider drops it from the prompt.
 func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v}}
+	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.AnthropicMessage}}
 	for key, val := range jsonscan.Members(body, w.Root()) {
 		switch string(w.Bytes(key)) {
 		case "system":
@@ -40,7 +40,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 type walker struct{ wire.PromptReader }
 
 func (w *walker) message(role string, m, content jsonscan.Value) {
-	if !w.Sink.BeginMessage(w.Raw(m)) {
+	if !w.Begin(role, m) {
 		if role != "" {
 			w.Sink.Role([]byte(role))
 		} else {

@@ -21,7 +21,7 @@ type contents struct{ tools, images bool }
 // BeginMessage skips messages that cannot hold a picture: every dialect spells
 // one with "image", in a type, a member's name or a media type, unless it
 // hides it behind an escape.
-func (c *contents) BeginMessage(raw []byte) bool {
+func (c *contents) BeginMessage(_ byte, raw []byte) bool {
 	return c.images || !bytes.Contains(raw, []byte("image")) && !bytes.Contains(raw, []byte(`\u`))
 }
 

@@ -10,7 +10,7 @@ import (
 // WalkPrompt shows the parts of the prompt in body to v. Google's parsers take
 // both spellings of a name, camelCase and snake_case.
 func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v}}
+	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.GeminiMessage}}
 	w.request(w.Root())
 }
 
@@ -65,7 +65,7 @@ func (w *walker) content(role string, c jsonscan.Value) {
 	if c.Kind != jsonscan.ObjectKind {
 		return
 	}
-	if !w.Sink.BeginMessage(w.Raw(c)) {
+	if !w.Begin(role, c) {
 		if role != "" {
 			w.Sink.Role([]byte(role))
 		} else if r := w.Get(c, "role"); r.Kind == jsonscan.String {

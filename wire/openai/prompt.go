@@ -9,7 +9,7 @@ import (
 // functions and the response format of chat; prompt of completions; input of
 // embeddings and moderations, both of which count as bare text.
 func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v}}
+	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.ChatMessage}}
 	for key, val := range jsonscan.Members(body, w.Root()) {
 		switch string(w.Bytes(key)) {
 		case "messages":
@@ -73,7 +73,7 @@ func (w *walker) message(m jsonscan.Value) {
 	if m.Kind != jsonscan.ObjectKind {
 		return
 	}
-	if !w.Sink.BeginMessage(w.Raw(m)) {
+	if !w.Begin("", m) {
 		for key, val := range jsonscan.Members(w.Body, m) {
 			switch string(w.Bytes(key)) {
 			case "role":

@@ -9,7 +9,7 @@ import (
 // a system message. Items that stay with the provider (previous_response_id,
 // item_reference, encrypted reasoning) are not in the body and not counted.
 func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v}}
+	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.ResponsesMessage}}
 	for key, val := range jsonscan.Members(body, w.Root()) {
 		switch string(w.Bytes(key)) {
 		case "instructions":
@@ -51,7 +51,7 @@ func (w *walker) item(item jsonscan.Value) {
 	if w.Is(kind, "reasoning") || w.Is(kind, "item_reference") {
 		return
 	}
-	if !w.Sink.BeginMessage(w.Raw(item)) {
+	if !w.Begin("", item) {
 		switch {
 		case w.Is(kind, "function_call"):
 			w.Sink.Role([]byte("assistant"))
