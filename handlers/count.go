@@ -35,7 +35,7 @@ func (c *call) count() error {
 	if op == wire.Tokenize {
 		return c.tokenize(model, body)
 	}
-	n, estimated := c.proxy.tokens.Count(model, op, body)
+	n, estimated := c.proxy.tokens.Count(model, op, &c.x.Envelope)
 	if estimated {
 		setHeader(c.out.w.Header(), headerEstimated, "true")
 	}
@@ -102,7 +102,7 @@ func (c *call) tokenize(model string, body []byte) error {
 	case in.Input == nil && (in.IDs || in.Pieces):
 		return gateway.Invalid("ids", "'ids' and 'pieces' need 'input': what vendors add to messages has no public ids")
 	case in.Input == nil:
-		answer.Count, answer.Estimated = c.proxy.tokens.Count(model, wire.Chat, body)
+		answer.Count, answer.Estimated = c.proxy.tokens.Count(model, wire.Chat, &c.x.Envelope)
 		return c.answer(answer)
 	case family.Estimated && (in.IDs || in.Pieces):
 		return gateway.Invalid("ids", "the vocabulary of '%s' is not public, so its tokens can be counted but not named", c.x.Model)

@@ -77,7 +77,7 @@ func (c *call) bound(model string) (n int64, ok bool) {
 
 // countPrompt counts it.
 func (c *call) countPrompt(model string) (n int64) {
-	tokens, estimated := c.proxy.tokens.Count(model, c.route.Operation, c.x.Envelope.Body())
+	tokens, estimated := c.proxy.tokens.Count(model, c.route.Operation, &c.x.Envelope)
 	if n = int64(tokens); estimated {
 		n += n / 20 // the spread of estimates; see docs/token-counting.md
 	}

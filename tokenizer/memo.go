@@ -12,6 +12,8 @@ const (
 	memoWays   = 8   // entries in a set
 	// memoMin is the size from which remembering beats counting.
 	memoMin = 64
+	// prefixBlock is the unit in which lists of messages are remembered.
+	prefixBlock = 8 << 10
 )
 
 // toolKind is the kind of tool definitions in the memo; those of messages are less.
@@ -37,7 +39,7 @@ const (
 
 type memoEntry struct {
 	key   memoKey
-	cost  cost
+	value prefix // a message or a tool has its cost only
 	stamp uint32 // shard's clock at the last use; 0: empty
 }
 
@@ -47,18 +49,20 @@ type memoShard struct {
 	sets  [memoSets][memoWays]memoEntry
 }
 
-// Memo remembers what messages and tool definitions cost, because a chat
-// client sends the whole history again with every turn. It holds the most
-// recently used 65,536 of them (2.6 MB) and is safe for concurrent use.
+// Memo remembers what messages, tool definitions and the beginnings of
+// conversations cost, because a chat client sends the whole history again with
+// every turn. It holds the most recently used 65,536 of them (2.6 MB) and is safe
+// for concurrent use.
 type Memo struct {
 	seeds        [2]maphash.Seed
 	shards       [memoShards]memoShard
+	block        int // bytes: prefixBlock, but for tests
 	hits, misses atomic.Uint64
 }
 
 // NewMemo returns an empty Memo with random seeds.
 func NewMemo() *Memo {
-	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, block: prefixBlock}
 }
 
 // sharedMemo is the memo of all prompts of the process. It is a cache of a pure
@@ -93,28 +97,34 @@ func mix(h, tag uint64) uint64 {
 	return h ^ h>>32
 }
 
+// get looks up what a message or a tool costs.
 func (m *Memo) get(k memoKey) (c cost, ok bool) {
+	v, ok := m.find(k)
+	if ok {
+		m.hits.Add(1)
+	} else {
+		m.misses.Add(1)
+	}
+	return v.cost, ok
+}
+
+func (m *Memo) find(k memoKey) (v prefix, ok bool) {
 	shard, set := m.set(k)
 	shard.mu.Lock()
 	for i := range set {
 		if e := &set[i]; e.stamp != 0 && e.key == k {
 			shard.clock++
 			e.stamp = max(shard.clock, 1)
-			c, ok = e.cost, true
+			v, ok = e.value, true
 			break
 		}
 	}
 	shard.mu.Unlock()
-	if ok {
-		m.hits.Add(1)
-	} else {
-		m.misses.Add(1)
-	}
-	return c, ok
+	return v, ok
 }
 
-// put remembers c in the place of the least recently used entry of its set.
-func (m *Memo) put(k memoKey, c cost) {
+// put remembers v in the place of the least recently used entry of its set.
+func (m *Memo) put(k memoKey, v prefix) {
 	shard, set := m.set(k)
 	shard.mu.Lock()
 	oldest := &set[0]
@@ -127,6 +137,6 @@ func (m *Memo) put(k memoKey, c cost) {
 		}
 	}
 	shard.clock++
-	*oldest = memoEntry{key: k, cost: c, stamp: max(shard.clock, 1)}
+	*oldest = memoEntry{key: k, value: v, stamp: max(shard.clock, 1)}
 	shard.mu.Unlock()
 }

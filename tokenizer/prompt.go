@@ -23,6 +23,7 @@ type Prompt struct {
 	remembered bool // the open message came from the memo
 	storable   bool // the open message belongs into the memo
 
+	list    list
 	scratch []byte
 }
 
@@ -42,8 +43,14 @@ func (p *Prompt) Release() {
 	if cap(p.scratch) > scratchMax {
 		p.scratch = nil
 	}
+	if cap(p.list.keys) > keysMax {
+		p.list.keys = nil
+	}
 	prompts.Put(p)
 }
+
+// keysMax is how many keys a Prompt that is not used may keep: those of 8 MB.
+const keysMax = 1 << 10
 
 // Reset empties p.
 func (p *Prompt) Reset() {
@@ -108,7 +115,7 @@ func (p *Prompt) BeginMessage(kind byte, raw []byte) (known bool) {
 // EndMessage closes the message and remembers what it cost.
 func (p *Prompt) EndMessage() {
 	if p.storable && !p.remembered {
-		p.memo.put(p.key, cost{p.sum.text - p.open.text, p.sum.fixed - p.open.fixed, p.sum.flags, p.sum.calls - p.open.calls})
+		p.memo.put(p.key, prefix{cost: cost{p.sum.text - p.open.text, p.sum.fixed - p.open.fixed, p.sum.flags, p.sum.calls - p.open.calls}})
 	}
 	p.sum.flags |= p.open.flags
 	p.storable = false
@@ -220,7 +227,7 @@ func (p *Prompt) Tool(name, description, schema []byte) {
 		if style == toolJSON {
 			c.text += toolFrame
 		}
-		p.memo.put(key, c)
+		p.memo.put(key, prefix{cost: c})
 	}
 	p.tools += c.text
 }

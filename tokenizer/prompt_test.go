@@ -174,7 +174,7 @@ func TestMemoBounded(t *testing.T) {
 	var k memoKey
 	for i := range 3 * memoShards * memoSets * memoWays {
 		k[0], k[1] = uint64(i), uint64(i>>6)
-		m.put(k, cost{text: uint32(i)})
+		m.put(k, prefix{cost: cost{text: uint32(i)}})
 		if c, ok := m.get(k); !ok || c.text != uint32(i) {
 			t.Fatalf("entry %d is not found at once", i)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/tokenizer"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/anthropic"
@@ -27,7 +28,7 @@ type recorded struct {
 	Source, Licence                string
 }
 
-var walkers = map[string]func([]byte, wire.PromptSink){
+var walkers = map[string]func([]byte, jsonscan.Value, wire.PromptSink){
 	"openai":    openai.WalkPrompt,
 	"responses": responses.WalkPrompt,
 	"anthropic": anthropic.WalkPrompt,
@@ -94,7 +95,7 @@ func TestRecordedPrompts(t *testing.T) {
 	for _, r := range readRecorded(t) {
 		family := tokenizer.ForModel(r.Model)
 		p := family.NewPrompt()
-		walkers[r.Dialect](r.Body, p)
+		walkers[r.Dialect](r.Body, jsonscan.Value{}, p)
 		got, estimated := p.Tokens()
 		p.Release()
 		what := content(r)

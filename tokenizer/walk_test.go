@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/tokenizer"
 )
 
@@ -19,6 +20,9 @@ func (s *script) add(format string, args ...any) {
 }
 
 func (s *script) BeginMessage(byte, []byte) bool   { s.add("begin"); return false }
+func (s *script) BeginMessages(byte, []byte) int   { return 0 }
+func (s *script) Passed(int)                       {}
+func (s *script) EndMessages()                     {}
 func (s *script) EndMessage()                      { s.add("end") }
 func (s *script) Role(role []byte)                 { s.add("role %s", role) }
 func (s *script) Name(name []byte)                 { s.add("name %s", name) }
@@ -59,7 +63,7 @@ func TestWalkPrompt(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var s script
-			walkers[test.dialect]([]byte(test.body), &s)
+			walkers[test.dialect]([]byte(test.body), jsonscan.Value{}, &s)
 			if diff := cmp.Diff(test.want, strings.Join(s.lines, "|")); diff != "" {
 				t.Error(diff)
 			}
@@ -76,7 +80,7 @@ func FuzzWalkPrompt(f *testing.F) {
 		}
 		for _, walk := range walkers {
 			p := tokenizer.ForModel("davinci").NewPrompt()
-			walk(body, p)
+			walk(body, jsonscan.Value{}, p)
 			if n, _ := p.Tokens(); n < 0 {
 				t.Errorf("%d tokens", n)
 			}

@@ -289,6 +289,17 @@ func (e *Envelope) Params(yield func(name string) bool) {
 	}
 }
 
+// List is where the messages of a conversation stand in Body, absent when they
+// are no list in a member of their own.
+func (e *Envelope) List() jsonscan.Value {
+	for _, field := range [...]int{fieldMessages, fieldInput, fieldContents} {
+		if v := e.fields.Get(field); v.Kind == jsonscan.Array {
+			return v
+		}
+	}
+	return jsonscan.Value{}
+}
+
 // Body is the body as the client sent it.
 func (e *Envelope) Body() []byte { return e.body }
 

@@ -5,6 +5,15 @@ package wire
 // tokenizer.Prompt implements it. Only builtin types appear, so that neither
 // package imports the other. Every slice is valid during the call only.
 type PromptSink interface {
+	// BeginMessages opens the list of a conversation's messages of a kind; raw is
+	// its JSON. When known is not 0 the sink remembers what the first known bytes
+	// of it cost, which end with a message: the walker goes on after them.
+	BeginMessages(kind byte, raw []byte) (known int)
+	// Passed says that the message that was shown last ends with so many bytes
+	// of the list.
+	Passed(bytes int)
+	// EndMessages closes the list opened by BeginMessages.
+	EndMessages()
 	// BeginMessage opens one message of a kind (see ChatMessage); raw is its
 	// JSON. When known is true the sink remembers what the message costs: the
 	// walker skips the content and calls EndMessage at once.

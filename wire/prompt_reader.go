@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"iter"
+	"sync"
 
 	"github.com/weirproxy/weir/internal/jsonscan"
 )
@@ -9,10 +11,34 @@ import (
 // PromptReader is what the dialects' prompt walkers share: a validated body,
 // the sink, and room to unescape strings.
 type PromptReader struct {
-	Body    []byte
-	Sink    PromptSink
-	Kind    byte // of the dialect's messages
+	Body []byte
+	Sink PromptSink
+	Kind byte           // of the dialect's messages
+	list jsonscan.Value // where the messages stand, absent when that is not known
+
 	scratch Scratch
+}
+
+// promptReaders keeps finished PromptReaders with their scratch.
+var promptReaders = sync.Pool{New: func() any { return new(PromptReader) }}
+
+// longScratch is how much scratch a PromptReader may keep that is not used.
+const longScratch = 1 << 20
+
+// ReadPrompt returns a reader of body; give it back with Release. list is where the
+// messages stand, absent when that is not known.
+func ReadPrompt(body []byte, list jsonscan.Value, sink PromptSink, kind byte) *PromptReader {
+	r := promptReaders.Get().(*PromptReader)
+	r.Body, r.Sink, r.Kind, r.list = body, sink, kind, list
+	return r
+}
+
+// Release returns r to the pool; r must not be used afterwards.
+func (r *PromptReader) Release() {
+	if r.Body, r.Sink = nil, nil; cap(r.scratch.buf) > longScratch {
+		r.scratch.buf = nil
+	}
+	promptReaders.Put(r)
 }
 
 // Root returns the top-level value of the body.
@@ -51,6 +77,29 @@ func (r *PromptReader) Begin(role string, v jsonscan.Value) (known bool) {
 		kind |= SystemMessage
 	}
 	return r.Sink.BeginMessage(kind, r.Raw(v))
+}
+
+// Members iterates over the members of an object that the messages may stand in.
+func (r *PromptReader) Members(v jsonscan.Value) iter.Seq2[jsonscan.Value, jsonscan.Value] {
+	return jsonscan.MembersKnowing(r.Body, v, r.list)
+}
+
+// Messages iterates over a list of messages, but for those at its beginning that
+// are known, and over nothing when v is no list.
+func (r *PromptReader) Messages(v jsonscan.Value) iter.Seq[jsonscan.Value] {
+	return func(yield func(jsonscan.Value) bool) {
+		if v.Kind != jsonscan.Array {
+			return
+		}
+		known := r.Sink.BeginMessages(r.Kind, r.Raw(v))
+		for m := range jsonscan.ElementsAfter(r.Body, v, known) {
+			if !yield(m) {
+				break
+			}
+			r.Sink.Passed(m.End - v.Start)
+		}
+		r.Sink.EndMessages()
+	}
 }
 
 // Message shows a message that consists of one string, such as the system

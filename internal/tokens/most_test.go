@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -30,7 +31,7 @@ func TestMost(t *testing.T) {
 	} {
 		for _, model := range models {
 			c := new(Counter)
-			n, _ := c.Count(model, wire.Chat, []byte(body))
+			n, _ := c.count(model, wire.Chat, []byte(body), jsonscan.Value{})
 			most, ok := c.Most(model, []byte(body))
 			if n += n / 20; !ok || most < n {
 				t.Errorf("%s, %s: %d tokens, %d at most (%v)", name, model, n, most, ok)

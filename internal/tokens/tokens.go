@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/tokenizer"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
@@ -41,7 +42,7 @@ func Preload() {
 
 // Prompt implements gateway.Tokens.
 func (c *Counter) Prompt(model string, op *wire.Operation, env *wire.Envelope) int {
-	n, _ := c.Count(model, op, env.Body())
+	n, _ := c.Count(model, op, env)
 	return n
 }
 
@@ -53,7 +54,7 @@ func (c *Counter) Bound(model string, op *wire.Operation, env *wire.Envelope, li
 	if n := len(env.Body()); n <= limit {
 		return n, false
 	}
-	tokens, estimated := c.Count(model, op, env.Body())
+	tokens, estimated := c.Count(model, op, env)
 	return tokens, !estimated
 }
 
@@ -70,15 +71,21 @@ func (c *Counter) Most(model string, body []byte) (tokens int, ok bool) {
 	return n + n/20, ok
 }
 
-// Count returns the tokens of a request's body for model, and whether that
-// is an estimate. The body is valid JSON.
-func (c *Counter) Count(model string, op *wire.Operation, body []byte) (tokens int, estimated bool) {
+// Count returns the tokens of the request of op in env for model, and whether that
+// is an estimate.
+func (c *Counter) Count(model string, op *wire.Operation, env *wire.Envelope) (tokens int, estimated bool) {
+	return c.count(model, op, env.Body(), env.List())
+}
+
+// count is Count for a body that is valid JSON; list is where its messages stand,
+// absent when that is not known.
+func (c *Counter) count(model string, op *wire.Operation, body []byte, list jsonscan.Value) (tokens int, estimated bool) {
 	if len(body) == 0 {
 		return 0, true
 	}
 	prompt := c.Family(model).NewPrompt()
 	defer prompt.Release()
-	doors.WalkPrompt(op, body, prompt)
+	doors.WalkPrompt(op, body, list, prompt)
 	return prompt.Tokens()
 }
 

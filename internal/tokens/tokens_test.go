@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/wire"
 )
@@ -40,7 +41,7 @@ func TestCounter(t *testing.T) {
 			t.Errorf("%s: the prompt has %d tokens, its bound is %d", tc.name, prompt, n)
 		}
 	}
-	if n, estimated := c.Count("gpt-4o", wire.Chat, nil); n != 0 || !estimated {
+	if n, estimated := c.Count("gpt-4o", wire.Chat, new(wire.Envelope)); n != 0 || !estimated {
 		t.Errorf("nothing has %d tokens", n)
 	}
 }
@@ -112,8 +113,8 @@ func TestPlaces(t *testing.T) {
 	user := []byte(`{"input":"` + text + `",` + tools + `}`)
 	system := []byte(`{"instructions":"` + text + `",` + tools + `}`)
 	for range 2 {
-		u, _ := c.Count("gpt-4o", wire.Responses, user)
-		s, _ := c.Count("gpt-4o", wire.Responses, system)
+		u, _ := c.count("gpt-4o", wire.Responses, user, jsonscan.Value{})
+		s, _ := c.count("gpt-4o", wire.Responses, system, jsonscan.Value{})
 		if u != s+5 { // the system message that the tools stand in is the vendor's own
 			t.Errorf("%d tokens as input, %d as instructions", u, s)
 		}

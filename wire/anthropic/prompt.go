@@ -5,11 +5,13 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// WalkPrompt shows the parts of the prompt in body to v. Thinking of earlier
+// WalkPrompt shows the parts of the prompt in body to v; list is where its
+// messages stand, absent when that is not known. Thinking of earlier
 // turns is left out: the provider drops it from the prompt.
-func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.AnthropicMessage}}
-	for key, val := range jsonscan.Members(body, w.Root()) {
+func WalkPrompt(body []byte, list jsonscan.Value, v wire.PromptSink) {
+	w := walker{wire.ReadPrompt(body, list, v, wire.AnthropicMessage)}
+	defer w.Release()
+	for key, val := range w.Members(w.Root()) {
 		switch string(w.Bytes(key)) {
 		case "system":
 			if val.Kind == jsonscan.String {
@@ -18,7 +20,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 				w.message("system", val, val)
 			}
 		case "messages":
-			for m := range jsonscan.Elements(body, val) {
+			for m := range w.Messages(val) {
 				w.message("", m, w.Get(m, "content"))
 			}
 		case "tools":
@@ -37,7 +39,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 	}
 }
 
-type walker struct{ wire.PromptReader }
+type walker struct{ *wire.PromptReader }
 
 func (w *walker) message(role string, m, content jsonscan.Value) {
 	if !w.Begin(role, m) {

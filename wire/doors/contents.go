@@ -11,7 +11,7 @@ import (
 // search, so it is for those who decide by it. The envelope holds its body.
 func Contents(op *wire.Operation, env *wire.Envelope) (tools, images bool) {
 	var c contents
-	WalkPrompt(op, env.Body(), &c)
+	WalkPrompt(op, env.Body(), env.List(), &c)
 	return c.tools || env.HasTools(), c.images
 }
 
@@ -28,13 +28,16 @@ func (c *contents) BeginMessage(_ byte, raw []byte) bool {
 func (c *contents) Image([]byte, []byte)        { c.images = true }
 func (c *contents) Tool([]byte, []byte, []byte) { c.tools = true }
 
-func (*contents) Role([]byte)             {}
-func (*contents) Name([]byte)             {}
-func (*contents) Text([]byte)             {}
-func (*contents) ToolCall([]byte, []byte) {}
-func (*contents) Media(string, int)       {}
-func (*contents) EndMessage()             {}
-func (*contents) Format([]byte)           {}
+func (*contents) BeginMessages(byte, []byte) int { return 0 }
+func (*contents) Passed(int)                     {}
+func (*contents) EndMessages()                   {}
+func (*contents) Role([]byte)                    {}
+func (*contents) Name([]byte)                    {}
+func (*contents) Text([]byte)                    {}
+func (*contents) ToolCall([]byte, []byte)        {}
+func (*contents) Media(string, int)              {}
+func (*contents) EndMessage()                    {}
+func (*contents) Format([]byte)                  {}
 
 // Interface guards.
 var _ wire.PromptSink = (*contents)(nil)

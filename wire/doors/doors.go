@@ -2,6 +2,7 @@
 package doors
 
 import (
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/anthropic"
 	"github.com/weirproxy/weir/wire/bedrock"
@@ -127,16 +128,16 @@ func Embedder(op *wire.Operation) wire.EmbedCodec {
 }
 
 // WalkPrompt shows the parts of the prompt in body, a scanned request of op,
-// to sink.
-func WalkPrompt(op *wire.Operation, body []byte, sink wire.PromptSink) {
+// to sink; list is where its messages stand, absent when that is not known.
+func WalkPrompt(op *wire.Operation, body []byte, list jsonscan.Value, sink wire.PromptSink) {
 	switch op {
 	case wire.Messages, wire.CountTokens:
-		anthropic.WalkPrompt(body, sink)
+		anthropic.WalkPrompt(body, list, sink)
 	case wire.Responses, wire.ResponsesTokens, wire.ResponsesFold:
-		responses.WalkPrompt(body, sink)
+		responses.WalkPrompt(body, list, sink)
 	case wire.GeminiCount, wire.GeminiGenerate, wire.GeminiEmbed, wire.GeminiBatchEmbed:
-		gemini.WalkPrompt(body, sink)
+		gemini.WalkPrompt(body, list, sink)
 	default:
-		openai.WalkPrompt(body, sink)
+		openai.WalkPrompt(body, list, sink)
 	}
 }

@@ -7,17 +7,19 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// WalkPrompt shows the parts of the prompt in body to v. Google's parsers take
+// WalkPrompt shows the parts of the prompt in body to v; list is where its
+// messages stand, absent when that is not known. Google's parsers take
 // both spellings of a name, camelCase and snake_case.
-func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.GeminiMessage}}
+func WalkPrompt(body []byte, list jsonscan.Value, v wire.PromptSink) {
+	w := walker{wire.ReadPrompt(body, list, v, wire.GeminiMessage)}
+	defer w.Release()
 	w.request(w.Root())
 }
 
-type walker struct{ wire.PromptReader }
+type walker struct{ *wire.PromptReader }
 
 func (w *walker) request(root jsonscan.Value) {
-	for key, val := range jsonscan.Members(w.Body, root) {
+	for key, val := range w.Members(root) {
 		switch string(w.Bytes(key)) {
 		case "generateContentRequest", "generate_content_request": // of countTokens
 			w.request(val)
@@ -27,7 +29,7 @@ func (w *walker) request(root jsonscan.Value) {
 			if val.Kind == jsonscan.ObjectKind {
 				w.content("", val)
 			}
-			for c := range jsonscan.Elements(w.Body, val) {
+			for c := range w.Messages(val) {
 				w.content("", c)
 			}
 		case "content": // of embedContent

@@ -5,15 +5,17 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// WalkPrompt shows the parts of the prompt in body to v: messages, tools,
+// WalkPrompt shows the parts of the prompt in body to v; list is where its
+// messages stand, absent when that is not known: messages, tools,
 // functions and the response format of chat; prompt of completions; input of
 // embeddings and moderations, both of which count as bare text.
-func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.ChatMessage}}
-	for key, val := range jsonscan.Members(body, w.Root()) {
+func WalkPrompt(body []byte, list jsonscan.Value, v wire.PromptSink) {
+	w := walker{wire.ReadPrompt(body, list, v, wire.ChatMessage)}
+	defer w.Release()
+	for key, val := range w.Members(w.Root()) {
 		switch string(w.Bytes(key)) {
 		case "messages":
-			for m := range jsonscan.Elements(body, val) {
+			for m := range w.Messages(val) {
 				w.message(m)
 			}
 		case "prompt", "input":
@@ -41,7 +43,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 	}
 }
 
-type walker struct{ wire.PromptReader }
+type walker struct{ *wire.PromptReader }
 
 func (w *walker) tool(f jsonscan.Value) {
 	w.Tool(w.Get(f, "name"), w.Get(f, "description"), w.Get(f, "parameters"))

@@ -5,12 +5,14 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// WalkPrompt shows the parts of the prompt in body to v. Instructions count as
+// WalkPrompt shows the parts of the prompt in body to v; list is where its
+// messages stand, absent when that is not known. Instructions count as
 // a system message. Items that stay with the provider (previous_response_id,
 // item_reference, encrypted reasoning) are not in the body and not counted.
-func WalkPrompt(body []byte, v wire.PromptSink) {
-	w := walker{wire.PromptReader{Body: body, Sink: v, Kind: wire.ResponsesMessage}}
-	for key, val := range jsonscan.Members(body, w.Root()) {
+func WalkPrompt(body []byte, list jsonscan.Value, v wire.PromptSink) {
+	w := walker{wire.ReadPrompt(body, list, v, wire.ResponsesMessage)}
+	defer w.Release()
+	for key, val := range w.Members(w.Root()) {
 		switch string(w.Bytes(key)) {
 		case "instructions":
 			if val.Kind == jsonscan.String {
@@ -20,7 +22,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 			if val.Kind == jsonscan.String {
 				w.Message("user", val)
 			}
-			for item := range jsonscan.Elements(body, val) {
+			for item := range w.Messages(val) {
 				w.item(item)
 			}
 		case "tools":
@@ -41,7 +43,7 @@ func WalkPrompt(body []byte, v wire.PromptSink) {
 	}
 }
 
-type walker struct{ wire.PromptReader }
+type walker struct{ *wire.PromptReader }
 
 func (w *walker) item(item jsonscan.Value) {
 	if item.Kind != jsonscan.ObjectKind {
