@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/wire"
 )
 
 // Far from its limits a call reserves an upper bound of its prompt instead of
@@ -36,7 +37,8 @@ func (c *call) mark(r *limits.Reservation) error {
 		}
 		plain = plain && claim.Rule.Bears(claim.Amount-least)
 	}
-	if !plain {
+	// What is attached is looked for last: it takes a look at every byte.
+	if !plain || wire.MayAttach(c.x.Envelope.Body()) {
 		return c.countExactly(r)
 	}
 	q.mu.Lock()

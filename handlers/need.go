@@ -14,7 +14,8 @@ type need struct {
 	input, output int64
 
 	// rough says that input is an upper bound of the prompt, which has not been
-	// counted as model yet.
+	// counted as model yet. Until mark has looked, something may be attached to it
+	// that costs more.
 	rough bool
 	model string
 }
@@ -65,13 +66,14 @@ func (c *call) need() (*need, error) {
 	return n, nil
 }
 
-// bound is at least what the prompt has in tokens, without a count; ok is false
-// where there is no such bound, or the client wants to see what was asked for.
+// bound is at least what a prompt to which nothing is attached has in tokens, without
+// a count; ok is false where there is no such bound, or the client wants to see what
+// was asked for.
 func (c *call) bound(model string) (n int64, ok bool) {
 	if c.explains() {
 		return 0, false
 	}
-	most, ok := c.proxy.tokens.Most(model, c.x.Envelope.Body())
+	most, ok := c.proxy.tokens.Most(model, len(c.x.Envelope.Body()))
 	return int64(most), ok
 }
 

@@ -32,7 +32,7 @@ func TestMost(t *testing.T) {
 		for _, model := range models {
 			c := new(Counter)
 			n, _ := c.count(model, wire.Chat, []byte(body), jsonscan.Value{})
-			most, ok := c.Most(model, []byte(body))
+			most, ok := c.Most(model, len(body))
 			if n += n / 20; !ok || most < n {
 				t.Errorf("%s, %s: %d tokens, %d at most (%v)", name, model, n, most, ok)
 			}
@@ -40,9 +40,8 @@ func TestMost(t *testing.T) {
 	}
 }
 
-// TestMostUnknown holds where there is no bound.
+// TestMostUnknown holds which bodies have no bound.
 func TestMostUnknown(t *testing.T) {
-	c := new(Counter)
 	for i, part := range []string{
 		`{"type":"image_url","image_url":{"url":"https://a/b"}}`,
 		`{"type" : "\u0069mage_url"}`,
@@ -54,11 +53,14 @@ func TestMostUnknown(t *testing.T) {
 		`{"video_url":""}`,
 	} {
 		body := fmt.Sprintf(`{"messages":[{"role":"user","content":[{"type":"text","text":"x"},%s]}]}`, part)
-		if n, ok := c.Most("gpt-4o", []byte(body)); ok {
-			t.Errorf("%d: %s has %d tokens at most", i, part, n)
+		if !wire.MayAttach([]byte(body)) {
+			t.Errorf("%d: nothing is attached in %s", i, part)
 		}
 	}
-	if _, ok := c.Most("gpt-4o", []byte(`{"messages":[{"role":"user","content":[{"type":"input_text","text":"an image"}]}]}`)); !ok {
+	if n, ok := new(Counter).Most("gpt-4o", 0); ok {
+		t.Errorf("nothing has %d tokens at most", n)
+	}
+	if wire.MayAttach([]byte(`{"messages":[{"role":"user","content":[{"type":"input_text","text":"an image"}]}]}`)) {
 		t.Error("a text that speaks of an image counts as one")
 	}
 }

@@ -58,16 +58,16 @@ func (c *Counter) Bound(model string, op *wire.Operation, env *wire.Envelope, li
 	return tokens, !estimated
 }
 
-// Most returns no less than what Count returns for body, five percent on top of
-// estimates included, without counting; ok is false where its length bounds
-// nothing. A token has at least one byte of a text in its family's encoding, and what
+// Most returns no less than what Count returns for a body of so many bytes, five
+// percent on top of estimates included; ok is false where their number bounds
+// nothing. It holds for bodies of which wire.MayAttach is false. A token has at least one byte of a text in its family's encoding, and what
 // vendors add to a message or a tool is less than the JSON around it takes, but
 // for what they add once.
-func (c *Counter) Most(model string, body []byte) (tokens int, ok bool) {
-	if len(body) == 0 || wire.MayAttach(body) {
+func (c *Counter) Most(model string, bytes int) (tokens int, ok bool) {
+	if bytes == 0 {
 		return 0, false
 	}
-	n, ok := c.Family(model).Most(len(body))
+	n, ok := c.Family(model).Most(bytes)
 	return n + n/20, ok
 }
 
