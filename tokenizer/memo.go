@@ -55,6 +55,7 @@ type memoShard struct {
 // for concurrent use.
 type Memo struct {
 	seeds        [2]maphash.Seed
+	blocks       *blockHash
 	shards       [memoShards]memoShard
 	block        int // bytes: prefixBlock, but for tests
 	hits, misses atomic.Uint64
@@ -62,7 +63,7 @@ type Memo struct {
 
 // NewMemo returns an empty Memo with random seeds.
 func NewMemo() *Memo {
-	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, block: prefixBlock}
+	return &Memo{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, blocks: newBlockHash(), block: prefixBlock}
 }
 
 // sharedMemo is the memo of all prompts of the process. It is a cache of a pure

@@ -1,6 +1,6 @@
 package tokenizer
 
-import "hash/maphash"
+import "encoding/binary"
 
 // What a chat client sends again with every turn is not a message here and there,
 // but all of the list of messages up to where the last turn ended. So the list's
@@ -64,17 +64,22 @@ func (p *Prompt) Passed(bytes int) {
 // EndMessages closes the list.
 func (p *Prompt) EndMessages() { p.add(p.list.before) }
 
-// chain appends the keys of the whole blocks of raw, each together with what is
-// before it and with k.
+// chain appends the keys of the whole blocks of raw, each of which stands for what
+// is before its block and for k too.
 //
-// A block is hashed once, to 64 bits under a seed of the process that nobody is
-// shown, so two lists share a key by chance only if they are the same up to a block,
-// and then two of 2^64 hashes are: in a memo that holds nothing but other ways to
-// go on from there, with a chance of less than 2^-48 for each block.
+// Two lists that differ share a key if what blockHash makes of a block is the same
+// for two that follow the same beginning, with a chance of 2^-64 for each such pair:
+// even in a memo that is full of ways to go on from there, of less than 2^-48 for
+// each block. From there on keys are hashed as those of messages are.
 func (m *Memo) chain(dst []memoKey, k memoKey, raw []byte) []memoKey {
+	var link [32]byte
 	for ; len(raw) >= m.block; raw = raw[m.block:] {
-		h := maphash.Bytes(m.seeds[0], raw[:m.block])
-		k = memoKey{mix(h, k[0]), mix(h, k[1])}
+		hi, lo := m.blocks.sum(raw[:m.block])
+		binary.LittleEndian.PutUint64(link[0:], hi)
+		binary.LittleEndian.PutUint64(link[8:], lo)
+		binary.LittleEndian.PutUint64(link[16:], k[0])
+		binary.LittleEndian.PutUint64(link[24:], k[1])
+		k = m.key(0, 0, link[:])
 		dst = append(dst, k)
 	}
 	return dst
