@@ -3,6 +3,9 @@ package tokenizer
 // PrefixBlock is prefixBlock for tests that see what a dialect's walker sees.
 const PrefixBlock = prefixBlock
 
+// Sampled is sampled.
+const Sampled = sampled
+
 // NewMemoOf is NewMemo with blocks of another size.
 func NewMemoOf(block int) *Memo {
 	m := NewMemo()

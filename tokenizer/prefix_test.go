@@ -116,12 +116,12 @@ func (d *dialect) sum(f *tokenizer.Family, memo *tokenizer.Memo, body []byte) (t
 // what they cost without a memo, wherever its blocks end.
 func TestPrefixes(t *testing.T) {
 	for name, d := range dialects {
-		for _, block := range []int{1, 7, 64, 500, tokenizer.PrefixBlock} {
+		for _, block := range []int{7, 300, tokenizer.PrefixBlock} {
 			memo := tokenizer.NewMemoOf(block)
 			same := func(messages []string) {
 				t.Helper()
 				body := d.body(messages)
-				for _, model := range []string{"gpt-4o", "gpt-5", "claude-opus-4-8"} {
+				for _, model := range []string{"gpt-4o", "claude-opus-4-8"} {
 					f := tokenizer.ForModel(model)
 					n, estimated, flags := d.sum(f, nil, body)
 					if m, also, same := d.sum(f, memo, body); m != n || also != estimated || same != flags {
@@ -130,7 +130,7 @@ func TestPrefixes(t *testing.T) {
 					}
 				}
 			}
-			for seed := range uint64(4) {
+			for seed := range uint64(1 + 12/tokenizer.Sampled) {
 				messages := d.conversation(seed, 40)
 				rng := rand.New(rand.NewPCG(seed, 2))
 				for n := 0; n <= len(messages); n += 1 + rng.IntN(3) {
@@ -150,16 +150,14 @@ func TestPrefixes(t *testing.T) {
 
 // TestPrefixesRecorded holds the same for the recorded prompts.
 func TestPrefixesRecorded(t *testing.T) {
+	memo := tokenizer.NewMemoOf(50)
 	for _, r := range readRecorded(t) {
 		d := dialects[r.Dialect]
 		f := tokenizer.ForModel(r.Model)
 		n, estimated, flags := d.sum(f, nil, r.Body)
-		for _, block := range []int{16, 300} {
-			memo := tokenizer.NewMemoOf(block)
-			for range 2 {
-				if m, also, same := d.sum(f, memo, r.Body); m != n || also != estimated || same != flags {
-					t.Errorf("%s %s: %d tokens (%v, %b), without a memo %d (%v, %b)", r.Model, r.Case, m, also, same, n, estimated, flags)
-				}
+		for range 2 {
+			if m, also, same := d.sum(f, memo, r.Body); m != n || also != estimated || same != flags {
+				t.Errorf("%s %s: %d tokens (%v, %b), without a memo %d (%v, %b)", r.Model, r.Case, m, also, same, n, estimated, flags)
 			}
 		}
 	}
