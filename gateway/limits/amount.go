@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"bytes"
 	"fmt"
 	"math/bits"
 	"strconv"
@@ -32,16 +33,21 @@ func Add(amounts ...int64) int64 {
 func ParseUSD(text string) (int64, error) { return parseDecimal(text, Dollar) }
 
 // FormatUSD writes nano-dollars as dollars, without needless digits.
-func FormatUSD(nano int64) string {
-	sign := ""
+func FormatUSD(nano int64) string { return string(appendUSD(nil, nano)) }
+
+func appendUSD(dst []byte, nano int64) []byte {
 	if nano < 0 {
-		sign, nano = "-", -nano
+		dst, nano = append(dst, '-'), -nano
 	}
-	text := sign + strconv.FormatInt(nano/Dollar, 10)
-	if rest := nano % Dollar; rest != 0 {
-		text += strings.TrimRight(fmt.Sprintf(".%09d", rest), "0")
+	dst = strconv.AppendInt(dst, nano/Dollar, 10)
+	rest := nano % Dollar
+	if rest == 0 {
+		return dst
 	}
-	return text
+	at := len(dst)
+	dst = strconv.AppendInt(dst, Dollar+rest, 10) // nine digits behind a 1
+	dst[at] = '.'
+	return bytes.TrimRight(dst, "0")
 }
 
 // parseDecimal reads a decimal number with an optional `k` or `M`, times
@@ -131,15 +137,15 @@ func parseDuration(text string) (time.Duration, bool) {
 
 // formatDuration writes d as parseDuration reads it, in the largest unit
 // that leaves no rest where there is one.
-func formatDuration(d time.Duration) string {
-	var room [32]byte
-	text := room[:0]
+func formatDuration(d time.Duration) string { return string(appendDuration(nil, d)) }
+
+func appendDuration(dst []byte, d time.Duration) []byte {
 	for i := len(unitsOf) - 1; i >= 0; i-- {
 		unit := &unitsOf[i]
 		if n := d / unit.unit; n > 0 {
-			text = append(strconv.AppendInt(text, int64(n), 10), unit.name...)
+			dst = append(strconv.AppendInt(dst, int64(n), 10), unit.name...)
 			d %= unit.unit
 		}
 	}
-	return string(text)
+	return dst
 }

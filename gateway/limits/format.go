@@ -4,62 +4,76 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // String writes the rule as [Parse] reads it.
 func (r *Rule) String() string {
-	amount := strconv.FormatInt(r.Amount, 10)
-	if r.Unit == USD {
-		amount = FormatUSD(r.Amount)
+	var room [96]byte
+	return string(r.Append(room[:0]))
+}
+
+// Append appends what String writes to dst: access logs have it of each limit of
+// each request.
+func (r *Rule) Append(dst []byte) []byte {
+	word := func(words ...string) {
+		for _, w := range words {
+			dst = append(append(dst, ' '), w...)
+		}
 	}
-	words := append(make([]string, 0, 16), r.Unit.String(), amount) // on the stack: it is written for each request
+	dst = append(append(dst, r.Unit.String()...), ' ')
+	if r.Unit == USD {
+		dst = appendUSD(dst, r.Amount)
+	} else {
+		dst = strconv.AppendInt(dst, r.Amount, 10)
+	}
 	if r.Unit != Concurrency {
-		words = append(words, r.window())
+		dst = r.appendWindow(append(dst, ' '))
 	}
 	if r.Calendar != Sliding && (r.zone().String() != "UTC" || r.Unit != USD && r.Calendar != Month) {
-		words = append(words, "zone", r.zone().String())
+		word("zone", r.zone().String())
 	}
 	if r.OnStoreError != Local {
-		words = append(words, "on_store_error", policyNames[r.OnStoreError])
+		word("on_store_error", policyNames[r.OnStoreError])
 	}
 	if r.OnExceed != Finish {
-		words = append(words, "on_exceed", exceedNames[r.OnExceed])
+		word("on_exceed", exceedNames[r.OnExceed])
 	}
 	if r.Queue != 0 {
-		words = append(words, "queue", formatDuration(r.Queue))
+		word("queue", formatDuration(r.Queue))
 		if r.QueueLength != 0 {
-			words = append(words, strconv.Itoa(r.QueueLength))
+			word(strconv.Itoa(r.QueueLength))
 		}
 	}
 	if r.Downgrade != "" {
-		words = append(words, "downgrade", r.Downgrade)
+		word("downgrade", r.Downgrade)
 		if r.DowngradeAt != defaultDowngradeAt {
-			words = append(words, strconv.Itoa(r.DowngradeAt))
+			word(strconv.Itoa(r.DowngradeAt))
 		}
 	}
 	if r.Shadow {
-		words = append(words, "shadow")
+		word("shadow")
 	}
-	return strings.Join(words, " ")
+	return dst
 }
 
-// window is the window's word. A sliding day or week of dollars, or of a
-// rule with a zone, would read as a calendar window if it were written in
+// appendWindow appends the window's word. A sliding day or week of dollars, or of
+// a rule with a zone, would read as a calendar window if it were written in
 // days, so whole days are written in hours unless they cannot be mistaken.
-func (r *Rule) window() string {
+func (r *Rule) appendWindow(dst []byte) []byte {
 	switch r.Calendar {
 	case Day:
-		return "1d"
+		return append(dst, "1d"...)
 	case Week:
-		return "1w"
+		return append(dst, "1w"...)
 	case Month:
-		return "1M"
+		return append(dst, "1M"...)
 	}
-	text := formatDuration(r.Window)
-	if r.Unit == USD && (text == "1d" || text == "1w") {
-		return fmt.Sprintf("%dh", int64(r.Window.Hours()))
+	const day, week = 24 * time.Hour, 7 * 24 * time.Hour
+	if r.Unit == USD && (r.Window == day || r.Window == week) {
+		return append(strconv.AppendInt(dst, int64(r.Window/time.Hour), 10), 'h')
 	}
-	return text
+	return appendDuration(dst, r.Window)
 }
 
 // MarshalText writes the rule's words.

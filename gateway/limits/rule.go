@@ -131,7 +131,7 @@ func (r *Rule) appendID(dst []byte) []byte {
 	if r.Unit == Concurrency {
 		return dst
 	}
-	dst = append(append(dst, '/'), r.window()...)
+	dst = r.appendWindow(append(dst, '/'))
 	if r.Calendar != Sliding {
 		dst = append(append(dst, '@'), r.zone().String()...)
 	}
