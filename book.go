@@ -121,7 +121,9 @@ func (a *App) Began(x *gateway.Exchange) {
 	if j == nil {
 		return
 	}
-	if err := j.Open(ledger.FromRecord(x.Outset())); err != nil {
+	var record gateway.Record
+	x.Outset(&record)
+	if err := j.Open(ledger.FromRecord(&record)); err != nil {
 		a.logger.Warn("journal: " + err.Error())
 	}
 }
@@ -132,7 +134,8 @@ func (a *App) Went(x *gateway.Exchange) {
 		return
 	}
 	if j := a.book.diary.journal(); j != nil {
-		draft := x.Draft()
+		var draft gateway.Record
+		x.Draft(&draft)
 		j.Checkpoint(draft.RequestID, ledger.Progress{Usage: draft.Usage, CostNano: draft.Cost.Total, BytesOut: draft.BytesOut})
 	}
 }

@@ -98,7 +98,7 @@ func (x *Exchange) Settle() *Record {
 	}
 	x.settled = true
 	x.Timings.Total = x.gateway.clock.Now().Sub(x.Start)
-	record := x.recordLocked()
+	record := x.newRecordLocked()
 	for _, a := range x.tried {
 		a.forgetLocked()
 	}
@@ -108,19 +108,26 @@ func (x *Exchange) Settle() *Record {
 	return record
 }
 
-func (x *Exchange) recordLocked() *Record {
+// newRecordLocked is recordLocked into memory that is the record's alone.
+func (x *Exchange) newRecordLocked() *Record {
+	// One piece of memory for what most exchanges leave.
+	room := new(struct {
+		Record
+		trail [1]Step
+	})
+	x.recordLocked(&room.Record)
+	room.Trail = x.trailLocked(room.trail[:0])
+	return &room.Record
+}
+
+// recordLocked makes the record but for its trail.
+func (x *Exchange) recordLocked(record *Record) {
 	usage, source, finish, cut, id := wire.Usage{}, SourceNone, "", "", ""
 	if a := x.attempt; a != nil {
 		cut, id = a.cut, a.step.UpstreamID
 		usage, source = a.chargedLocked(x.outcome.Err == nil && (!x.outcome.ClientGone || x.outcome.HandedOver))
 		finish = a.seen.Finish
 	}
-	// One piece of memory for what most exchanges leave.
-	room := new(struct {
-		Record
-		trail [1]Step
-	})
-	record := &room.Record
 	*record = Record{
 		RequestID:     x.ID,
 		Time:          x.Start,
@@ -153,7 +160,7 @@ func (x *Exchange) recordLocked() *Record {
 		Timings:       x.Timings,
 	}
 	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
-	record.Limits, record.Trail, record.Overhead = x.Limits, x.trailLocked(room.trail[:0]), x.Overhead
+	record.Limits, record.Overhead = x.Limits, x.Overhead
 	for _, a := range x.tried {
 		if wasted := a.wastedLocked(x.attempt); a.Price != nil && !wasted.IsZero() {
 			record.Overhead = limits.Add(record.Overhead, a.Price.Cost(prices.FromUsage(wasted)).Total)
@@ -168,7 +175,6 @@ func (x *Exchange) recordLocked() *Record {
 			record.Phase = PhaseClientWrite
 		}
 	}
-	return record
 }
 
 // finished reports whether the vendor gave its finish reason: its usage, if
@@ -204,24 +210,25 @@ func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced, estim
 	return cost, priced, estimated
 }
 
-// Draft is the record that the exchange would make if it ended now.
-func (x *Exchange) Draft() *Record {
+// Draft makes the record that the exchange would make if it ended now, without
+// its trail.
+func (x *Exchange) Draft(record *Record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.recordLocked()
+	x.recordLocked(record)
 }
 
 // Outset is the Draft of an exchange whose call is about to be sent. Its prompt is
 // estimated from its size, since counting it would keep the call waiting; who
 // lives on counts it when somebody has to know.
-func (x *Exchange) Outset() *Record {
+func (x *Exchange) Outset(record *Record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if a := x.attempt; a != nil {
 		a.bySize = true
 		defer func() { a.bySize = false }()
 	}
-	return x.recordLocked()
+	x.recordLocked(record)
 }
 
 // CostOf is what usage would cost at the exchange's target, in nano-dollars,

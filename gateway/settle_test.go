@@ -61,11 +61,18 @@ func TestOutset(t *testing.T) {
 				t.Fatal(err)
 			}
 			x.Try(&Pick{})
-			if got := x.Outset().Usage.Input; got != int64(tt.want) {
-				t.Errorf("at the outset the prompt has %d tokens, want %d", got, tt.want)
+			var record Record
+			if x.Outset(&record); record.Usage.Input != int64(tt.want) {
+				t.Errorf("at the outset the prompt has %d tokens, want %d", record.Usage.Input, tt.want)
 			}
-			if got := x.Draft().Usage.Input; got != int64(len(tt.body)) {
-				t.Errorf("counted it has %d, want %d", got, len(tt.body))
+			if x.Draft(&record); record.Usage.Input != int64(len(tt.body)) {
+				t.Errorf("counted it has %d, want %d", record.Usage.Input, len(tt.body))
+			}
+			if n := testing.AllocsPerRun(10, func() {
+				var record Record
+				x.Outset(&record)
+			}); n != 0 {
+				t.Errorf("%v allocations", n)
 			}
 		})
 	}

@@ -147,11 +147,11 @@ func (c *call) addLog(field zap.Field) {
 	if !ok {
 		return
 	}
-	c.out.prepare(func() {
-		if !c.out.detached {
-			extra.Set(field)
-		}
-	})
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if !c.out.detached {
+		extra.Set(field)
+	}
 }
 
 // record is event for a stream that is kept. Blocks without data are not passed on:
