@@ -16,7 +16,7 @@ import (
 
 const (
 	// Rows and bytes of one delivery.
-	putRows  = 500
+	putRows  = 2000
 	putBytes = 1 << 20
 
 	// putTimeout bounds one delivery.
@@ -190,6 +190,10 @@ type delivery struct {
 	next     position
 	failures int
 
+	// The memory of what is read, and of what was read last.
+	rows []ledger.Row
+	room []byte
+
 	savedAt, retainedAt, putAt time.Time
 	saved                      position
 }
@@ -202,9 +206,10 @@ func (d *delivery) closeFile() {
 }
 
 // read returns the rows after next, up to a batch of them, and moves next
-// behind them.
-func (d *delivery) read() (rows []ledger.Row, err error) {
+// behind them. They are valid until the next call.
+func (d *delivery) read() ([]ledger.Row, error) {
 	next := d.next
+	d.rows = d.rows[:0]
 	for {
 		s, last, ok := d.segment(next.seq)
 		if !ok {
@@ -213,7 +218,7 @@ func (d *delivery) read() (rows []ledger.Row, err error) {
 		if s.seq != next.seq {
 			next = position{seq: s.seq}
 		}
-		full, err := d.readSegment(s, &next, &rows)
+		full, err := d.readSegment(s, &next)
 		if err != nil {
 			return nil, err
 		}
@@ -223,7 +228,7 @@ func (d *delivery) read() (rows []ledger.Row, err error) {
 		next = position{seq: s.seq + 1}
 	}
 	d.next = next
-	return rows, nil
+	return d.rows, nil
 }
 
 // segment is the oldest one that is not before seq; last says that the writer
@@ -239,7 +244,7 @@ func (d *delivery) segment(seq uint64) (s segment, last, ok bool) {
 	return segment{}, false, false
 }
 
-func (d *delivery) readSegment(s segment, next *position, rows *[]ledger.Row) (full bool, err error) {
+func (d *delivery) readSegment(s segment, next *position) (full bool, err error) {
 	if next.off >= s.size {
 		return false, nil
 	}
@@ -251,7 +256,8 @@ func (d *delivery) readSegment(s segment, next *position, rows *[]ledger.Row) (f
 		d.seq = s.seq
 	}
 	begin := next.off
-	r := reader{file: d.file, off: begin, limit: s.size}
+	r := reader{file: d.file, off: begin, limit: s.size, room: d.room}
+	defer func() { d.room = r.room }()
 	for {
 		f, err := r.next()
 		if errors.Is(err, io.EOF) {
@@ -264,10 +270,10 @@ func (d *delivery) readSegment(s segment, next *position, rows *[]ledger.Row) (f
 		next.off = r.offset()
 		if f.kind == kindRow {
 			if row, err := ledger.DecodeRow(f.payload); err == nil {
-				*rows = append(*rows, row)
+				d.rows = append(d.rows, row)
 			}
 		}
-		if len(*rows) >= putRows || next.off-begin >= putBytes {
+		if len(d.rows) >= putRows || next.off-begin >= putBytes {
 			return true, nil
 		}
 	}

@@ -125,6 +125,7 @@ type reader struct {
 	file       io.ReaderAt
 	off, limit int64 // off is that of buf[0]
 	buf        []byte
+	room       []byte // what buf is a part of; that of a reader before, if any
 
 	// skipped counts bytes that were in no frame, gaps the places where they
 	// were.
@@ -162,7 +163,12 @@ func (r *reader) next() (frame, error) {
 func (r *reader) offset() int64 { return r.off }
 
 func (r *reader) fill() error {
-	buf := make([]byte, min(window, int(min(r.limit-r.off, window))))
+	if size := int(min(r.limit-r.off, window)); cap(r.room) < size {
+		r.room = make([]byte, size)
+	} else {
+		r.room = r.room[:size]
+	}
+	buf := r.room
 	have := copy(buf, r.buf)
 	n, err := r.file.ReadAt(buf[have:], r.off+int64(have))
 	r.buf = buf[:have+n]

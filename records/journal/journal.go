@@ -7,8 +7,9 @@
 // be delivered twice, after a crash; stores know them by their request.
 //
 // Begins alone are waited for: a third goroutine writes those that have come
-// while it wrote the ones before. They are not synced, since what is written
-// survives the process, and only the machine's end could lose it.
+// while it wrote the ones before, with those of the requests that can run now.
+// They are not synced, since what is written survives the process, and only the
+// machine's end could lose it.
 package journal
 
 import (
@@ -52,6 +53,10 @@ type Options struct {
 	// Window is for how long rows are gathered for one fsync. Default: 2 ms.
 	Window time.Duration
 
+	// Pace is the least time between two fsyncs that nobody waits for: rows that
+	// follow one sooner are gathered for longer. Default: 10 ms.
+	Pace time.Duration
+
 	// Patience is how long a request waits for its begin to be written. A disk
 	// that takes longer is not waited for again until it has. Default: 1 s.
 	Patience time.Duration
@@ -79,6 +84,7 @@ func (o *Options) defaults() {
 	set(&o.MaxSize, 1<<30)
 	set(&o.MaxMemory, 16<<20)
 	set(&o.Window, 2*time.Millisecond)
+	set(&o.Pace, 10*time.Millisecond)
 	set(&o.Patience, time.Second)
 	set(&o.Retry, 100*time.Millisecond)
 	set(&o.Linger, 500*time.Millisecond)
@@ -133,6 +139,7 @@ type Journal struct {
 	waiters  []chan struct{}
 	noting   []chan struct{} // noted of begins that are in buf
 	inflight map[string]*running
+	idle     []*running // memory for those to come
 	stats    Stats
 	segments []segment // oldest first
 	closed   bool
@@ -159,6 +166,37 @@ type Journal struct {
 type running struct {
 	row      ledger.Row
 	progress ledger.Progress
+}
+
+// maxIdle is how many running are kept for requests to come.
+const maxIdle = 256
+
+// enter notes a request as open; the lock is held.
+func (j *Journal) enter(row *ledger.Row) {
+	r := j.inflight[row.RequestID]
+	switch n := len(j.idle); {
+	case r != nil:
+	case n > 0:
+		r, j.idle = j.idle[n-1], j.idle[:n-1]
+	default:
+		r = new(running)
+	}
+	r.row, r.progress = *row, row.Progress()
+	j.inflight[row.RequestID] = r
+}
+
+// leave notes that a request is open no more, and reports whether it was; the
+// lock is held.
+func (j *Journal) leave(id string) bool {
+	r := j.inflight[id]
+	if r == nil {
+		return false
+	}
+	delete(j.inflight, id)
+	if len(j.idle) < maxIdle {
+		j.idle = append(j.idle, r)
+	}
+	return true
 }
 
 // segment is one file. Its first size bytes are durable frames.
@@ -224,10 +262,9 @@ func (j *Journal) Checkpoint(id string, p ledger.Progress) {
 func (j *Journal) Forget(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.inflight[id] == nil {
+	if !j.leave(id) {
 		return
 	}
-	delete(j.inflight, id)
 	if j.room() == nil {
 		j.buf = appendForget(j.buf, id)
 		j.wake(j.kick)
@@ -240,7 +277,7 @@ func (j *Journal) Append(row ledger.Row) error {
 	row.Clean()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	delete(j.inflight, row.RequestID)
+	j.leave(row.RequestID)
 	if err := j.room(); err != nil {
 		j.stats.Dropped++
 		if !j.dropping {

@@ -60,7 +60,7 @@ func (j *Journal) write(w *writer) {
 	for quit := false; !quit; {
 		select {
 		case <-j.kick:
-			j.gather()
+			j.gather(w)
 		case <-idle.C: // begins are synced by the clock
 		case <-j.quit:
 			quit = true
@@ -84,8 +84,12 @@ func (w *writer) close() {
 }
 
 // gather waits for more to write at once.
-func (j *Journal) gather() {
-	timer := time.NewTimer(j.options.Window)
+func (j *Journal) gather(w *writer) {
+	wait := j.options.Window
+	if since := j.options.Now().Sub(w.syncedAt); since >= 0 {
+		wait = max(wait, j.options.Pace-since)
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -90,7 +90,7 @@ type Progress struct {
 	BytesOut int64
 }
 
-// FromRecord is the row of a record.
+// FromRecord is the row of a record, which is to be cleaned.
 func FromRecord(r *gateway.Record) Row {
 	row := Row{
 		RequestID:     r.RequestID,
@@ -138,7 +138,6 @@ func FromRecord(r *gateway.Record) Row {
 		TotalMicros:      r.Timings.Total.Microseconds(),
 	}
 	row.setUsage(r.Usage)
-	row.Clean()
 	return row
 }
 

@@ -13,7 +13,8 @@ import (
 type Store interface {
 	// Put adds rows, all or none of them. Rows whose request is there already
 	// change nothing: whoever does not know whether a Put arrived sends it
-	// again. An error that wraps ErrRejected is about the rows themselves.
+	// again. An error that wraps ErrRejected is about the rows themselves. They
+	// are the caller's again when Put returns.
 	Put(ctx context.Context, rows []Row) error
 
 	// Query sums rows up, in the order of the values of q.By.
