@@ -85,11 +85,11 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		enc.AddFloat64("overhead_usd", USD(r.Overhead))
 	}
 	if len(r.Limits) > 0 {
-		if err := enc.AddArray("limits", decisions(r.Limits)); err != nil {
+		if err := enc.AddArray("limits", (*decisions)(&r.Limits)); err != nil {
 			return err
 		}
 	}
-	if err := enc.AddArray("trail", trail(r.Trail)); err != nil {
+	if err := enc.AddArray("trail", (*trail)(&r.Trail)); err != nil {
 		return err
 	}
 	t := r.Timings
@@ -115,9 +115,9 @@ func (o Object) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 type decisions []gateway.Limited
 
 // MarshalLogArray implements zapcore.ArrayMarshaler.
-func (d decisions) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	for i := range d {
-		if err := enc.AppendObject(decision{&d[i]}); err != nil {
+func (d *decisions) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range *d {
+		if err := enc.AppendObject(decision{&(*d)[i]}); err != nil {
 			return err
 		}
 	}
@@ -142,9 +142,9 @@ func (d decision) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 type trail []gateway.Step
 
 // MarshalLogArray implements zapcore.ArrayMarshaler.
-func (t trail) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	for i := range t {
-		if err := enc.AppendObject(step{&t[i]}); err != nil {
+func (t *trail) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range *t {
+		if err := enc.AppendObject(step{&(*t)[i]}); err != nil {
 			return err
 		}
 	}
@@ -183,8 +183,8 @@ func USD(nano int64) float64 { return float64(nano) / 1e9 }
 // Interface guards.
 var (
 	_ zapcore.ObjectMarshaler = Object{}
-	_ zapcore.ArrayMarshaler  = decisions{}
+	_ zapcore.ArrayMarshaler  = (*decisions)(nil)
 	_ zapcore.ObjectMarshaler = decision{}
-	_ zapcore.ArrayMarshaler  = trail{}
+	_ zapcore.ArrayMarshaler  = (*trail)(nil)
 	_ zapcore.ObjectMarshaler = step{}
 )
