@@ -85,9 +85,9 @@ func (j *Journal) writeBegins(w *writer) {
 		case <-j.quit:
 			return // what is left is the writer's
 		}
-		// Requests that are about to begin do so first, and share one write. Where
-		// there are none, this takes no time.
-		runtime.Gosched()
+		if j.shares() {
+			runtime.Gosched()
+		}
 		j.mu.Lock()
 		begins, noted := j.takeBegins(spare[:0])
 		j.mu.Unlock()
@@ -115,6 +115,14 @@ func (j *Journal) writeBegins(w *writer) {
 			spare = begins
 		}
 	}
+}
+
+// shares reports whether other requests may be about to begin: those that can run
+// do so first then, and share one write.
+func (j *Journal) shares() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.inflight) > 1
 }
 
 // add writes begins to the segment if it is open for them.
