@@ -41,7 +41,7 @@ type attempt struct {
 	shadow *conversation
 
 	outgoing gateway.Call
-	sent     *payload
+	sent     *parcel
 
 	// whole is the memory of an answer that is read to its end, limited of what
 	// bounds it.

@@ -139,7 +139,7 @@ func (a *attempt) send() (*http.Response, error) {
 	a.joint, err = c.proxy.batcher.Send(a.upstream, &batch.Call{
 		Provider: a.route.Provider,
 		Outgoing: &a.outgoing,
-		Body:     a.sent.bytes,
+		Body:     a.sent.pieces[0], // see pack
 		Target:   a.route.Target.Provider,
 		Scope:    c.proxy.BatchEmbeddings.of(c.x.Principal),
 		Tokens:   a.countTokens,

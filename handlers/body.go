@@ -17,9 +17,9 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// payload is a request body in memory, in a pooled buffer. The transport may
-// go on reading it after the upstream has answered, so whoever uses it holds
-// a reference, and the buffer returns to the pool with the last one.
+// payload is a body in memory, in a pooled buffer. The transport may go on
+// reading it after the upstream has answered, so whoever uses it holds a
+// reference, and the buffer returns to the pool with the last one.
 type payload struct {
 	bytes []byte
 	refs  atomic.Int32
@@ -45,32 +45,10 @@ func (p *payload) release() {
 	}
 }
 
-// reader returns a reader of the payload that holds a reference until it is
-// closed, as the transport promises to do.
-func (p *payload) reader() io.ReadCloser {
+// hold takes another reference.
+func (p *payload) hold() *payload {
 	p.refs.Add(1)
-	r := &payloadReader{payload: p}
-	r.Reset(p.bytes)
-	return r
-}
-
-type payloadReader struct {
-	bytes.Reader
-	payload *payload
-	closed  atomic.Bool
-}
-
-// Bytes implements http1.Memory.
-func (r *payloadReader) Bytes() []byte {
-	all := r.payload.bytes
-	return all[len(all)-r.Len():]
-}
-
-func (r *payloadReader) Close() error {
-	if r.closed.CompareAndSwap(false, true) {
-		r.payload.release()
-	}
-	return nil
+	return p
 }
 
 // read takes the body in, once and to its end: net/http only watches for

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/batch"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -30,49 +31,68 @@ func (a *attempt) prepare() error {
 		a.outgoing.ContentType = c.r.Header.Get("Content-Type")
 		return nil
 	}
-	sent := newPayload()
-	switch {
-	case c.sequel != nil:
-		body, err := a.carryOn(sent.bytes)
-		if err != nil {
-			sent.release()
-			return err
-		}
-		sent.bytes = body
-	case op == c.route.Operation:
-		c.x.Update(func() { c.x.Dropped = nil }) // that of an earlier attempt
-		rw := a.rewrite()
-		a.askedUsage = rw.AskUsage && !c.x.Envelope.IncludeUsage
-		sent.bytes = c.x.Envelope.Apply(sent.bytes, rw)
-	default:
-		size := len(c.x.Envelope.Body())
-		sent.bytes = grow(sent.bytes, size+size/8+1<<10)
-		body, err := a.translate(sent.bytes)
-		if err != nil {
-			sent.release()
-			return err
-		}
-		sent.bytes = body
+	sent, err := a.pack()
+	if err != nil {
+		return err
 	}
 	a.mayContinue()
 	a.conversation.written()
 	a.sent = sent
-	a.outgoing.Body, a.outgoing.Length = sent.reader(), int64(len(sent.bytes))
+	a.outgoing.Body, a.outgoing.Length = sent.firstReader(), sent.size
 	a.outgoing.GetBody = func() (io.ReadCloser, error) { return sent.reader(), nil }
 	a.outgoing.ContentType = "application/json"
 	return nil
+}
+
+// pack makes the body for the upstream.
+func (a *attempt) pack() (*parcel, error) {
+	c := a.call
+	if c.sequel == nil && a.route.Operation == c.route.Operation {
+		c.x.Update(func() { c.x.Dropped = nil }) // that of an earlier attempt
+		rw := a.rewrite()
+		a.askedUsage = rw.AskUsage && !c.x.Envelope.IncludeUsage
+		sent := newParcel(c.body.hold())
+		sent.fill(c.x.Envelope.Apply(sent.pieces, rw))
+		if batch.Handles(a.route.Operation) {
+			sent.join() // since it is read
+		}
+		return sent, nil
+	}
+	made := newPayload()
+	body, err := a.encode(made)
+	if err != nil {
+		made.release()
+		return nil, err
+	}
+	made.bytes = body
+	sent := newParcel(made)
+	sent.fill(append(sent.pieces, body))
+	return sent, nil
+}
+
+// encode makes a body that is not the client's, in the memory of made.
+func (a *attempt) encode(made *payload) ([]byte, error) {
+	if a.call.sequel != nil {
+		return a.carryOn(made.bytes)
+	}
+	size := len(a.call.x.Envelope.Body())
+	made.bytes = grow(made.bytes, size+size/8+1<<10)
+	return a.translate(made.bytes)
 }
 
 // settled lets go of what only another attempt would need: the client's bytes,
 // if those that were sent can stand for them when the prompt is counted.
 func (a *attempt) settled() {
 	c := a.call
-	if a.sent == nil || a.route.Operation != c.route.Operation || a.sent == c.body {
+	if a.sent == nil || a.route.Operation != c.route.Operation {
 		return
 	}
-	c.x.Update(func() { c.x.Envelope.Detach(a.sent.bytes) })
+	body := a.sent.from.hold()
+	c.x.Update(func() { c.x.Envelope.Detach(body.bytes) })
 	c.body.release()
-	c.body, a.sent = a.sent, nil
+	c.body = body
+	a.sent.release()
+	a.sent = nil
 }
 
 // rewrite says what has to change in the body for the upstream.

@@ -324,14 +324,15 @@ type Rewrite struct {
 	Cap      int64
 }
 
-// Apply appends the edited body to dst. Everything that is not edited keeps
-// its bytes: key order, number spelling, escapes and unknown members.
-func (e *Envelope) Apply(dst []byte, rw Rewrite) []byte {
+// Apply appends to dst the edited body as pieces, of Body where they can be.
+// Everything that is not edited keeps its bytes: key order, number spelling,
+// escapes and unknown members.
+func (e *Envelope) Apply(dst [][]byte, rw Rewrite) [][]byte {
 	if e.Operation.Dialect == Gemini {
 		return e.applyConfig(dst, rw)
 	}
 	var (
-		edits   [3]jsonscan.Edit
+		edits   [4]jsonscan.Edit
 		inserts [3]insertion
 		n, m    int
 	)
@@ -370,7 +371,7 @@ func (e *Envelope) Apply(dst []byte, rw Rewrite) []byte {
 	}
 	sortEdits(edits[:n])
 	if m == 0 {
-		return jsonscan.Splice(dst, e.body, edits[:n])
+		return jsonscan.Pieces(dst, e.body, edits[:n])
 	}
 	tail := jsonscan.Edit{Start: e.fields.End - 1, End: e.fields.End - 1}
 	for i, in := range inserts[:m] {
@@ -381,7 +382,8 @@ func (e *Envelope) Apply(dst []byte, rw Rewrite) []byte {
 		tail.Text = append(tail.Text, ':')
 		tail.Text = append(tail.Text, in.raw...)
 	}
-	return jsonscan.Splice(dst, e.body, append(edits[:n:n], tail))
+	edits[n] = tail
+	return jsonscan.Pieces(dst, e.body, edits[:n+1])
 }
 
 type insertion struct {

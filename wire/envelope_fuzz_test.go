@@ -34,8 +34,8 @@ func FuzzApply(f *testing.F) {
 		if want["model"] != e.Model {
 			t.Fatalf("model %q, the standard decoder reads %q", e.Model, want["model"])
 		}
-		edited := e.Apply(nil, wire.Rewrite{Model: model, AskUsage: true, CapParam: "max_tokens", Cap: limit})
-		if err := json.Unmarshal(edited, &got); err != nil {
+		edited := joined(e.Apply(nil, wire.Rewrite{Model: model, AskUsage: true, CapParam: "max_tokens", Cap: limit}))
+		if err := json.Unmarshal([]byte(edited), &got); err != nil {
 			t.Fatalf("the edited body is not valid: %v: %q", err, edited)
 		}
 		if model != "" {

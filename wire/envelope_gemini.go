@@ -72,9 +72,9 @@ func one(o *jsonscan.Object, at int, camel, snake string) (jsonscan.Value, error
 }
 
 // applyConfig writes a cap on generated tokens where the client set none.
-func (e *Envelope) applyConfig(dst []byte, rw Rewrite) []byte {
+func (e *Envelope) applyConfig(dst [][]byte, rw Rewrite) [][]byte {
 	if rw.CapParam != GeminiCap || e.CapParam != "" {
-		return append(dst, e.body...)
+		return append(dst, e.body)
 	}
 	raw := strconv.AppendInt(nil, rw.Cap, 10)
 	config, _ := one(&e.fields, fieldConfig, "", "")
@@ -89,5 +89,5 @@ func (e *Envelope) applyConfig(dst []byte, rw Rewrite) []byte {
 	default:
 		edit = e.fields.SetEdit(e.body, fieldConfig, "generationConfig", append(append([]byte(`{"maxOutputTokens":`), raw...), '}'))
 	}
-	return jsonscan.Splice(dst, e.body, []jsonscan.Edit{edit})
+	return jsonscan.Pieces(dst, e.body, []jsonscan.Edit{edit})
 }

@@ -23,8 +23,8 @@ type conn struct {
 	push   func(fd uintptr) bool
 
 	found bool // by peek
-	out   []byte
-	wrote int // of out
+	out   [][]byte
+	wrote int // of what out was
 	err   error
 }
 
@@ -74,17 +74,30 @@ func (c *conn) pending() bool {
 	return c.found
 }
 
-// writeSome writes what the socket takes without waiting, or all of p where
-// that cannot be told.
-func (c *conn) writeSome(p []byte) (int, error) {
+// writeSome writes what the socket takes of out without waiting, or the first
+// part of it where that cannot be told. rest is what is left of out.
+func (c *conn) writeSome(out [][]byte) (rest [][]byte, n int, err error) {
 	if !c.direct {
-		return c.io.Write(p)
+		n, err = c.io.Write(out[0])
+		return advance(out, n), n, err
 	}
-	c.out, c.wrote, c.err = p, 0, nil
-	err := c.raw.Write(c.push)
+	c.out, c.wrote, c.err = out, 0, nil
+	err = c.raw.Write(c.push)
 	if err == nil {
 		err = c.err
 	}
-	c.out = nil
-	return c.wrote, err
+	rest, c.out = c.out, nil
+	return rest, c.wrote, err
+}
+
+// advance takes n bytes off the front of out.
+func advance(out [][]byte, n int) [][]byte {
+	for len(out) > 0 && n >= len(out[0]) {
+		n -= len(out[0])
+		out = out[1:]
+	}
+	if n > 0 {
+		out[0] = out[0][n:]
+	}
+	return out
 }

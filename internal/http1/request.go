@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 )
 
 // outgoing is a request as it goes out.
 type outgoing struct {
-	buf  *buffer // the head, and what fits in of a body in memory
-	more []byte  // of that body
+	buf *buffer
+
+	// out is what is to be written of what is in memory: the head, and the body
+	// if it is there.
+	out [][]byte // of buf.parts
 
 	// src is a body that is not in memory, of length bytes; -1 when that is
 	// not known, and the body is sent in chunks.
@@ -32,21 +36,25 @@ func (o *outgoing) release() {
 		_ = o.closer.Close()
 		o.closer = nil
 	}
-	o.more, o.src = nil, nil
+	o.out, o.src = nil, nil
 }
 
 // newOutgoing writes the head of req, the last on its connection or not. On an error nothing is to be released.
 func newOutgoing(req *http.Request, last bool) (outgoing, error) {
 	var o outgoing
-	var inMemory []byte
+	buf := newBuffer()
+	buf.parts = append(buf.parts, nil) // where the head will be
 	if req.Body != nil && req.Body != http.NoBody {
 		o.closer = req.Body
 		if m, ok := req.Body.(Memory); ok {
-			inMemory = m.Bytes()
-			if n := int64(len(inMemory)); req.ContentLength > 0 && req.ContentLength != n {
-				return o, fmt.Errorf("sending: the body has %d bytes, not %d", n, req.ContentLength)
+			buf.parts = m.Parts(buf.parts)
+			for _, p := range buf.parts {
+				o.length += int64(len(p))
 			}
-			o.length = int64(len(inMemory))
+			if req.ContentLength > 0 && req.ContentLength != o.length {
+				buf.free()
+				return o, fmt.Errorf("sending: the body has %d bytes, not %d", o.length, req.ContentLength)
+			}
 		} else {
 			o.src, o.length = req.Body, req.ContentLength
 			if o.length == 0 {
@@ -54,16 +62,25 @@ func newOutgoing(req *http.Request, last bool) (outgoing, error) {
 			}
 		}
 	}
-	buf := newBuffer()
 	head, err := appendHead(buf.bytes, req, &o, last)
 	if err != nil {
 		buf.free()
 		return o, err
 	}
-	n := min(max(cap(head)-len(head), 0), len(inMemory))
-	buf.bytes = append(head, inMemory[:n]...)
-	o.buf, o.more = buf, inMemory[n:]
+	o.buf, o.out = buf, buf.lead(head)
 	return o, nil
+}
+
+// lead puts the head before the other parts, and those of them that are short
+// into its memory. It returns what is to be written, no part of it empty.
+func (b *buffer) lead(head []byte) [][]byte {
+	parts := b.parts
+	for len(parts) > 1 && len(parts[1]) <= min(short, cap(head)-len(head)) {
+		head = append(head, parts[1]...)
+		parts = parts[1:]
+	}
+	b.bytes, parts[0] = head, head
+	return slices.DeleteFunc(parts, func(p []byte) bool { return len(p) == 0 })
 }
 
 var errField = errors.New("sending: a name or value of the request's header is not valid")
@@ -127,12 +144,14 @@ func ours(name string) bool {
 // buffer is what a head is made in or read into.
 type buffer struct {
 	bytes []byte // empty, but for its capacity, when it is new
+	parts [][]byte
 	pool  *sync.Pool
 }
 
 const (
-	outSize = 32 << 10 // the most that is copied to spare a write
+	outSize = 32 << 10 // of a head, or of what is read to be written
 	inSize  = 4 << 10  // of a head and what comes with it
+	short   = 4 << 10  // the most of a part that is copied
 )
 
 var (
@@ -155,7 +174,8 @@ func newInBuffer() *buffer {
 // free gives the buffer back, unless it had to grow.
 func (b *buffer) free() {
 	if cap(b.bytes) <= outSize && b.pool != nil {
-		b.bytes = b.bytes[:0]
+		clear(b.parts)
+		b.bytes, b.parts = b.bytes[:0], b.parts[:0]
 		b.pool.Put(b)
 	}
 }

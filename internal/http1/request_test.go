@@ -2,7 +2,6 @@ package http1
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -367,24 +366,5 @@ func TestGotConn(t *testing.T) {
 		if len(got) != 1 || got[0].Reused != reused || got[0].Conn.RemoteAddr().String() != s.Addr().String() {
 			t.Errorf("%+v", got)
 		}
-	}
-}
-
-// TestMemoryIsNotRead holds that a body in memory is sent as it lies.
-func TestMemoryIsNotRead(t *testing.T) {
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
-		req := take(br)
-		body, _ := io.ReadAll(req.Body)
-		_, _ = io.WriteString(c, ok+"\r\n"+string(body))
-	})
-	body := hold("xyabc")
-	_, _ = io.CopyN(io.Discard, body, 2)
-	req := request(t, http.MethodPost, s.url(), body)
-	req.ContentLength = 3
-	if got := whole(t, client(t), req); got != "abc" || body.Len() != 3 {
-		t.Errorf("%q was sent, %d bytes are left", got, body.Len())
-	}
-	if !bytes.Equal(body.Bytes(), []byte("abc")) {
-		t.Error("the body has changed")
 	}
 }

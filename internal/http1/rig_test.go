@@ -158,12 +158,24 @@ func (s *source) Close() error {
 type held struct {
 	*strings.Reader
 	text   string
+	cuts   []int // where its parts end but the last one, if nothing was read
 	closed atomic.Bool
 }
 
-func hold(text string) *held { return &held{Reader: strings.NewReader(text), text: text} }
+func hold(text string, cuts ...int) *held {
+	return &held{Reader: strings.NewReader(text), text: text, cuts: cuts}
+}
 
-func (h *held) Bytes() []byte { return []byte(h.text[len(h.text)-h.Len():]) }
+func (h *held) Parts(dst [][]byte) [][]byte {
+	rest := []byte(h.text[len(h.text)-h.Len():])
+	at := 0
+	for _, cut := range h.cuts {
+		dst = append(dst, rest[at:cut])
+		at = cut
+	}
+	return append(dst, rest[at:])
+}
+
 func (h *held) Close() error {
 	h.closed.Store(true)
 	return nil

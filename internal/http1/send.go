@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"time"
 )
@@ -14,25 +15,19 @@ import (
 // for the other. An error with n of 0 says that nothing was sent; after any
 // other there may be an answer all the same.
 func (x *exchange) send(o outgoing) (n int, err error) {
-	n, err = x.conn.writeSome(o.buf.bytes)
-	sent := n == len(o.buf.bytes)
-	if sent && err == nil && len(o.more) > 0 && x.conn.direct {
-		var more int
-		more, err = x.conn.writeSome(o.more)
-		o.more = o.more[more:]
-	}
+	o.out, n, err = x.conn.writeSome(o.out)
 	switch {
 	case err != nil:
 		o.release()
 		if n > 0 {
 			x.lost(err)
 		}
-	case sent && len(o.more) == 0 && o.src == nil:
+	case len(o.out) == 0 && o.src == nil:
 		o.release()
 	default:
 		x.parts.Add(1)
 		x.wrote = make(chan struct{})
-		go x.sendRest(o, n)
+		go x.sendRest(o)
 	}
 	return n, err
 }
@@ -53,8 +48,8 @@ type sourceError struct{ error }
 
 func (e sourceError) Unwrap() error { return e.error }
 
-func (x *exchange) sendRest(o outgoing, n int) {
-	err := x.writeRest(&o, n)
+func (x *exchange) sendRest(o outgoing) {
+	err := x.writeRest(&o)
 	var source sourceError
 	switch {
 	case errors.As(err, &source):
@@ -68,14 +63,9 @@ func (x *exchange) sendRest(o outgoing, n int) {
 	close(x.wrote)
 }
 
-func (x *exchange) writeRest(o *outgoing, n int) error {
-	for _, p := range [][]byte{o.buf.bytes[n:], o.more} {
-		if len(p) == 0 {
-			continue
-		}
-		if _, err := x.conn.io.Write(p); err != nil {
-			return err
-		}
+func (x *exchange) writeRest(o *outgoing) error {
+	if _, err := (*net.Buffers)(&o.out).WriteTo(x.conn.io); err != nil {
+		return err
 	}
 	switch {
 	case o.src == nil:

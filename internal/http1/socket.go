@@ -40,11 +40,12 @@ func (c *conn) peekOnce(fd uintptr) { c.found = peek(fd) }
 // pushMore writes until the socket's buffer is full. It never asks to be
 // called again.
 func (c *conn) pushMore(fd uintptr) bool {
-	for c.wrote < len(c.out) {
-		n, err := syscall.Write(int(fd), c.out[c.wrote:])
+	for len(c.out) > 0 {
+		n, err := writeParts(int(fd), c.out)
 		switch {
 		case n > 0:
 			c.wrote += n
+			c.out = advance(c.out, n)
 		case err == syscall.EINTR: //nolint:errorlint // as the kernel gives it
 		case err == syscall.EAGAIN: //nolint:errorlint
 			return true

@@ -53,9 +53,12 @@ type Transport struct {
 	idle  atomic.Int64     // connections
 }
 
-// Memory is what the body of a request implements that is in memory: Bytes
-// are what has not been read of it, and stay as they are until it is closed.
-type Memory interface{ Bytes() []byte }
+// Memory is what the body of a request implements that is in memory: Parts
+// appends to dst what has not been read of it, piece by piece. The pieces stay
+// as they are until it is closed.
+type Memory interface {
+	Parts(dst [][]byte) [][]byte
+}
 
 // Error is why a round trip failed, and how far it came. That its caller's
 // context ended is not told so, but with the context's cause.

@@ -41,6 +41,27 @@ func Splice(dst, body []byte, edits []Edit) []byte {
 	return append(dst, body[at:]...)
 }
 
+// Pieces appends to dst what Splice would make, as the parts that it would copy:
+// of body, which they share, and the edits' texts. None is empty.
+func Pieces(dst [][]byte, body []byte, edits []Edit) [][]byte {
+	at := 0
+	for _, e := range edits {
+		if e.Start < at || e.End < e.Start {
+			panic("jsonscan: edits overlap or are not sorted")
+		}
+		dst = appendPiece(appendPiece(dst, body[at:e.Start]), e.Text)
+		at = e.End
+	}
+	return appendPiece(dst, body[at:])
+}
+
+func appendPiece(dst [][]byte, p []byte) [][]byte {
+	if len(p) == 0 {
+		return dst
+	}
+	return append(dst, p)
+}
+
 // SortEdits puts edits into the order that Splice needs, keeping the order of
 // those that start at the same place.
 func SortEdits(edits []Edit) {

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 )
@@ -77,7 +78,11 @@ func TestEditsCombine(t *testing.T) {
 			if err := Scan([]byte(body), keys, DefaultLimits, &o); err != nil {
 				t.Fatal(err)
 			}
-			out := Splice(nil, []byte(body), o.Edits([]byte(body), nil, changes...))
+			edits := o.Edits([]byte(body), nil, changes...)
+			out := Splice(nil, []byte(body), edits)
+			if pieces := bytes.Join(Pieces(nil, []byte(body), edits), nil); !bytes.Equal(pieces, out) {
+				t.Fatalf("%s: in pieces %s", out, pieces)
+			}
 			got := map[string]any{}
 			if err := json.Unmarshal(out, &got); err != nil {
 				t.Fatalf("%s with %v: %s: %v", body, changes, out, err)

@@ -129,6 +129,9 @@ func closable(r io.Reader) io.ReadCloser {
 // memory is a body that http1 need not read, since it is an http1.Memory.
 type memory struct{ *bytes.Buffer }
 
+// Parts implements http1.Memory.
+func (m memory) Parts(dst [][]byte) [][]byte { return append(dst, m.Bytes()) }
+
 func (memory) Close() error { return nil }
 
 // Forwarded implements gateway.Forwarder.
