@@ -23,6 +23,26 @@ func special(w uint64) uint64 {
 	return (low | slash) &^ w
 }
 
+// ordinary has the high bit of each byte of w set that special does not mark;
+// the other bits are meaningless. It is exact for every byte: where the high bit
+// is set before, nothing is ever borrowed from the next byte. What special
+// finds with two comparisons is here one after the other: a backslash is 0x3d
+// when the first is done.
+func ordinary(w uint64) uint64 {
+	low := (w ^ 0x02*ones | highs) - 0x21*ones
+	return (low ^ 0x3d*ones) - ones | w
+}
+
+// transposed puts bit 8i+j of x where bit 8j+i was.
+func transposed(x uint64) uint64 {
+	t := (x ^ x>>7) & 0x00aa00aa00aa00aa
+	x ^= t ^ t<<7
+	t = (x ^ x>>14) & 0x0000cccc0000cccc
+	x ^= t ^ t<<14
+	t = (x ^ x>>28) & 0x00000000f0f0f0f0
+	return x ^ t ^ t<<28
+}
+
 // bitmap gathers the high bits of w's bytes into the low eight bits, lowest
 // byte first.
 func bitmap(w uint64) uint64 { return w & highs >> 7 * 0x0102040810204080 >> 56 }
@@ -51,9 +71,12 @@ func endOfString(b []byte, i int) int {
 block:
 	for i+65 <= len(b) { // 64, and the byte after a backslash at their end
 		w := b[i : i+65 : i+65]
-		m0, m1, m2, m3 := special(word(w)), special(word(w[8:])), special(word(w[16:])), special(word(w[24:]))
-		m4, m5, m6, m7 := special(word(w[32:])), special(word(w[40:])), special(word(w[48:])), special(word(w[56:]))
-		if (m0|m1|m2|m3|m4|m5|m6|m7)&highs == 0 {
+		// Word by word in each byte, which takes fewer steps than byte by byte.
+		plain := ordinary(word(w))&highs>>7 | ordinary(word(w[8:]))&highs>>6 |
+			ordinary(word(w[16:]))&highs>>5 | ordinary(word(w[24:]))&highs>>4 |
+			ordinary(word(w[32:]))&highs>>3 | ordinary(word(w[40:]))&highs>>2 |
+			ordinary(word(w[48:]))&highs>>1 | ordinary(word(w[56:]))&highs
+		if plain == ^uint64(0) {
 			i += 64
 			continue
 		}
@@ -61,8 +84,7 @@ block:
 		// one spares a mispredicted exit and a second look at the block each.
 		// That an escape has two bytes is a branch and not a sum, so that the
 		// processor need not wait for the table.
-		marks := bitmap(m0) | bitmap(m1)<<8 | bitmap(m2)<<16 | bitmap(m3)<<24 |
-			bitmap(m4)<<32 | bitmap(m5)<<40 | bitmap(m6)<<48 | bitmap(m7)<<56
+		marks := transposed(^plain)
 		for marks != 0 {
 			at := bits.TrailingZeros64(marks) & 63
 			switch c := w[at]; {
@@ -81,10 +103,8 @@ block:
 				continue block
 			case c == '"':
 				return i + at + 1
-			case c < ' ':
+			default:
 				return ^(i + at)
-			default: // a borrow, see special
-				marks &= marks - 1
 			}
 		}
 		i += 64

@@ -43,3 +43,26 @@ func TestEveryOffset(t *testing.T) {
 		}
 	}
 }
+
+// TestOrdinary holds that each byte is judged by itself, whatever is beside it.
+func TestOrdinary(t *testing.T) {
+	for c := range 256 {
+		want := c >= ' ' && c != '"' && c != '\\'
+		for _, beside := range []byte{0, 1, 0x1f, ' ', '!', '"', '#', '[', '\\', ']', 'x', 0x7f, 0x80, 0xa2, 0xdc, 0xff} {
+			for at := range 8 {
+				w := uint64(beside)*ones&^(0xff<<(8*at)) | uint64(c)<<(8*at)
+				if got := ordinary(w)>>(8*at+7)&1 == 1; got != want {
+					t.Fatalf("%#02x at %d beside %#02x: ordinary %t", c, at, beside, got)
+				}
+			}
+		}
+	}
+}
+
+func TestTransposed(t *testing.T) {
+	for bit := range 64 {
+		if got, want := transposed(1<<bit), uint64(1)<<(bit%8*8+bit/8); got != want {
+			t.Errorf("bit %d: %#x, want %#x", bit, got, want)
+		}
+	}
+}
