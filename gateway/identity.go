@@ -49,7 +49,8 @@ func (v identities) plan(owner string, targets []Target) string {
 // Listed is a list of texts as one: no two lists are the same, whatever the texts
 // hold.
 func Listed(texts ...string) string {
-	var b []byte
+	var room [128]byte
+	b := room[:0]
 	for _, text := range texts {
 		b = strconv.AppendInt(b, int64(len(text)), 10)
 		b = append(append(b, ':'), text...)

@@ -161,14 +161,24 @@ func newCaller(key *keys.Key, repl *caddy.Replacer) *caller {
 	p := key.Principal()
 	c := &caller{principal: gateway.Principal{Key: p.Key, User: p.User, Team: p.Team}, key: key}
 	if repl != nil {
-		repl.Set("http.auth.user.id", p.Key) // the access log's user_id, whoever has set it before
+		// The key's holder it is, whoever has set another before. What is set goes
+		// before what is mapped.
+		if _, taken := repl.Get(userID); taken {
+			repl.Set(userID, p.Key)
+		}
 		repl.Map(c.placeholder)
 	}
 	return c
 }
 
-// placeholder answers {http.ai.key.*}: most sites ask for none.
+// userID is the placeholder of the access log's user_id.
+const userID = "http.auth.user.id"
+
+// placeholder answers {http.ai.key.*}, and who asks: most sites ask for neither.
 func (c *caller) placeholder(name string) (any, bool) {
+	if name == userID {
+		return c.principal.Key, true
+	}
 	name, ok := strings.CutPrefix(name, "http.ai.key.")
 	if !ok {
 		return nil, false

@@ -23,24 +23,28 @@ const (
 // The functions below say in an answer's header what the cache did for it, in the
 // words of RFC 9211, and once more in one word.
 
-// showHit is for an answer from the cache that was made age ago. It is fresh for ttl,
-// which is negative once it is stale.
-func showHit(h http.Header, age, ttl time.Duration) {
-	var room [64]byte
-	b := appendSeconds(append(room[:0], "weir; hit; ttl="...), ttl)
-	note(h, cacheHit, append(b, "; detail=exact"...))
-	showAge(h, age)
+// appendHit is for an answer from the cache that was made age ago. It is fresh for
+// ttl, which is negative once it is stale. word is its X-AI-Cache.
+func appendHit(t *texts, age, ttl time.Duration) (word string) {
+	t.begin()
+	t.text = appendSeconds(append(t.text, "weir; hit; ttl="...), ttl)
+	t.text = append(t.text, "; detail=exact"...)
+	t.end(headerCacheStatus)
+	appendAge(t, age)
+	return cacheHit
 }
 
-// showSemanticHit is showHit for the answer to a similar request.
-func showSemanticHit(h http.Header, age, ttl time.Duration, similarity float64) {
-	b := appendSeconds([]byte("weir; hit; ttl="), ttl)
-	b = append(b, "; detail=semantic; similarity="...)
+// appendSemanticHit is appendHit for the answer to a similar request.
+func appendSemanticHit(t *texts, age, ttl time.Duration, similarity float64) (word string) {
+	t.begin()
+	t.text = appendSeconds(append(t.text, "weir; hit; ttl="...), ttl)
+	t.text = append(t.text, "; detail=semantic; similarity="...)
 	// A decimal of RFC 8941 has three digits behind the point. It is cut, so that what
 	// is not the same never reads 1.000.
-	b = strconv.AppendFloat(b, math.Floor(similarity*1000)/1000, 'f', 3, 64)
-	note(h, cacheSemantic, b)
-	showAge(h, age)
+	t.text = strconv.AppendFloat(t.text, math.Floor(similarity*1000)/1000, 'f', 3, 64)
+	t.end(headerCacheStatus)
+	appendAge(t, age)
+	return cacheSemantic
 }
 
 // showMiss is for an answer that had to be fetched; stored says that it is kept.
@@ -73,10 +77,10 @@ func note(h http.Header, word string, status []byte) {
 	setHeader(h, headerCache, word)
 }
 
-// showAge writes an answer's age (RFC 9111, 5.1).
-func showAge(h http.Header, age time.Duration) {
-	var room [20]byte
-	setHeader(h, headerAge, string(appendSeconds(room[:0], max(age, 0))))
+// appendAge writes an answer's age (RFC 9111, 5.1).
+func appendAge(t *texts, age time.Duration) {
+	t.text = appendSeconds(t.text, max(age, 0))
+	t.end(headerAge)
 }
 
 // appendSeconds writes whole seconds. A time that has passed in part has passed: what

@@ -7,19 +7,28 @@ import (
 )
 
 func TestCacheHeaders(t *testing.T) {
+	said := func(say func(*texts) (word string)) func(http.Header) {
+		return func(h http.Header) {
+			o := &output{w: &sink{h}}
+			t := newTexts()
+			defer t.release()
+			o.set(headerCache, say(t))
+			o.setAll(t)
+		}
+	}
 	for _, tt := range []struct {
 		name              string
 		show              func(http.Header)
 		status, word, age string
 	}{
-		{"a hit", func(h http.Header) { showHit(h, 90*time.Second, time.Hour) }, "weir; hit; ttl=3600; detail=exact", "hit", "90"},
-		{"almost stale", func(h http.Header) { showHit(h, 1999*time.Millisecond, 999*time.Millisecond) }, "weir; hit; ttl=0; detail=exact", "hit", "1"},
-		{"just stale", func(h http.Header) { showHit(h, time.Hour, -time.Millisecond) }, "weir; hit; ttl=-1; detail=exact", "hit", "3600"},
-		{"stale", func(h http.Header) { showHit(h, time.Hour, -2*time.Second) }, "weir; hit; ttl=-2; detail=exact", "hit", "3600"},
-		{"made by a clock that is ahead", func(h http.Header) { showHit(h, -time.Minute, time.Hour) }, "weir; hit; ttl=3600; detail=exact", "hit", "0"},
-		{"a similar one", func(h http.Header) { showSemanticHit(h, 0, time.Minute, 0.96789) }, "weir; hit; ttl=60; detail=semantic; similarity=0.967", "semantic-hit", "0"},
-		{"almost the same", func(h http.Header) { showSemanticHit(h, 0, time.Minute, 0.99999) }, "weir; hit; ttl=60; detail=semantic; similarity=0.999", "semantic-hit", "0"},
-		{"the same", func(h http.Header) { showSemanticHit(h, 0, time.Minute, 1) }, "weir; hit; ttl=60; detail=semantic; similarity=1.000", "semantic-hit", "0"},
+		{"a hit", said(func(t *texts) string { return appendHit(t, 90*time.Second, time.Hour) }), "weir; hit; ttl=3600; detail=exact", "hit", "90"},
+		{"almost stale", said(func(t *texts) string { return appendHit(t, 1999*time.Millisecond, 999*time.Millisecond) }), "weir; hit; ttl=0; detail=exact", "hit", "1"},
+		{"just stale", said(func(t *texts) string { return appendHit(t, time.Hour, -time.Millisecond) }), "weir; hit; ttl=-1; detail=exact", "hit", "3600"},
+		{"stale", said(func(t *texts) string { return appendHit(t, time.Hour, -2*time.Second) }), "weir; hit; ttl=-2; detail=exact", "hit", "3600"},
+		{"made by a clock that is ahead", said(func(t *texts) string { return appendHit(t, -time.Minute, time.Hour) }), "weir; hit; ttl=3600; detail=exact", "hit", "0"},
+		{"a similar one", said(func(t *texts) string { return appendSemanticHit(t, 0, time.Minute, 0.96789) }), "weir; hit; ttl=60; detail=semantic; similarity=0.967", "semantic-hit", "0"},
+		{"almost the same", said(func(t *texts) string { return appendSemanticHit(t, 0, time.Minute, 0.99999) }), "weir; hit; ttl=60; detail=semantic; similarity=0.999", "semantic-hit", "0"},
+		{"the same", said(func(t *texts) string { return appendSemanticHit(t, 0, time.Minute, 1) }), "weir; hit; ttl=60; detail=semantic; similarity=1.000", "semantic-hit", "0"},
 		{"a miss", func(h http.Header) { showMiss(h, false) }, "weir; fwd=miss", "miss", ""},
 		{"a miss that is kept", func(h http.Header) { showMiss(h, true) }, "weir; fwd=miss; stored", "miss", ""},
 		{"instead of a stale one", func(h http.Header) { showStale(h, true) }, "weir; fwd=stale; stored", "miss", ""},

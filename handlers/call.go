@@ -50,7 +50,7 @@ type call struct {
 	allowance *allowance
 
 	// ctx is cancelled when the request ends, or with one of gateway's causes;
-	// those of attempts hang on it.
+	// those of attempts hang on it. unwatch is set by heed.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	unwatch func() bool
@@ -129,15 +129,27 @@ func (c *call) begin() {
 	// one is cancelled as soon as the handler returns, when the end of the
 	// upstream's answer may not have been read yet.
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.r.Context()))
+	if c.out.left != nil {
+		c.heed()
+	}
+	inflight.Process.Add(&c.flight, c)
+	p.metrics.Begin()
+	c.setPlaceholders()
+	c.identify()
+}
+
+// heed has the call end when its client leaves. It must run before the call waits
+// for anything but that client: a kept answer that is at hand ends sooner than
+// anybody would have to be told.
+func (c *call) heed() {
+	if c.unwatch != nil {
+		return
+	}
 	c.unwatch = context.AfterFunc(c.r.Context(), func() {
 		if !c.out.detach() && !c.handsOver() {
 			c.cancel(gateway.ErrClientGone)
 		}
 	})
-	inflight.Process.Add(&c.flight, c)
-	p.metrics.Begin()
-	c.setPlaceholders()
-	c.identify()
 }
 
 // Cancel implements inflight.Work.
@@ -164,7 +176,9 @@ func (c *call) settle() {
 		defer panic(r)
 	}
 	_ = c.land(gateway.ErrShutdown) // unless it has landed: after a panic
-	c.unwatch()
+	if c.unwatch != nil {
+		c.unwatch()
+	}
 	if !c.handedOver {
 		c.cancel(nil)
 	}

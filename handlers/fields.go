@@ -1,6 +1,9 @@
 package handlers
 
-import "strconv"
+import (
+	"strconv"
+	"sync"
+)
 
 // values are the memory of an answer's header fields, which have one value each:
 // one piece instead of one for each.
@@ -29,11 +32,24 @@ func (o *output) set(name, value string) { o.w.Header()[name] = o.values.of(valu
 type texts struct {
 	text []byte
 
-	names [20]string
-	ends  [20]int
+	names [24]string
+	ends  [24]int
 	n     int
-	room  [400]byte // where text begins
+	room  [512]byte // where text begins
 }
+
+// written holds *texts.
+var written = sync.Pool{New: func() any { return new(texts) }}
+
+// newTexts returns empty texts, to be released when they are set.
+func newTexts() *texts {
+	t := written.Get().(*texts)
+	t.n, t.text = 0, nil
+	return t
+}
+
+// release gives t back: fields that were set have memory of their own.
+func (t *texts) release() { written.Put(t) }
 
 // end says that what was written since the last end is the value of the field name.
 func (t *texts) end(name string) {
@@ -57,9 +73,9 @@ func (t *texts) begin() {
 
 // setAll sets the fields of t.
 func (o *output) setAll(t *texts) {
-	all, at := string(t.text), 0
+	h, all, at := o.w.Header(), string(t.text), 0
 	for i, end := range t.ends[:t.n] {
-		o.set(t.names[i], all[at:end])
+		h[t.names[i]] = o.values.of(all[at:end])
 		at = end
 	}
 }

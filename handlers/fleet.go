@@ -245,8 +245,7 @@ func (a *abroad) whole() error {
 	l := c.led.Load()
 	l.flight.Append(body, 0) // not by tape: an answer that is no stream is written here
 	l.finish(nil, c.landing())
-	c.setFreeUsage(c.followed.usage)
-	return c.showFree(body)
+	return c.showFree(c.followed.usage, body)
 }
 
 // end takes over what the other instance knows of the whole.

@@ -130,8 +130,7 @@ func (f *follower) shown(head *flight.Head, body []byte) error {
 	}
 	c.out.prepare(func() { c.announceShared(head) })
 	c.x.Update(func() { c.x.Saved = max(f.end.cost, 0) })
-	c.setFreeUsage(f.end.usage)
-	return c.showFree(said.Body)
+	return c.showFree(f.end.usage, said.Body)
 }
 
 // judge decides what a flight that has shown nothing means to those who followed.

@@ -140,8 +140,9 @@ func setRetry(h http.Header, e *gateway.Error) {
 
 // tell writes what a client may know of how its answer came about.
 func (c *call) tell() {
-	var t texts
-	c.tellIn(&t)
+	t := newTexts()
+	defer t.release()
+	c.tellIn(t)
 }
 
 // tellIn does so together with the fields of t.

@@ -149,13 +149,19 @@ func (c *call) scope(kind string) string {
 // matters lists what of the client's header the model's targets are sent and may
 // answer differently for, such as Anthropic-Beta.
 func (c *call) matters() (list []string) {
-	own := c.way.trip.Own()
+	var room [4]gateway.Forwarder
+	own := room[:0]
+	for _, r := range c.way.trip.Own() {
+		if f, ok := r.Provider.(gateway.Forwarder); ok && !slices.Contains(own, f) {
+			own = append(own, f)
+		}
+	}
 	for name, values := range c.r.Header {
-		if slices.ContainsFunc(own, func(r *gateway.Route) bool {
-			forwarder, ok := r.Provider.(gateway.Forwarder)
-			return ok && forwarder.Matters(name, values)
-		}) {
-			list = append(list, gateway.Listed(append([]string{name}, values...)...))
+		for _, f := range own {
+			if f.Matters(name, values) {
+				list = append(list, gateway.Listed(append([]string{name}, values...)...))
+				break
+			}
 		}
 	}
 	slices.Sort(list)

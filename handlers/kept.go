@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"strconv"
 	"time"
 
 	"github.com/weirproxy/weir/cache"
@@ -38,24 +37,25 @@ func (r *recalled) show() error {
 	if r.form.Stream {
 		return r.stream()
 	}
-	return c.showFree(r.form.Body)
+	return c.showWhole(r.form.Body)
 }
 
 // announce says where the answer comes from, and how old it is.
 func (r *recalled) announce() {
 	c := r.call
-	h := c.out.w.Header()
+	t := newTexts()
+	defer t.release()
 	c.nameTarget()
-	setHeader(h, headerAttempts, strconv.Itoa(c.x.Attempts))
+	t.number(headerAttempts, int64(c.x.Attempts))
 	if !r.form.Stream {
-		c.setFreeUsage(r.hit.Usage)
+		c.appendFree(t, r.hit.Usage, len(r.form.Body))
 	}
 	if r.near > 0 {
-		showSemanticHit(h, r.hit.Age, r.ttl, r.near)
+		c.out.set(headerCache, appendSemanticHit(t, r.hit.Age, r.ttl, r.near))
 	} else {
-		showHit(h, r.hit.Age, r.ttl)
+		c.out.set(headerCache, appendHit(t, r.hit.Age, r.ttl))
 	}
-	c.tell()
+	c.tellIn(t)
 }
 
 // stream shows events, all at once or as slowly as they were made.

@@ -38,9 +38,10 @@ var families = [...]struct {
 // setLimits tells the client how much is left, in the headers that its
 // vendor's clients know.
 func (c *call) setLimits(r *limits.Reservation) {
-	var t texts
-	c.appendLimits(&t, r)
-	c.out.prepare(func() { c.out.setAll(&t) })
+	t := newTexts()
+	defer t.release()
+	c.appendLimits(t, r)
+	c.out.prepare(func() { c.out.setAll(t) })
 }
 
 // appendLimits writes how much is left. Of several limits on one unit the one with

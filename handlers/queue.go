@@ -166,6 +166,7 @@ const ages = 5
 
 func (w *waiter) begin(position int) {
 	c := w.c
+	c.heed()
 	w.since = c.proxy.gateway.Now()
 	c.proxy.metrics.Queued(1)
 	if c.out.started() {

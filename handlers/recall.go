@@ -26,6 +26,9 @@ var errNotKept = &gateway.Error{Kind: wire.KindTimeout, Phase: "cache", NoRetry:
 // supply gets the call's answer: a kept one, one that is being made for another,
 // or else one of its own.
 func (c *call) supply() error {
+	if c.keeping == nil {
+		c.heed()
+	}
 	for c.keeping != nil {
 		known, err := c.recall()
 		if err != nil {
@@ -66,6 +69,7 @@ func (c *call) recall() (shower, error) {
 			return hit, nil
 		}
 	}
+	c.heed()
 	follow := c.enterFlight()
 	if follow != nil {
 		return &follower{call: c, reader: follow}, nil

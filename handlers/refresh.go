@@ -14,6 +14,7 @@ import (
 // attend has the pulse look after a client that waits without an attempt of its
 // own: for another's answer, or for one that is shown slowly.
 func (c *call) attend() {
+	c.heed()
 	if c.x.Stream {
 		c.out.expectStream(c.door)
 	}

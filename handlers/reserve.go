@@ -27,8 +27,9 @@ type quota struct {
 	// marking says that mu is locked while a margin is reserved.
 	marking bool
 
-	// free is set for a call whose answer is not paid for.
-	free *free
+	// free is set for a call whose answer is not paid for, to gratis.
+	free   *free
+	gratis free
 
 	// left are the ways that the call has turned away from, freed the counters
 	// in which it gave room back.
@@ -179,7 +180,9 @@ func (c *call) claim(r *limits.Reservation) error {
 				if !free.covers(rule) {
 					continue
 				}
-				n = free.need()
+				if n == nil {
+					n = free.need()
+				}
 			}
 			if n == nil && rule.Unit != limits.Requests && rule.Unit != limits.Concurrency {
 				var err error
@@ -206,7 +209,11 @@ func (c *call) claim(r *limits.Reservation) error {
 			if err != nil {
 				return &gateway.Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
 			}
-			own = append(own[:len(own):len(own)], rules...)
+			if len(own) == 0 {
+				own = rules
+			} else {
+				own = append(own[:len(own):len(own)], rules...)
+			}
 		}
 		if err := add(b.scope, b.name, own); err != nil {
 			return err

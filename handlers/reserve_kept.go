@@ -12,14 +12,16 @@ import (
 type free struct {
 	tokens bool
 	usage  wire.Usage
+	takes  need // the memory of need
 }
 
 // reserveKept takes room for a request whose answer is not paid for. usage is what
 // the answer has in tokens, nil where that is not known yet: they are settled then.
 func (c *call) reserveKept(usage *wire.Usage) error {
-	c.quota.free = &free{}
-	if c.quota.free.tokens = c.keeping.exact.CountHits; usage != nil {
-		c.quota.free.usage = *usage
+	q := &c.quota
+	q.gratis = free{tokens: c.keeping.exact.CountHits}
+	if q.free = &q.gratis; usage != nil {
+		q.free.usage = *usage
 	}
 	return c.reserve()
 }
@@ -45,7 +47,10 @@ func (f *free) covers(rule *limits.Rule) bool {
 }
 
 // need is what it takes of limits, which is known already.
-func (f *free) need() *need { return &need{input: f.usage.Input, output: f.usage.Output} }
+func (f *free) need() *need {
+	f.takes = need{input: f.usage.Input, output: f.usage.Output}
+	return &f.takes
+}
 
 // learn notes what the answer has in tokens, now that it is known.
 func (f *free) learn(usage wire.Usage) {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/weirproxy/weir/cache/flight"
 	"github.com/weirproxy/weir/gateway"
@@ -18,24 +17,32 @@ func (c *call) announceShared(head *flight.Head) {
 	})
 	c.countLookup(gateway.CacheCoalesced)
 	c.nameTarget()
-	setHeader(c.out.w.Header(), headerAttempts, strconv.Itoa(head.Attempts))
 	showCollapsed(c.out.w.Header())
-	c.tell()
+	t := newTexts()
+	defer t.release()
+	t.number(headerAttempts, int64(head.Attempts))
+	c.tellIn(t)
 }
 
-// setFreeUsage names the tokens of a whole answer that is not paid for.
-func (c *call) setFreeUsage(usage wire.Usage) {
-	var t texts
+// appendFree names the tokens of a whole answer that is not paid for, and its length.
+func (c *call) appendFree(t *texts, usage wire.Usage, length int) {
 	t.number(headerInputTokens, usage.Input)
 	t.number(headerOutputTokens, usage.Output)
 	t.number(headerCost, 0)
-	c.out.setAll(&t)
+	t.number("Content-Length", int64(length))
 }
 
-// showFree shows a whole answer that is not paid for.
-func (c *call) showFree(body []byte) error {
-	h := c.out.w.Header()
-	setHeader(h, "Content-Type", "application/json")
-	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
+// showFree shows a whole answer that is not paid for, whose tokens are usage.
+func (c *call) showFree(usage wire.Usage, body []byte) error {
+	t := newTexts()
+	defer t.release()
+	c.appendFree(t, usage, len(body))
+	c.out.setAll(t)
+	return c.showWhole(body)
+}
+
+// showWhole shows a whole answer whose length is in the header already.
+func (c *call) showWhole(body []byte) error {
+	c.out.set("Content-Type", "application/json")
 	return c.sent(c.writes(func() error { return c.out.whole(http.StatusOK, body) }))
 }

@@ -35,6 +35,7 @@ func (c *call) lastResort(err error) error {
 		return err
 	}
 	c.timeLookup()
+	c.heed()
 	k := c.keeping
 	hit := c.consider(k.exact.answers.Get(k.key, k.scope))
 	if hit == nil && k.stale == nil {

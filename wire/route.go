@@ -30,16 +30,16 @@ type Route struct {
 // which alone tells the two vendors' /v1/models apart.
 func Match(method, path string, versioned bool) Route {
 	path = strings.TrimRight(path, "/")
-	route := Route{Dialect: dialectOf(path, versioned)}
-
 	if gemini, ok := matchGemini(method, path); ok {
 		return gemini
 	}
 
+	var route Route
 	if at := strings.LastIndex(path, "/models"); at >= 0 {
 		rest := path[at+len("/models"):]
 		if rest == "" || rest[0] == '/' {
 			route.Operation = ListModels
+			route.Dialect = dialectOf(path, versioned)
 			route.Model = strings.TrimPrefix(rest, "/")
 			if method != http.MethodGet && method != http.MethodHead {
 				route.Allow = http.MethodGet
@@ -58,6 +58,7 @@ func Match(method, path string, versioned bool) Route {
 			return route
 		}
 	}
+	route.Dialect = dialectOf(path, versioned)
 	return route
 }
 

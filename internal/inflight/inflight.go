@@ -40,8 +40,10 @@ type Call struct {
 
 	work Work
 
-	// owner is who the call is made for; nil if that cannot change.
+	// owner is who the call is made for; nil if that cannot change. first is the
+	// memory of the first one.
 	owner atomic.Pointer[owner]
+	first owner
 }
 
 // Work is what a call does.
