@@ -20,8 +20,7 @@ import (
 // without it asks for the same: a key where keys are configured, else a
 // private address. An open relay to paid APIs must be asked for by name.
 func (c *call) admit() error {
-	start := c.proxy.gateway.Now()
-	defer c.timed(start, &c.x.Timings.Auth)
+	defer c.timed(c.x.Start, &c.x.Timings.Auth)
 	if stranger := c.stranger(); stranger != nil {
 		return stranger
 	}
@@ -59,7 +58,7 @@ func (c *call) stranger() *gateway.Error {
 		return nil
 	}
 	var refusal *gateway.Error
-	c.caller, refusal = c.proxy.auth.identify(c.r)
+	c.caller, refusal = c.proxy.auth.identify(c.r, c.proxy.gateway.Now())
 	return refusal
 }
 

@@ -80,7 +80,6 @@ type caller struct {
 	principal gateway.Principal
 	key       *keys.Key
 	grant     keys.Grant // what key was found by
-	took      time.Duration
 }
 
 // callerVar is the request variable that holds a *caller.
@@ -91,25 +90,22 @@ func (a *Auth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if r.Method == http.MethodHead && decodedPath(r.URL) == "/" {
 		return next.ServeHTTP(w, r) // agents probe their base URL with it
 	}
-	start := a.gateway.Now()
-	c, refusal := a.identify(r)
+	c, refusal := a.identify(r, a.gateway.Now())
 	if refusal != nil {
 		refuseEarly(w, r, a.gateway, a.metrics, refusal)
 		return nil
 	}
-	c.took = a.gateway.Now().Sub(start)
 	caddyhttp.SetVar(r.Context(), callerVar, c)
 	return next.ServeHTTP(w, r)
 }
 
-// identify finds the caller of r, or says why it is none.
-func (a *Auth) identify(r *http.Request) (*caller, *gateway.Error) {
+// identify finds the caller of r, who asks now, or says why it is none.
+func (a *Auth) identify(r *http.Request, now time.Time) (*caller, *gateway.Error) {
 	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if c := a.identity(repl); c != nil {
 		return c, nil
 	}
 	credential, _, err := keys.Extract(r.Header, r.URL.RawQuery)
-	now := a.gateway.Now()
 	switch {
 	case err != nil && !a.Anonymous:
 		return nil, unauthorized(err)

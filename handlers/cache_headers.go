@@ -26,7 +26,6 @@ const (
 // appendHit is for an answer from the cache that was made age ago. It is fresh for
 // ttl, which is negative once it is stale. word is its X-AI-Cache.
 func appendHit(t *texts, age, ttl time.Duration) (word string) {
-	t.begin()
 	t.text = appendSeconds(append(t.text, "weir; hit; ttl="...), ttl)
 	t.text = append(t.text, "; detail=exact"...)
 	t.end(headerCacheStatus)
@@ -36,7 +35,6 @@ func appendHit(t *texts, age, ttl time.Duration) (word string) {
 
 // appendSemanticHit is appendHit for the answer to a similar request.
 func appendSemanticHit(t *texts, age, ttl time.Duration, similarity float64) (word string) {
-	t.begin()
 	t.text = appendSeconds(append(t.text, "weir; hit; ttl="...), ttl)
 	t.text = append(t.text, "; detail=semantic; similarity="...)
 	// A decimal of RFC 8941 has three digits behind the point. It is cut, so that what

@@ -11,7 +11,6 @@ func TestCacheHeaders(t *testing.T) {
 		return func(h http.Header) {
 			o := &output{w: &sink{h}}
 			t := newTexts()
-			defer t.release()
 			o.set(headerCache, say(t))
 			o.setAll(t)
 		}

@@ -39,6 +39,9 @@ type call struct {
 	way    way
 	target *gateway.Route
 
+	// routed is when the search for the first target was over.
+	routed time.Time
+
 	// caller is who asks; quota is what the call holds of limits, and cap the
 	// cap on generated tokens that they make necessary, 0 for none.
 	caller *caller
@@ -224,10 +227,12 @@ func (c *call) outcome() error {
 	}
 }
 
-// timed writes the time since start into one of the exchange's timings.
-func (c *call) timed(start time.Time, into *time.Duration) {
-	d := c.proxy.gateway.Now().Sub(start)
-	c.x.Update(func() { *into = d })
+// timed writes the time since start into one of the exchange's timings, and returns
+// what time it is.
+func (c *call) timed(start time.Time, into *time.Duration) time.Time {
+	now := c.proxy.gateway.Now()
+	c.x.Update(func() { *into = now.Sub(start) })
+	return now
 }
 
 // finish tells metrics and traces of the record; nil when another has.

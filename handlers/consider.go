@@ -16,7 +16,11 @@ func (c *call) consider(hit cache.Hit, ok bool) *recalled {
 	}
 	k := c.keeping
 	terms := k.exact.terms()
-	r := &recalled{call: c, hit: hit, state: gateway.CacheHit, ttl: terms.Lifetime(k.key) - hit.Age}
+	r := &k.room
+	if r.call != nil {
+		r = new(recalled)
+	}
+	*r = recalled{call: c, hit: hit, state: gateway.CacheHit, ttl: terms.Lifetime(k.key) - hit.Age}
 	state := terms.State(k.key, hit.Age)
 	if serves := k.asked.accepts(hit.Age, r.ttl, terms.Revalidate); !serves && state < cache.IfError {
 		return nil

@@ -8,7 +8,7 @@ import (
 // values are the memory of an answer's header fields, which have one value each:
 // one piece instead of one for each.
 type values struct {
-	room [32]string
+	room [24]string
 	used int
 }
 
@@ -24,32 +24,48 @@ func (v *values) of(value string) []string {
 	return v.room[at : at+1 : at+1]
 }
 
+// holds reports whether value, of one field, is in v's memory.
+func (v *values) holds(value []string) bool {
+	for i := range v.room[:v.used] {
+		if &v.room[i] == &value[0] {
+			return true
+		}
+	}
+	return false
+}
+
 // set sets a field of the answer's header, whose name is in canonical form already.
-func (o *output) set(name, value string) { o.w.Header()[name] = o.values.of(value) }
+// One that it has set before is written over.
+func (o *output) set(name, value string) {
+	h := o.w.Header()
+	if before := h[name]; len(before) == 1 && o.values.holds(before) {
+		before[0] = value
+		return
+	}
+	h[name] = o.values.of(value)
+}
 
 // texts are values of header fields that are written one after the other into
 // text, to become one string.
 type texts struct {
 	text []byte
 
-	names [24]string
-	ends  [24]int
+	names [20]string
+	ends  [20]int
 	n     int
-	room  [512]byte // where text begins
 }
 
-// written holds *texts.
-var written = sync.Pool{New: func() any { return new(texts) }}
+// allTexts holds *texts without fields.
+var allTexts = sync.Pool{New: func() any { return &texts{text: make([]byte, 0, 400)} }}
 
-// newTexts returns empty texts, to be released when they are set.
-func newTexts() *texts {
-	t := written.Get().(*texts)
-	t.n, t.text = 0, nil
-	return t
+func newTexts() *texts { return allTexts.Get().(*texts) }
+
+// release is the last that is done with t.
+func (t *texts) release() {
+	clear(t.names[:t.n])
+	t.text, t.n = t.text[:0], 0
+	allTexts.Put(t)
 }
-
-// release gives t back: fields that were set have memory of their own.
-func (t *texts) release() { written.Put(t) }
 
 // end says that what was written since the last end is the value of the field name.
 func (t *texts) end(name string) {
@@ -59,23 +75,16 @@ func (t *texts) end(name string) {
 
 // number writes n as the value of the field name.
 func (t *texts) number(name string, n int64) {
-	t.begin()
 	t.text = strconv.AppendInt(t.text, n, 10)
 	t.end(name)
 }
 
-// begin must be called before anything is appended to text.
-func (t *texts) begin() {
-	if t.text == nil {
-		t.text = t.room[:0]
-	}
-}
-
-// setAll sets the fields of t.
+// setAll sets the fields of t, and releases it.
 func (o *output) setAll(t *texts) {
-	h, all, at := o.w.Header(), string(t.text), 0
+	all, at := string(t.text), 0
 	for i, end := range t.ends[:t.n] {
-		h[t.names[i]] = o.values.of(all[at:end])
+		o.set(t.names[i], all[at:end])
 		at = end
 	}
+	t.release()
 }

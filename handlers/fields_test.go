@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,16 +17,41 @@ func TestFields(t *testing.T) {
 	o.set("A", "1")
 	o.set("B", "2")
 	o.w.Header().Add("A", "3")
-	var all texts
+	all := newTexts()
 	all.number("C", -42)
 	all.text = appendOpenAIDuration(all.text, 90*time.Second)
 	all.end("D")
-	o.setAll(&all)
-	for range len(o.values.room) {
-		o.set("E", "5")
+	o.setAll(all)
+	want := http.Header{"A": {"1", "3"}, "B": {"2"}, "C": {"-42"}, "D": {"1m30s"}}
+	for i := range len(o.values.room) {
+		name := "E" + strconv.Itoa(i)
+		o.set(name, "5")
+		want[name] = []string{"5"}
 	}
-	want := http.Header{"A": {"1", "3"}, "B": {"2"}, "C": {"-42"}, "D": {"1m30s"}, "E": {"5"}}
 	if diff := cmp.Diff(want, o.w.Header()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestFieldsAgain holds that a value which is set again takes no more room, and
+// that one which has got another beside it, or is somebody else's, is left alone.
+func TestFieldsAgain(t *testing.T) {
+	o := &output{w: httptest.NewRecorder()}
+	theirs := []string{"theirs"}
+	o.w.Header()["C"] = theirs
+	for _, value := range []string{"1", "2", "3"} {
+		o.set("A", value)
+		o.set("B", value)
+	}
+	o.set("C", "ours")
+	if o.values.used != 3 || theirs[0] != "theirs" {
+		t.Errorf("%d values are used, and the other's is %s", o.values.used, theirs[0])
+	}
+	both := append(o.w.Header()["A"], "4")
+	o.w.Header()["A"] = both
+	o.set("A", "5")
+	want := http.Header{"A": {"5"}, "B": {"3"}, "C": {"ours"}}
+	if diff := cmp.Diff(want, o.w.Header()); diff != "" || both[0] != "3" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

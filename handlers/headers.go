@@ -140,12 +140,10 @@ func setRetry(h http.Header, e *gateway.Error) {
 
 // tell writes what a client may know of how its answer came about.
 func (c *call) tell() {
-	t := newTexts()
-	defer t.release()
-	c.tellIn(t)
+	c.tellIn(newTexts())
 }
 
-// tellIn does so together with the fields of t.
+// tellIn does so together with the fields of t, which it releases.
 func (c *call) tellIn(t *texts) {
 	c.appendTiming(t)
 	c.out.setAll(t)
@@ -161,7 +159,6 @@ func (c *call) appendTiming(t *texts) {
 	if !c.upstreamStart.IsZero() {
 		took.Upstream = now.Sub(c.upstreamStart)
 	}
-	t.begin()
 	line, empty := t.text, len(t.text)
 	for _, phase := range [...]struct {
 		name string

@@ -57,8 +57,9 @@ type keeping struct {
 	since cache.Stamp
 
 	// stale is a kept answer that serves if no new one can be had, from the one that
-	// is shown.
+	// is shown. room is the memory of the first that is considered.
 	stale, from *recalled
+	room        recalled
 
 	// follows counts the flights that have come to nothing for the call.
 	follows int
@@ -71,7 +72,7 @@ func (c *call) remember() {
 	if exact == nil || c.form != nil || !exact.covers(c.route.Operation) {
 		return
 	}
-	k := &keeping{exact: exact, semantic: semantic, asked: directivesOf(c.r), began: c.proxy.gateway.Now()}
+	k := &keeping{exact: exact, semantic: semantic, asked: directivesOf(c.r), began: c.routed}
 	rule := ""
 	if !k.asked.bypass {
 		if rule = c.findKey(k); rule == "" {

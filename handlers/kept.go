@@ -44,7 +44,6 @@ func (r *recalled) show() error {
 func (r *recalled) announce() {
 	c := r.call
 	t := newTexts()
-	defer t.release()
 	c.nameTarget()
 	t.number(headerAttempts, int64(c.x.Attempts))
 	if !r.form.Stream {

@@ -39,7 +39,6 @@ var families = [...]struct {
 // vendor's clients know.
 func (c *call) setLimits(r *limits.Reservation) {
 	t := newTexts()
-	defer t.release()
 	c.appendLimits(t, r)
 	c.out.prepare(func() { c.out.setAll(t) })
 }

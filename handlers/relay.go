@@ -66,14 +66,14 @@ func (w *wholeAnswer) show() error {
 		answer = w.translated.bytes
 		c.out.set("Content-Type", "application/json")
 	}
-	var t texts
+	t := newTexts()
 	if seen := w.told.Seen(); seen.Reported {
-		c.appendUsage(&t, seen.Usage)
-		c.settledLimits(&t, seen.Usage)
+		c.appendUsage(t, seen.Usage)
+		c.settledLimits(t, seen.Usage)
 	}
 	t.number("Content-Length", int64(len(answer)))
 	c.tapeWhole(w.attempt, answer)
-	c.tellIn(&t)
+	c.tellIn(t)
 	return c.sent(c.writes(func() error { return c.out.whole(w.res.StatusCode, answer) }))
 }
 
@@ -92,11 +92,11 @@ func (b *byteAnswer) show() error {
 	b.settled()
 	c, res := b.call, b.res
 	c.copyHeader(res.Header, b.upstreamID)
-	var t texts
+	t := newTexts()
 	if res.ContentLength >= 0 {
 		t.number("Content-Length", res.ContentLength)
 	}
-	c.tellIn(&t)
+	c.tellIn(t)
 	c.out.open(res.StatusCode)
 	buf := newPayload()
 	defer buf.release()

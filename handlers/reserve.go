@@ -209,11 +209,7 @@ func (c *call) claim(r *limits.Reservation) error {
 			if err != nil {
 				return &gateway.Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
 			}
-			if len(own) == 0 {
-				own = rules
-			} else {
-				own = append(own[:len(own):len(own)], rules...)
-			}
+			own = append(own[:len(own):len(own)], rules...)
 		}
 		if err := add(b.scope, b.name, own); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 // its rules or the site's, before any provider is paid.
 func (c *call) resolve() error {
 	start := c.proxy.gateway.Now()
-	defer c.timed(start, &c.x.Timings.Route)
+	defer func() { c.routed = c.timed(start, &c.x.Timings.Route) }()
 
 	ask := c.ask()
 	trip, err := c.proxy.gateway.Itinerary(&ask)

@@ -19,7 +19,6 @@ func (c *call) announceShared(head *flight.Head) {
 	c.nameTarget()
 	showCollapsed(c.out.w.Header())
 	t := newTexts()
-	defer t.release()
 	t.number(headerAttempts, int64(head.Attempts))
 	c.tellIn(t)
 }
@@ -35,7 +34,6 @@ func (c *call) appendFree(t *texts, usage wire.Usage, length int) {
 // showFree shows a whole answer that is not paid for, whose tokens are usage.
 func (c *call) showFree(usage wire.Usage, body []byte) error {
 	t := newTexts()
-	defer t.release()
 	c.appendFree(t, usage, len(body))
 	c.out.setAll(t)
 	return c.showWhole(body)
