@@ -54,4 +54,9 @@ func TestWatch(t *testing.T) {
 	r.Watch(against(first, "ann"))
 	want("an earlier guard", late, nil)
 	want("an earlier guard and the next call", own(first, "ann"), nil)
+
+	// Who is owned anew is the last owner's.
+	again := own(second, "ann")
+	again.call.Own(second, "bob")
+	want("a call that got another owner", again, errRevoked)
 }
