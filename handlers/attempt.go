@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/batch"
+	"github.com/weirproxy/weir/internal/lifetime"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
@@ -54,13 +55,12 @@ type attempt struct {
 	// joint says how a call for embeddings was made with others, or in parts.
 	joint batch.Result
 
-	// ctx is the upstream call's; it ends with the request, or with one of
+	// life is the upstream call's; it ends with the request, or with one of
 	// gateway's causes.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	watch  watch
+	life  lifetime.Context
+	watch watch
 
-	// upstream is ctx with the attempt's span.
+	// upstream is life with the attempt's span.
 	upstream context.Context
 	span     trace.Span
 
@@ -103,7 +103,7 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 		pick.Health.Abandon()
 		return nil, err
 	}
-	a.ctx, a.cancel = context.WithCancelCause(c.ctx)
+	a.life.Begin(c.ctx)
 	a.begun = c.proxy.gateway.Now()
 	a.told = c.x.Try(pick)
 	if c.sequel != nil {
@@ -127,7 +127,7 @@ func (a *attempt) announce() {
 // start begins the attempt's time. It runs on the handler's goroutine.
 func (a *attempt) start() {
 	c := a.call
-	a.upstream, a.span = telemetry.StartSpan(a.ctx, c.x)
+	a.upstream, a.span = telemetry.StartSpan(&a.life, c.x)
 	a.watch.start(a, c.limits(a.route))
 	if c.x.Stream {
 		a.allowance = c.newAllowance(a.route)
@@ -182,7 +182,7 @@ func (a *attempt) unanswered(err error) error {
 
 // cause returns why the attempt's context ended, nil when it has not.
 func (a *attempt) cause() error {
-	if err := context.Cause(a.ctx); err != nil {
+	if err := context.Cause(&a.life); err != nil {
 		return err
 	}
 	return a.call.cause()
@@ -204,6 +204,9 @@ func (a *attempt) ended(err error) {
 		a.cancel(err)
 	}
 }
+
+// cancel ends the upstream's call.
+func (a *attempt) cancel(cause error) { a.life.End(cause) }
 
 // note writes into the trail what became of the attempt. Only the first call
 // counts.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/inflight"
+	"github.com/weirproxy/weir/internal/lifetime"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
@@ -54,8 +55,8 @@ type call struct {
 
 	// ctx is cancelled when the request ends, or with one of gateway's causes;
 	// those of attempts hang on it. unwatch is set by heed.
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
+	ctx     context.Context // life
+	life    lifetime.Context
 	unwatch func() bool
 
 	// admitted says that the call counts as one that the gateway serves.
@@ -131,7 +132,8 @@ func (c *call) begin() {
 	// The upstream call must not end with the request's context alone: that
 	// one is cancelled as soon as the handler returns, when the end of the
 	// upstream's answer may not have been read yet.
-	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(c.r.Context()))
+	c.life.Begin(c.r.Context())
+	c.ctx = &c.life
 	if c.out.left != nil {
 		c.heed()
 	}
@@ -157,6 +159,9 @@ func (c *call) heed() {
 
 // Cancel implements inflight.Work.
 func (c *call) Cancel(cause error) { c.cancel(cause) }
+
+// cancel ends what is done for the call.
+func (c *call) cancel(cause error) { c.life.End(cause) }
 
 // Settle implements inflight.Work: it settles an exchange whose handler is stuck
 // while the process exits.

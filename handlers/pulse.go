@@ -122,7 +122,7 @@ func (p *pulse) beat() {
 			continue
 		}
 		if cause := w.expired(now); cause != nil {
-			w.cancel(cause)
+			w.life.End(cause)
 			p.remove(w)
 		}
 	}

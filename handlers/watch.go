@@ -1,18 +1,18 @@
 package handlers
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/lifetime"
 )
 
 // watch knows how long an attempt may take in its present phase. The attempt
 // writes it as it reads; the call's pulse looks at it.
 type watch struct {
 	pulse  *pulse
-	cancel context.CancelCauseFunc
+	life   *lifetime.Context // the attempt's
 	limits gateway.Timeouts
 	began  time.Time
 
@@ -34,7 +34,7 @@ const (
 )
 
 func (w *watch) start(a *attempt, limits gateway.Timeouts) {
-	w.pulse, w.cancel, w.limits = &a.call.pulse, a.cancel, limits
+	w.pulse, w.life, w.limits = &a.call.pulse, &a.life, limits
 	w.stream.Store(a.call.x.Stream)
 	w.began = time.Now()
 	w.content.Store(w.began.UnixNano())

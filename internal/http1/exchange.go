@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirproxy/weir/internal/lifetime"
 )
 
 // grace is how long something that is nearly over is waited for: the rest of a
@@ -21,7 +23,8 @@ type exchange struct {
 	res   http.Response
 	conn  *conn
 	ctx   context.Context
-	stop  func() bool // that of conn's closing when ctx ends
+	hook  lifetime.Hook // closes conn when ctx ends
+	stop  func() bool   // in place of hook, where ctx is no lifetime.Context
 	head  bool        // the request was a HEAD
 	limit int         // of the answer's head
 
@@ -43,6 +46,23 @@ type exchange struct {
 
 	closed atomic.Bool // the body
 	left   atomic.Bool // the caller is done with the connection
+}
+
+// watch has the connection closed when ctx ends.
+func (x *exchange) watch() {
+	if life, ok := x.ctx.(*lifetime.Context); ok {
+		life.Add(&x.hook, x.conn.hangUp)
+		return
+	}
+	x.stop = context.AfterFunc(x.ctx, x.conn.hangUp)
+}
+
+// unwatch reports whether ctx has not ended, and has no effect any more.
+func (x *exchange) unwatch() bool {
+	if x.stop != nil {
+		return x.stop()
+	}
+	return x.hook.Remove()
 }
 
 // fail ends the exchange with err.
@@ -96,8 +116,8 @@ func (x *exchange) part() {
 	if x.parts.Add(-1) > 0 {
 		return
 	}
-	// Where stop says no, it is being closed.
-	if x.stop() && !x.broken.Load() && !x.conn.dead.Load() {
+	// Where unwatch says no, it is being closed.
+	if x.unwatch() && !x.broken.Load() && !x.conn.dead.Load() {
 		x.conn.host.put(x.conn)
 		return
 	}

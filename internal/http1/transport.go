@@ -132,7 +132,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.res.Request = req
 	x.last = last || hasToken(req.Header["Connection"], "close")
 	x.parts.Store(1)
-	x.stop = context.AfterFunc(ctx, c.hangUp)
+	x.watch()
 	if n, err := x.send(out); err != nil && n == 0 {
 		x.leave(false)
 		return nil, x.failed(reused, true, err)
