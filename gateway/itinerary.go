@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weirproxy/weir/gateway/balance"
@@ -141,9 +142,20 @@ const (
 	maxFailovers = 2
 )
 
+// itineraries holds empty ones.
+var itineraries = sync.Pool{New: func() any { return new(Itinerary) }}
+
+// Recycle gives the memory of the itinerary, of its picks and routes to another
+// request. Nobody may have any of them.
+func (i *Itinerary) Recycle() {
+	*i = Itinerary{}
+	itineraries.Put(i)
+}
+
 // Itinerary plans a request.
 func (g *Gateway) Itinerary(ask *Ask) (*Itinerary, error) {
-	i := &Itinerary{gateway: g, ask: *ask, began: g.Now(), retries: maxFailovers}
+	i := itineraries.Get().(*Itinerary)
+	i.gateway, i.ask, i.began, i.retries = g, *ask, g.Now(), maxFailovers
 	l, err := g.legOf(&i.firstLeg, ask.Operation, ask.Model, ask.Internal, &i.ask.Facts)
 	if err != nil {
 		return nil, err

@@ -437,3 +437,25 @@ func TestClassify(t *testing.T) {
 		}
 	}
 }
+
+// TestRecycledItinerary holds that the next request finds nothing of the one before.
+func TestRecycledItinerary(t *testing.T) {
+	g, _, _ := newGateway(t)
+	for range 3 {
+		trip, err := g.Itinerary(&Ask{Operation: wire.Chat, Model: "openai/gpt-4o", Facts: Facts{Key: "k"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if trip.last != nil || trip.calls != 0 || trip.failed != nil || !trip.ends.IsZero() || trip.roomy || trip.firstPick.Route != nil {
+			t.Fatalf("it begins with what another has left: %+v", trip)
+		}
+		pick, err := trip.First()
+		if err != nil {
+			t.Fatal(err)
+		}
+		trip.EndBy(g.Now())
+		trip.Failed(pick)
+		pick.Health.Abandon()
+		trip.Recycle()
+	}
+}

@@ -308,7 +308,9 @@ func (e *Envelope) Body() []byte { return e.body }
 // meaningful afterwards, besides the values.
 func (e *Envelope) Detach(body []byte) {
 	e.body = body
-	e.fields, e.options, e.config = jsonscan.Object{}, jsonscan.Object{}, jsonscan.Object{}
+	e.fields.Release()
+	e.options.Release()
+	e.config.Release()
 }
 
 // Rewrite says what to change in a body on its way to the upstream.

@@ -25,8 +25,10 @@ type exchange struct {
 	ctx   context.Context
 	hook  lifetime.Hook // closes conn when ctx ends
 	stop  func() bool   // in place of hook, where ctx is no lifetime.Context
-	head  bool        // the request was a HEAD
-	limit int         // of the answer's head
+	head  bool          // the request was a HEAD
+	limit int           // of the answer's head
+
+	fields *fields // memory of res.Header
 
 	in     *buffer // what was read and not taken yet, nil when there is nothing
 	rest   []byte  // of in
@@ -183,7 +185,10 @@ func (x *exchange) readHead(used int) (int, error) {
 			return 0, tooLarge(x.limit)
 		}
 		if end >= 0 {
-			if err := parseHead(x.rest[:end], &x.res); err != nil {
+			if x.fields == nil {
+				x.fields = allFields.Get().(*fields)
+			}
+			if err := parseHead(x.rest[:end], &x.res, x.fields); err != nil {
 				return 0, err
 			}
 			if x.rest = x.rest[end:]; len(x.rest) == 0 {

@@ -53,13 +53,13 @@ func cutLine[T string | []byte](b T) (line, rest T) {
 }
 
 // parseHead reads a whole head, and writes its names in canonical form. All
-// strings in res share one copy of it.
-func parseHead(b []byte, res *http.Response) error {
+// strings in res share one copy of it, the rest is in memory.
+func parseHead(b []byte, res *http.Response, memory *fields) error {
 	line, rest := cutLine(b)
 	if err := checkStatusLine(line); err != nil {
 		return err
 	}
-	fields := 0
+	count := 0
 	for len(rest) > 0 {
 		var field []byte
 		if field, rest = cutLine(rest); len(field) == 0 {
@@ -72,26 +72,26 @@ func parseHead(b []byte, res *http.Response) error {
 			return errHeader
 		}
 		canonical(field[:i])
-		fields++
+		count++
 	}
 	text := string(b)
 	first, more := cutLine(text)
 	res.Proto, res.ProtoMajor, res.ProtoMinor = first[:8], 1, int(first[7]-'0')
 	res.Status = first[9:]
 	res.StatusCode, _ = strconv.Atoi(first[9:12])
-	res.Header = make(http.Header, fields)
-	values := make([]string, fields)
-	for range fields {
+	header, values := memory.of(count)
+	res.Header = header
+	for range count {
 		var field string
 		field, more = cutLine(more)
 		name, value, _ := strings.Cut(field, ":")
 		value = trim(value)
-		if before, ok := res.Header[name]; ok {
-			res.Header[name] = append(before, value)
+		if before, ok := header[name]; ok {
+			header[name] = append(before, value)
 			continue
 		}
 		values[0] = value
-		res.Header[name] = values[:1:1]
+		header[name] = values[:1:1]
 		values = values[1:]
 	}
 	return nil

@@ -1,5 +1,7 @@
 package jsonscan
 
+import "sync"
+
 // Object is what Scan and ScanObject found; the zero Object is ready, and is
 // meant to be reused.
 type Object struct {
@@ -7,6 +9,25 @@ type Object struct {
 	Members    int // all members, known or not
 	keys       *Keys
 	fields     []field
+	room       *room // where fields are, if that is from rooms
+}
+
+// room is the memory of an Object with many keys, rooms of those that were
+// released.
+type room [24]field
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+// fewKeys are so few that pooled memory would be a waste.
+const fewKeys = 8
+
+// Release empties the object, and gives its memory to others. An object that is
+// not released is garbage like any other.
+func (o *Object) Release() {
+	if o.room != nil {
+		rooms.Put(o.room)
+	}
+	*o = Object{}
 }
 
 type field struct {
@@ -29,7 +50,12 @@ func (o *Object) reset(keys *Keys) {
 		n = len(keys.names)
 	}
 	if cap(o.fields) < n {
-		o.fields = make([]field, n)
+		if o.room = nil; fewKeys < n && n <= len(room{}) {
+			o.room = rooms.Get().(*room)
+			o.fields = o.room[:]
+		} else {
+			o.fields = make([]field, n)
+		}
 	}
 	o.fields = o.fields[:n]
 	clear(o.fields)

@@ -136,13 +136,17 @@ func (memory) Close() error { return nil }
 
 // Forwarded implements gateway.Forwarder.
 func (c *Client) Forwarded(from http.Header) http.Header {
-	h := make(http.Header, 8)
+	h := make(http.Header)
+	c.forwardTo(h, from)
+	return h
+}
+
+func (c *Client) forwardTo(h, from http.Header) {
 	for name, values := range from {
 		if c.forwards(name) {
 			h[name] = values
 		}
 	}
-	return h
 }
 
 func (c *Client) forwards(name string) bool {

@@ -110,10 +110,24 @@ type heldBody struct {
 	io.ReadCloser
 	generation *generation
 	once       sync.Once
+	header     http.Header // the request's, if its transport tells when it is done with it
 }
 
 func (b *heldBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.once.Do(b.generation.release)
 	return err
+}
+
+// Recycle implements http1.Recycler.
+func (b *heldBody) Recycle() (done bool) {
+	r, ok := b.ReadCloser.(http1.Recycler)
+	if !ok || !r.Recycle() {
+		return false
+	}
+	if h := b.header; h != nil {
+		b.header = nil
+		recycleHeader(h)
+	}
+	return true
 }

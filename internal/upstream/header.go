@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/weirproxy/weir/gateway"
 )
@@ -16,13 +17,28 @@ var (
 	contentJSON = []string{"application/json"}
 )
 
+// headers holds empty ones, of requests that were answered. usualFields are as many
+// as most have.
+var headers = sync.Pool{New: func() any { return make(http.Header, usualFields) }}
+
+const usualFields = 8
+
+// recycleHeader gives a request's header to the next one: nobody may have it.
+func recycleHeader(h http.Header) {
+	if len(h) <= 2*usualFields {
+		clear(h)
+		headers.Put(h)
+	}
+}
+
 // header builds the upstream's header from nothing: what a client sends goes
 // on only if the vendor's protocol names it. Credentials, cookies, forwarded
 // addresses and idempotency keys therefore never do; the last would make
 // net/http send a POST twice by itself.
 func (c *Client) header(call *gateway.Call, of *account) http.Header {
 	of.once.Do(func() { of.prepare(c) })
-	h := c.Forwarded(call.Header)
+	h := headers.Get().(http.Header)
+	c.forwardTo(h, call.Header)
 	for name, values := range of.defaults {
 		if _, ok := h[name]; !ok {
 			h[name] = values

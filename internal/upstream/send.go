@@ -32,6 +32,8 @@ type flight struct {
 
 	plain   bool // it went through generation.plain, which tells
 	untaken bool // that the connection took nothing of it
+
+	body heldBody // of its answer
 }
 
 // trace returns ctx with hooks that fill in f. They may be called after the
@@ -89,7 +91,11 @@ func (t *transport) send(req *http.Request) (*http.Response, error) {
 		f := &flight{generation: g}
 		res, err := f.roundTrip(req)
 		if err == nil {
-			res.Body = &heldBody{ReadCloser: res.Body, generation: g}
+			f.body.ReadCloser, f.body.generation = res.Body, g
+			if f.plain {
+				f.body.header = req.Header
+			}
+			res.Body = &f.body
 			return res, nil
 		}
 		if context.Cause(ctx) != nil || stale == maxStale || !f.connected || !f.reused || !f.unsent(err) {
