@@ -45,11 +45,11 @@ func (a *App) revokeKeys(ctx context.Context) {
 // hold the app: it stays when that is gone.
 func guard(generation uint64, set *keys.Set, now func() time.Time) *inflight.Guard {
 	return &inflight.Guard{Generation: generation, Check: func(owner any) error {
-		grant, ok := owner.(keys.Grant)
+		grant, ok := owner.(*keys.Grant)
 		if !ok {
 			return nil
 		}
-		switch err := set.Honours(grant, now()); {
+		switch err := set.Honours(*grant, now()); {
 		case err == nil:
 			return nil
 		case errors.Is(err, keys.ErrExpired):

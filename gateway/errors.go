@@ -66,12 +66,10 @@ func Invalid(param, format string, args ...any) *Error {
 // AsError makes any error an *Error; what it does not know is internal, and
 // the client learns no more than that.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	var f *wire.Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*wire.Failure](err); ok {
 		return &Error{Kind: f.Kind, Message: f.Message, Param: f.Param, Details: f.Details, RetryAfter: f.RetryAfter}
 	}
 	return &Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}

@@ -32,6 +32,11 @@ type Policy struct {
 	AllowParams, DenyParams []string
 }
 
+// Demands reports whether there is anything that Check looks at.
+func (p *Policy) Demands() bool {
+	return p.MaxOutputTokens > 0 || p.MinTemperature != nil || p.MaxTemperature != nil || len(p.AllowParams)+len(p.DenyParams) > 0
+}
+
 // The values of Policy.OnExceed.
 const (
 	ExceedFinish = "finish"

@@ -18,14 +18,29 @@ const (
 // Limited is what one limit decided about an exchange. Amounts are in the
 // rule's unit.
 type Limited struct {
-	// Of says whose limit it is.
-	Of   string
-	Rule *limits.Rule
+	// Scope and Name are whose limit it is.
+	Scope, Name string
+	Rule        *limits.Rule
 
 	// Asked is what was asked for, Used and Remaining what the counter held and
 	// had left then; Over says that there was no room.
 	Asked, Used, Remaining int64
 	Over                   bool
+}
+
+// Of says whose limit it is.
+func (l *Limited) Of() string { return ScopeName(l.Scope, l.Name) }
+
+// ScopeName is how clients are told whose a limit is.
+func ScopeName(scope, name string) string {
+	switch scope {
+	case ScopeGlobal:
+		return "the gateway"
+	case ScopeSite:
+		return "the site"
+	default:
+		return scope + " '" + name + "'"
+	}
 }
 
 // Record is what remains of an exchange: one line of the ledger.

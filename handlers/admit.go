@@ -28,7 +28,7 @@ func (c *call) admit() error {
 		c.x.Principal = c.caller.principal
 	})
 	if c.caller.key != nil {
-		c.flight.Own(c.proxy.host.Generation(), c.caller.grant)
+		c.flight.Own(c.proxy.host.Generation(), &c.caller.grant)
 	}
 	return c.squeeze()
 }

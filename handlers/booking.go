@@ -1,18 +1,15 @@
 package handlers
 
 import (
-	"time"
-
 	"github.com/weirproxy/weir/gateway/limits"
 )
 
 // booking is what a call holds of limits for one target, while it has two.
 type booking struct {
-	held   *limits.Reservation
-	renew  *time.Timer
-	need   need
-	scopes []string
-	cap    int64
+	held  *limits.Reservation
+	renew *alarm
+	need  need
+	cap   int64
 }
 
 // swap puts b in the place of what the call holds, and returns that.
@@ -21,8 +18,8 @@ func (c *call) swap(b booking) booking {
 	q := &c.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	was := booking{q.held, q.renew, q.need, q.scopes, c.cap}
-	q.held, q.renew, q.need, q.scopes, c.cap = b.held, b.renew, b.need, b.scopes, b.cap
+	was := booking{q.held, q.renew, q.need, c.cap}
+	q.held, q.renew, q.need, c.cap = b.held, b.renew, b.need, b.cap
 	return was
 }
 

@@ -218,6 +218,9 @@ func (c *call) settle() {
 		c.proxy.overload.Leave()
 	}
 	c.flight.Done()
+	if record != nil { // else another settles it at this moment
+		c.recycle()
+	}
 }
 
 // outcome is why the call failed, nil when it did not.

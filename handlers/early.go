@@ -28,7 +28,7 @@ func refuseEarly(w http.ResponseWriter, r *http.Request, g *gateway.Gateway, m *
 	}
 	setHeader(h, "Cache-Control", "no-store")
 	setHeader(h, "X-Content-Type-Options", "nosniff")
-	setRetry(h, e)
+	setRetry(func(name, value string) { setHeader(h, name, value) }, e)
 	leaveBody(h, r)
 	body := wire.ErrorBody(route.Dialect, e.Failure(id))
 	setHeader(h, "Content-Type", "application/json")

@@ -118,7 +118,7 @@ func (c *call) letRead() {
 func (c *call) render(e *gateway.Error) error {
 	status := e.Kind.Status(c.route.Dialect)
 	h := c.out.w.Header()
-	setRetry(h, e)
+	setRetry(c.out.set, e)
 	leaveBody(h, c.r)
 	if c.proxy.Errors == "caddy" {
 		if c.x != nil {
@@ -127,8 +127,8 @@ func (c *call) render(e *gateway.Error) error {
 		return caddyhttp.Error(status, errors.New(e.Message))
 	}
 	body := wire.ErrorBody(c.route.Dialect, e.Failure(c.id))
-	setHeader(h, "Content-Type", "application/json")
-	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
+	c.out.set("Content-Type", "application/json")
+	c.out.set("Content-Length", strconv.Itoa(len(body)))
 	_ = c.out.whole(status, body)
 	return nil
 }

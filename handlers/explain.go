@@ -64,7 +64,7 @@ func (c *call) setExplain() {
 	e := explanation{Model: c.x.Model, Cache: c.explainCache(), Attempts: []explainedAttempt{}}
 	for _, l := range c.x.Limits {
 		e.Limits = append(e.Limits, explainedLimit{
-			Of: l.Of, Limit: l.Rule.String(), Asked: quantity(l.Rule, l.Asked), Used: quantity(l.Rule, l.Used),
+			Of: l.Of(), Limit: l.Rule.String(), Asked: quantity(l.Rule, l.Asked), Used: quantity(l.Rule, l.Used),
 			Remaining: quantity(l.Rule, l.Remaining), Over: l.Over,
 		})
 	}
@@ -133,7 +133,7 @@ func (c *call) noteLimits(r *limits.Reservation) {
 	noted := make([]gateway.Limited, len(r.Claims))
 	for i := range r.Claims {
 		claim, d := &r.Claims[i], &r.Decisions[i]
-		noted[i] = gateway.Limited{Of: c.quota.scopes[i], Rule: claim.Rule, Asked: claim.Amount, Used: d.Used, Remaining: d.Remaining, Over: d.Over}
+		noted[i] = gateway.Limited{Scope: claim.Scope, Name: claim.Name, Rule: claim.Rule, Asked: claim.Amount, Used: d.Used, Remaining: d.Remaining, Over: d.Over}
 	}
 	c.x.Update(func() { c.x.Limits = noted })
 }

@@ -124,18 +124,18 @@ func (c *call) copyRetry(from http.Header) {
 
 // setRetry tells SDKs whether and when to try again: without it they retry
 // every 429 and 5xx, also those that cannot succeed.
-func setRetry(h http.Header, e *gateway.Error) {
+func setRetry(set func(name, value string), e *gateway.Error) {
 	if !e.Kind.Retryable() || e.NoRetry {
-		setHeader(h, headerRetry, "false")
+		set(headerRetry, "false")
 		return
 	}
-	setHeader(h, headerRetry, "true")
+	set(headerRetry, "true")
 	wait := e.RetryAfter
 	if wait <= 0 {
 		wait = time.Second
 	}
-	setHeader(h, "Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	setHeader(h, "Retry-After-Ms", strconv.FormatInt(wait.Milliseconds(), 10))
+	set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	set("Retry-After-Ms", strconv.FormatInt(wait.Milliseconds(), 10))
 }
 
 // tell writes what a client may know of how its answer came about.

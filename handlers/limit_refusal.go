@@ -1,7 +1,7 @@
 package handlers
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/limits"
@@ -17,8 +17,8 @@ func (c *call) refusal(r *limits.Reservation, why error) error {
 	if claim.Rule.Unit == limits.USD {
 		e.Kind = wire.KindBudget
 	}
-	e.Message = fmt.Sprintf("the limit of %s is reached: %s; used %s, left %s, asked for %s",
-		c.quota.scopes[i], claim.Rule, quantity(claim.Rule, d.Used), quantity(claim.Rule, d.Remaining), quantity(claim.Rule, claim.Amount))
+	e.Message = "the limit of " + gateway.ScopeName(claim.Scope, claim.Name) + " is reached: " + claim.Rule.String() +
+		"; used " + quantity(claim.Rule, d.Used) + ", left " + quantity(claim.Rule, d.Remaining) + ", asked for " + quantity(claim.Rule, claim.Amount)
 	if why != nil {
 		e.Message += "; " + why.Error()
 	}
@@ -36,16 +36,5 @@ func quantity(rule *limits.Rule, n int64) string {
 	if rule.Unit == limits.USD {
 		return limits.FormatUSD(n) + " usd"
 	}
-	return fmt.Sprint(n)
-}
-
-func scopeName(scope, name string) string {
-	switch {
-	case scope == gateway.ScopeGlobal:
-		return "the gateway"
-	case scope == gateway.ScopeSite:
-		return "the site"
-	default:
-		return scope + " '" + name + "'"
-	}
+	return strconv.FormatInt(n, 10)
 }

@@ -12,9 +12,13 @@ import (
 // renewEvery is a third of a lease.
 const renewEvery = limits.LeaseTime * time.Microsecond / 3
 
-// renewLeases keeps the places under limits on concurrency for a call that
-// lasts. A lease that was lost is not the client's fault: it goes on.
-func (c *call) renewLeases() {
+// leases is a call as its alarm wakes it.
+type leases call
+
+// ring implements ringer. It keeps the places under limits on concurrency for a call
+// that lasts. A lease that was lost is not the client's fault: it goes on.
+func (l *leases) ring() {
+	c := (*call)(l)
 	q := &c.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -24,7 +28,7 @@ func (c *call) renewLeases() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), renewEvery)
 	defer cancel()
 	_ = q.store.Renew(ctx, q.held)
-	q.renew.Reset(renewEvery)
+	q.renew.reset(renewEvery)
 }
 
 // settleLimits gives back what was not used, or notes the debt, and tells those
@@ -49,7 +53,7 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 	q.held = nil
 	defer q.dropMargin(c, r)
 	if q.renew != nil {
-		q.renew.Stop()
+		q.renew.stop()
 		q.renew = nil
 	}
 	if q.free != nil && record != nil {

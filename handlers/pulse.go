@@ -18,9 +18,8 @@ type pulse struct {
 	heartbeat time.Duration
 	began     time.Time
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	stopped bool
+	mu    sync.Mutex
+	alarm *alarm // nil before start and after stop
 
 	// stalled says that the upstream is not read on, so that its silence means
 	// nothing.
@@ -37,10 +36,10 @@ func (p *pulse) start(c *call, total time.Duration) {
 	p.call, p.total = c, total
 	p.heartbeat = time.Duration(c.proxy.Heartbeat)
 	p.began = time.Now()
-	if p.timer != nil {
-		p.timer.Stop()
+	if p.alarm != nil {
+		p.alarm.stop()
 	}
-	p.timer = time.AfterFunc(time.Until(p.nextLocked(p.began)), p.beat)
+	p.alarm = newAlarm(time.Until(p.nextLocked(p.began)), p)
 }
 
 // add has the pulse look after an attempt.
@@ -88,8 +87,8 @@ func (p *pulse) reset() {
 }
 
 func (p *pulse) resetLocked() {
-	if !p.stopped && p.timer != nil {
-		p.timer.Reset(time.Until(p.nextLocked(time.Now())))
+	if p.alarm != nil {
+		p.alarm.reset(time.Until(p.nextLocked(time.Now())))
 	}
 }
 
@@ -107,8 +106,8 @@ func (p *pulse) nextLocked(now time.Time) time.Time {
 	return next
 }
 
-// beat runs on the timer's goroutine.
-func (p *pulse) beat() {
+// ring implements ringer.
+func (p *pulse) ring() {
 	now := time.Now()
 	if !now.Before(after(p.began, p.total)) {
 		p.call.cancel(gateway.ErrTotal)
@@ -132,18 +131,18 @@ func (p *pulse) beat() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.stopped {
+	if p.alarm != nil {
 		next = earlier(next, p.nextLocked(now))
-		p.timer.Reset(max(time.Until(next), time.Millisecond))
+		p.alarm.reset(max(time.Until(next), time.Millisecond))
 	}
 }
 
 func (p *pulse) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stopped = true
-	if p.timer != nil {
-		p.timer.Stop()
+	if p.alarm != nil {
+		p.alarm.stop()
+		p.alarm = nil
 	}
 }
 

@@ -127,7 +127,6 @@ func (c *call) renderRefusal(r *refusal) error {
 
 // asRefusal returns the refusal that err is, nil when it is none.
 func asRefusal(err error) *refusal {
-	var r *refusal
-	errors.As(err, &r)
+	r, _ := errors.AsType[*refusal](err)
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/http1"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -57,8 +58,17 @@ func (w *wholeAnswer) drop() {
 	w.translated.release()
 }
 
+// recycle gives back what the upstream's answer was read into. Those that several
+// calls share are left alone.
+func (w *wholeAnswer) recycle() {
+	if r, ok := w.res.Body.(http1.Recycler); ok && w.joint.Response == nil {
+		r.Recycle()
+	}
+}
+
 func (w *wholeAnswer) show() error {
 	defer w.drop()
+	defer w.recycle()
 	w.settled()
 	c, answer := w.call, w.body.bytes
 	c.copyHeader(w.res.Header, w.upstreamID)

@@ -18,11 +18,10 @@ type quota struct {
 	store limits.Store
 
 	// mu guards held: leases are renewed on a timer's goroutine.
-	mu     sync.Mutex
-	held   *limits.Reservation
-	renew  *time.Timer
-	need   need     // what held rests on; its margin is guarded by mu too
-	scopes []string // parallel to held.Claims: whose limit it is, for messages
+	mu    sync.Mutex
+	held  *limits.Reservation
+	renew *alarm
+	need  need // what held rests on; its margin is guarded by mu too
 
 	// marking says that mu is locked while a margin is reserved.
 	marking bool
@@ -91,7 +90,7 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 			reservations.Put(r)
 		}
 	}()
-	q.scopes, q.need, c.cap = q.scopes[:0], need{}, 0
+	q.need, c.cap = need{}, 0
 	if err := c.claim(r); err != nil || len(r.Claims) == 0 {
 		return nil, err
 	}
@@ -138,7 +137,7 @@ func (c *call) hold(r *limits.Reservation) {
 	q.held = r
 	for i := range r.Claims {
 		if r.Claims[i].Rule.Unit == limits.Concurrency {
-			q.renew = time.AfterFunc(renewEvery, c.renewLeases)
+			q.renew = newAlarm(renewEvery, (*leases)(c))
 			break
 		}
 	}
@@ -149,7 +148,7 @@ func (c *call) hold(r *limits.Reservation) {
 // has been made, and what it has used is charged.
 func (c *call) rebook() error {
 	q := &c.quota
-	scopes, held := append([]string(nil), q.scopes...), q.need
+	held := q.need
 	held.rough = false // what it holds too much of is its own to the end
 	was := c.release(nil)
 	_, err := c.book(c.proxy.gateway.Now(), atOnce)
@@ -163,7 +162,7 @@ func (c *call) rebook() error {
 	}
 	was.Force = true
 	if ok, again := q.store.Reserve(c.ctx, was); ok && again == nil {
-		q.scopes, q.need = scopes, held
+		q.need = held
 		c.hold(was)
 	}
 	return err
@@ -173,7 +172,6 @@ func (c *call) rebook() error {
 func (c *call) claim(r *limits.Reservation) error {
 	var n *need
 	add := func(scope, name string, rules []limits.Rule) error {
-		whose := ""
 		for i := range rules {
 			rule := &rules[i]
 			if free := c.quota.free; free != nil {
@@ -195,26 +193,26 @@ func (c *call) claim(r *limits.Reservation) error {
 				return err
 			}
 			r.ClaimOf(scope, name, rule, amount)
-			if whose == "" {
-				whose = scopeName(scope, name)
-			}
-			c.quota.scopes = append(c.quota.scopes, whose)
 		}
 		return nil
 	}
 	for _, b := range c.bearers() {
 		own, each := c.proxy.rules.Of(b.scope, b.name)
+		if err := add(b.scope, b.name, own); err != nil {
+			return err
+		}
+		each = without(each, own)
 		if b.scope == gateway.ScopeKey && c.caller.key != nil {
 			rules, err := c.proxy.host.KeyRules(c.caller.key)
 			if err != nil {
 				return &gateway.Error{Kind: wire.KindInternal, Message: "internal error", Cause: err}
 			}
-			own = append(own[:len(own):len(own)], rules...)
+			if err := add(b.scope, b.name, rules); err != nil {
+				return err
+			}
+			each = without(each, rules)
 		}
-		if err := add(b.scope, b.name, own); err != nil {
-			return err
-		}
-		if err := add(b.scope, b.name, without(each, own)); err != nil {
+		if err := add(b.scope, b.name, each); err != nil {
 			return err
 		}
 	}

@@ -56,7 +56,7 @@ func TestSetRetry(t *testing.T) {
 		{"rate limit", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: 1200 * time.Millisecond}, "true", "2", "1200"},
 	} {
 		h := make(http.Header)
-		setRetry(h, tt.err)
+		setRetry(h.Set, tt.err)
 		if h.Get("X-Should-Retry") != tt.should || h.Get("Retry-After") != tt.after || h.Get("Retry-After-Ms") != tt.after2 {
 			t.Errorf("%s: %v", tt.name, h)
 		}

@@ -198,7 +198,7 @@ func (c *chunk) depart(amount, lending, seq int64, terms *Terms, instances int64
 		expected += d.Amount
 	}
 	loan = Loan{
-		Claim:      Claim{c.key, c.rule, amount - own},
+		Claim:      Claim{Key: c.key, Rule: c.rule, Amount: amount - own},
 		Generation: c.generation, Seq: c.sent.seq, Question: seq, Last: c.answered, Deltas: c.sent.deltas, Give: c.sent.give,
 		Also: c.waiting, Ahead: max(0, c.target-max(0, c.room)), Time: lending,
 	}

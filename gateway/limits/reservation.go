@@ -19,6 +19,10 @@ type Claim struct {
 
 	// Amount is how much is asked for; 1 for Requests and Concurrency.
 	Amount int64
+
+	// Scope and Name are the bearer, for whoever words a refusal; stores do not
+	// look at them.
+	Scope, Name string
 }
 
 // Decision is the state of a claim's counter after the decision.
@@ -128,13 +132,13 @@ func (r *Reservation) renewBackup() *Reservation {
 
 // Claim adds a claim.
 func (r *Reservation) Claim(key string, rule *Rule, amount int64) {
-	r.Claims = append(r.Claims, Claim{key, rule, amount})
+	r.Claims = append(r.Claims, Claim{Key: key, Rule: rule, Amount: amount})
 }
 
 // ClaimOf adds a claim whose counter has the key that [Key] makes, when NameKeys
 // is called for all of them.
 func (r *Reservation) ClaimOf(scope, name string, rule *Rule, amount int64) {
-	r.Claims = append(r.Claims, Claim{Rule: rule, Amount: amount})
+	r.Claims = append(r.Claims, Claim{Rule: rule, Amount: amount, Scope: scope, Name: name})
 	r.names = append(append(append(append(r.names, scope...), ':'), name...), ':')
 	r.names = rule.appendID(r.names)
 	r.ends = append(r.ends, len(r.names))

@@ -129,7 +129,7 @@ type decision struct{ *gateway.Limited }
 
 // MarshalLogObject implements zapcore.ObjectMarshaler.
 func (d decision) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("of", d.Of)
+	enc.AddString("of", d.Of())
 	enc.AddString("limit", d.Rule.String())
 	enc.AddInt64("asked", d.Asked)
 	enc.AddInt64("used", d.Used)

@@ -136,7 +136,7 @@ func TestObject(t *testing.T) {
 		RequestID: "r", Time: at, Key: "k", Principal: "k", Dialect: wire.OpenAI, Operation: "chat", Model: "m", Provider: "p",
 		UpstreamModel: "u", UpstreamID: "up", Stream: true, Status: 200, Error: "timeout", Phase: "idle", FinishReason: "stop", ClientGone: true,
 		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, UsageSource: "provider", Cache: "hit", Stored: true, Attempts: 6, BytesOut: 7,
-		Limits:   []gateway.Limited{{Of: "key 'k'", Rule: &limits.Rule{Unit: limits.Requests, Amount: 10, Window: time.Hour}, Asked: 1, Used: 3, Remaining: 7}},
+		Limits:   []gateway.Limited{{Scope: gateway.ScopeKey, Name: "k", Rule: &limits.Rule{Unit: limits.Requests, Amount: 10, Window: time.Hour}, Asked: 1, Used: 3, Remaining: 7}},
 		Overhead: 2e9, Trail: []gateway.Step{{
 			Provider: "p", Model: "u", Account: "key-1", Reason: "first", Error: "overloaded", Phase: "status", Status: 503, Skipped: []string{"q/v: open"},
 			Begun: 1e6, FirstToken: 2e6, Total: 3e6,
