@@ -74,7 +74,7 @@ bench-quick: $(CADDY) $(PLAIN) ## the same with one round: a minute
 
 .PHONY: bench-smoke
 bench-smoke: $(CADDY) $(PLAIN) ## whether the benchmark still works: no figure counts
-	$(BENCH) -profile smoke -allocs 230
+	$(BENCH) -profile smoke -allocs 185
 
 SOAK ?= 1h
 

@@ -22,6 +22,9 @@ func TestFields(t *testing.T) {
 	all.text = appendOpenAIDuration(all.text, 90*time.Second)
 	all.end("D")
 	o.setAll(all)
+	if again := newTexts(); again.n != 0 || len(again.text) != 0 {
+		t.Errorf("the next begin with %q", again.text)
+	}
 	want := http.Header{"A": {"1", "3"}, "B": {"2"}, "C": {"-42"}, "D": {"1m30s"}}
 	for i := range len(o.values.room) {
 		name := "E" + strconv.Itoa(i)

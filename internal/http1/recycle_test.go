@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -101,7 +102,7 @@ func TestLifetime(t *testing.T) {
 	if got := whole(t, tr, req()); got != "ok" {
 		t.Fatal(got)
 	}
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() {
 		res, err := tr.RoundTrip(req())
 		if err == nil {
@@ -117,8 +118,13 @@ func TestLifetime(t *testing.T) {
 	})
 	cause := &Error{}
 	life.End(cause)
-	if err := <-ended; err != error(cause) {
-		t.Errorf("error %v, want the cause", err)
+	select {
+	case err := <-ended:
+		if err != error(cause) {
+			t.Errorf("error %v, want the cause", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the call goes on")
 	}
 	<-release
 }
