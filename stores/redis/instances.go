@@ -38,10 +38,15 @@ func (s *Store) count() {
 	}
 	ctx, cancel := context.WithTimeout(s.background, dialTimeout)
 	defer cancel()
-	keys := []string{s.tag + "generation", s.tag + "instances"}
-	args := []string{opBeat, "0", number(alive.Microseconds()), number(2 * alive.Milliseconds()), s.instance}
+	e := s.errand(s.decisions, "generation", "instances")
+	defer e.forget()
+	e.word(opBeat)
+	e.number(0)
+	e.number(alive.Microseconds())
+	e.number(2 * alive.Milliseconds())
+	e.word(s.instance)
 	// A beat that fails comes again.
-	if p, err := decode(s.decisions.Exec(ctx, client, keys, args), perClaim); err == nil {
-		s.others.Store(min(p.generation, limits.MaxAmount))
+	if do(ctx, client, e); e.err == nil {
+		s.others.Store(min(e.reply.generation, limits.MaxAmount))
 	}
 }

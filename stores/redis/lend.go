@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/weirproxy/weir/gateway/limits"
@@ -18,7 +17,7 @@ const opLend = "lend"
 
 // loanTTL is how long after its lease a loan's last report is remembered, in
 // milliseconds: one that is sent again within it is counted once.
-const loanTTL = "600000"
+const loanTTL = 600_000
 
 // Lend implements limits.Lender. As Reserve, it waits for the server to be told
 // what was decided without it.
@@ -27,53 +26,70 @@ func (s *Store) Lend(ctx context.Context, percent int64, loans []limits.Loan) (b
 		return false, errNotSent
 	}
 	for attempt := 0; ; attempt++ {
-		p, err := s.run(ctx, s.lending, 5, s.encodeLoans(percent, loans))
-		if err != nil {
-			return false, err
-		}
-		if p.status == statusSkewed && attempt == 0 {
+		e := s.requestLoans(percent, loans)
+		err := s.run(ctx, e)
+		status := e.reply.status
+		switch {
+		case err != nil:
+		case status == statusSkewed && attempt == 0:
+			e.forget()
 			continue
+		case status < 0 || len(e.reply.claims) != perLoan*len(loans):
+			err = fmt.Errorf("borrowing from redis: %w: status %d", limits.ErrUnavailable, status)
+		default:
+			e.reply.lent(loans)
 		}
-		if p.status < 0 || len(p.claims) != 5*len(loans) {
-			return false, fmt.Errorf("borrowing from redis: %w: status %d", limits.ErrUnavailable, p.status)
-		}
-		for i := range loans {
-			loan, at := &loans[i], p.claims[5*i:]
-			limit := min(max(loan.Rule.Amount, 0), limits.MaxAmount)
-			loan.Decision = limits.Decision{
-				Limit: limit, Used: at[0], Remaining: max(0, limit-at[0]),
-				Reset: time.Duration(at[1]) * time.Microsecond, Wait: waiting(at[2]), Over: at[2] != 0, Generation: p.generation,
-			}
-			loan.Head, loan.Held, loan.Now = at[3], at[4], p.now
-		}
-		return p.status == statusDone, nil
+		e.forget()
+		return err == nil && status == statusDone, err
 	}
 }
 
-// encodeLoans writes a run of the script lend.lua.
-func (s *Store) encodeLoans(percent int64, loans []limits.Loan) call {
-	claims := make([]limits.Claim, len(loans))
-	holds := make([]limits.Hold, len(loans))
+// lent notes the answers in loans.
+func (p *reply) lent(loans []limits.Loan) {
 	for i := range loans {
-		claims[i] = loans[i].Claim
-		holds[i] = limits.Hold{Known: loans[i].Known, Generation: loans[i].Generation}
+		loan, at := &loans[i], p.claims[perLoan*i:]
+		limit := min(max(loan.Rule.Amount, 0), limits.MaxAmount)
+		loan.Decision = limits.Decision{
+			Limit: limit, Used: at[0], Remaining: max(0, limit-at[0]),
+			Reset: time.Duration(at[1]) * time.Microsecond, Wait: waiting(at[2]), Over: at[2] != 0, Generation: p.generation,
+		}
+		loan.Head, loan.Held, loan.Now = at[3], at[4], p.now
 	}
-	c := s.encode(opLend, s.instance, claims, holds, nil, s.now())
-	c.args[3] = loanTTL
-	c.args = append(c.args, number(percent), number(int64(s.Instances())))
+}
+
+// requestLoans is a run of lend.lua.
+func (s *Store) requestLoans(percent int64, loans []limits.Loan) *errand {
+	e := s.errand(s.lending, "generation", "held:")
+	for i := range loans {
+		e.key(s.tag, loans[i].Key)
+	}
+	for i := range loans {
+		e.key(s.tag, "loans:"+loans[i].Key)
+	}
+	e.word(opLend)
+	e.number(s.fixed())
+	e.number(0)
+	e.number(loanTTL)
+	e.word(s.instance)
+	now := s.now()
 	for i := range loans {
 		loan := &loans[i]
-		c.keys = append(c.keys, s.tag+"loans:"+loan.Key)
-		var deltas strings.Builder
-		for _, d := range loan.Deltas {
-			deltas.WriteString(strconv.FormatInt(d.Slot, 10))
-			deltas.WriteByte(':')
-			deltas.WriteString(strconv.FormatInt(d.Amount, 10))
-			deltas.WriteByte(';')
-		}
-		c.args = append(c.args, number(loan.Seq), number(loan.Question), number(loan.Last), number(loan.Holding), number(loan.Give), number(loan.Also), number(loan.Ahead), number(loan.Time), deltas.String())
+		e.claim(&loan.Claim, limits.Hold{Known: loan.Known, Generation: loan.Generation}, loan.Amount, now)
 	}
-	return c
+	e.number(percent)
+	e.number(int64(s.Instances()))
+	for i := range loans {
+		loan := &loans[i]
+		for _, n := range [...]int64{loan.Seq, loan.Question, loan.Last, loan.Holding, loan.Give, loan.Also, loan.Ahead, loan.Time} {
+			e.number(n)
+		}
+		for _, d := range loan.Deltas {
+			e.text = append(strconv.AppendInt(e.text, d.Slot, 10), ':')
+			e.text = append(strconv.AppendInt(e.text, d.Amount, 10), ';')
+		}
+		e.end()
+	}
+	return e
 }
 
 // Interface guard.

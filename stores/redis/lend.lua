@@ -6,7 +6,7 @@
 -- KEYS[3…]   one counter per claim, then one hash of loans per claim:
 --            instance to "seq:slot:held:expiry:generation:question"
 -- ARGV[1…5]  lend | now | 0 | ms after its expiry that a loan is remembered | instance
--- then, per claim, the 10 values of prelude.lua, the amount being what must be
+-- then, per claim, the values of prelude.lua, the amount being what must be
 -- granted; then percent and instances; then, per claim, 9 values:
 --   seq      of the report; one that was applied is not applied again
 --   question its number; last is that of the last one that was answered
@@ -33,13 +33,13 @@
 
 local n = (#KEYS - 2) / 2
 local remembered = tonumber(ARGV[4])
-local percent, instances = tonumber(ARGV[6 + 10 * n]), tonumber(ARGV[7 + 10 * n])
+local percent, instances = tonumber(ARGV[6 + n]), tonumber(ARGV[7 + n])
 
 local counters, refused = {}, false
 for i = 1, n do
-  local c = load(KEYS[2 + i], 6 + (i - 1) * 10)
+  local c = load(KEYS[2 + i], ARGV[5 + i])
   if not c then return {-1, now, tonumber(generation)} end
-  local at = 8 + 10 * n + (i - 1) * 9
+  local at = 8 + n + (i - 1) * 9
   c.seq, c.question, c.last, c.holding = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   c.give, c.also, c.ahead = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
   c.lease, c.deltas = tonumber(ARGV[at + 7]), ARGV[at + 8]

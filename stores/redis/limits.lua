@@ -8,7 +8,7 @@
 -- ARGV[3]    lease in µs
 -- ARGV[4]    how long KEYS[2] is kept, in ms
 -- ARGV[5]    id of the reservation
--- then, per claim, the 10 values of prelude.lua, the amount being
+-- then, per claim, the values of prelude.lua, the amount being
 --   reserve, peek, charge, restore: the amount; amend: what is enough, settle:
 --   what was really used, or -1 to keep what was reserved
 --
@@ -27,7 +27,7 @@ end
 
 local counters, refused = {}, false
 for i = 3, #KEYS do
-  local c = load(KEYS[i], 6 + (i - 3) * 10)
+  local c = load(KEYS[i], ARGV[i + 3])
   if not c then return {-1, now, tonumber(generation)} end
   counters[i - 2] = c
 end

@@ -6,7 +6,7 @@
 -- ARGV[1]    what to do
 -- ARGV[2]    now in µs for tests; 0 for this server's own time
 -- ARGV[3…5]  as the script says
--- then, per claim, 10 values:
+-- then, per claim, one of 10 values with blanks between them:
 --   kind     s sliding | c calendar | l leases
 --   a b c d  s: a = width of a slot in µs; c: the bounds of the last, this and
 --            the next period in µs, as the caller sees them
@@ -51,20 +51,23 @@ local function begin()
   if fresh then call('SET', KEYS[1], generation .. ' ' .. here) end
 end
 
-local function load(key, at)
-  local c = {key = key, kind = ARGV[at], total = 0, slots = {}, stale = {},
-    amount = tonumber(ARGV[at + 5]), limit = tonumber(ARGV[at + 6]), shadow = ARGV[at + 7] == '1',
-    known = tonumber(ARGV[at + 8]), lost = ARGV[at + 9] ~= generation}
+local function load(key, claim)
+  local kind, first, second, third, fourth, amount, limit, shadow, known, of = string.match(claim,
+    '^(%a) (%-?%d+) (%-?%d+) (%-?%d+) (%-?%d+) (%-?%d+) (%d+) (%d) (%d+) (%d+)$')
+  local c = {key = key, kind = kind, total = 0, slots = {}, stale = {},
+    amount = tonumber(amount), limit = tonumber(limit), shadow = shadow == '1',
+    known = tonumber(known), lost = of ~= generation}
   if c.kind == 'l' then
     c.total = call('ZCOUNT', key, '(' .. int(now), '+inf')
     return c
   end
+  local bounds = {tonumber(first), tonumber(second), tonumber(third), tonumber(fourth)}
   if c.kind == 's' then
-    c.width = tonumber(ARGV[at + 1])
+    c.width = bounds[1]
     c.head = floor(now / c.width)
   else
     for i = 1, 3 do
-      local start, stop = tonumber(ARGV[at + i]), tonumber(ARGV[at + i + 1])
+      local start, stop = bounds[i], bounds[i + 1]
       if now >= start and now < stop then c.head, c.stop = start, stop end
     end
     if not c.head then return nil end
@@ -79,7 +82,7 @@ local function load(key, at)
   end
   for i = 1, #raw, 2 do c.head = max(c.head, tonumber(raw[i]) or 0) end
   for i = 1, c.kind == 'c' and 3 or 0 do
-    if tonumber(ARGV[at + i]) == c.head then c.stop = tonumber(ARGV[at + i + 1]) end
+    if bounds[i] == c.head then c.stop = bounds[i + 1] end
   end
   c.oldest = c.kind == 's' and c.head - PARTS or c.head
   for i = 1, #raw, 2 do

@@ -1,7 +1,9 @@
 package redis
 
 import (
+	"crypto/sha1" //nolint:gosec // what servers name scripts by
 	_ "embed"
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"time"
@@ -40,58 +42,52 @@ const (
 )
 
 // recordTTL is how long a reservation that is neither renewed nor settled can
-// still be settled.
-const recordTTL = "3600000"
+// still be settled, in milliseconds.
+const recordTTL = 3_600_000
 
 // keep is the amount of a settlement that keeps what was reserved.
 const keep = -1
 
-// call is one run of the script.
-type call struct {
-	keys []string
-	args []string
+// script is one that the server knows by its name once it has run. values is how
+// many its answer has per claim.
+type script struct {
+	source, name string
+	values       int
 }
 
-// encode writes a run of the script for claims. amounts are parallel to them;
-// nil for the amounts of the claims. wall is the server's time as far as known.
-func (s *Store) encode(op, id string, claims []limits.Claim, holds []limits.Hold, amounts []int64, wall time.Time) call {
-	c := call{
-		keys: make([]string, 0, 2+len(claims)),
-		args: make([]string, 0, 5+10*len(claims)),
-	}
-	c.keys = append(c.keys, s.tag+"generation", s.tag+"held:"+id)
-	c.args = append(c.args, op, number(s.fixed()), number(limits.LeaseTime), recordTTL, id)
+func newScript(source string, values int) *script {
+	name := sha1.Sum([]byte(source)) //nolint:gosec // as the server makes it
+	return &script{source, hex.EncodeToString(name[:]), values}
+}
+
+// request is a run of limits.lua for claims. amounts are parallel to them; nil
+// for the amounts of the claims. wall is the server's time as far as known.
+func (s *Store) request(op, id string, claims []limits.Claim, holds []limits.Hold, amounts []int64, wall time.Time) *errand {
+	e := s.errand(s.decisions, "generation")
+	e.text = append(append(e.text, s.tag...), "held:"...)
+	e.text = append(e.text, id...)
+	e.end()
+	e.keys++
 	for i := range claims {
-		claim := &claims[i]
-		c.keys = append(c.keys, s.tag+claim.Key)
-		amount := claim.Amount
+		e.key(s.tag, claims[i].Key)
+	}
+	e.word(op)
+	e.number(s.fixed())
+	e.number(limits.LeaseTime)
+	e.number(recordTTL)
+	e.word(id)
+	for i := range claims {
+		var hold limits.Hold
+		if i < len(holds) {
+			hold = holds[i]
+		}
+		amount := claims[i].Amount
 		if amounts != nil {
 			amount = amounts[i]
 		}
-		switch rule := claim.Rule; {
-		case rule.Unit == limits.Concurrency:
-			// A lease is one place in the set.
-			amount = 1
-			c.args = append(c.args, "l", "0", "0", "0", "0")
-		case rule.Calendar != limits.Sliding:
-			start, end := rule.Period(wall)
-			before, _ := rule.Period(start.Add(-time.Microsecond))
-			_, after := rule.Period(end)
-			c.args = append(c.args, "c", number(before.UnixMicro()), number(start.UnixMicro()), number(end.UnixMicro()), number(after.UnixMicro()))
-		default:
-			c.args = append(c.args, "s", number(rule.Slot()), "0", "0", "0")
-		}
-		shadow, known, generation := "0", "0", "0"
-		if claim.Rule.Shadow {
-			shadow = "1"
-		}
-		if i < len(holds) {
-			known, generation = number(holds[i].Known), number(holds[i].Generation)
-		}
-		limit := min(max(claim.Rule.Amount, 0), limits.MaxAmount)
-		c.args = append(c.args, number(amount), number(limit), shadow, known, generation)
+		e.claim(&claims[i], hold, amount, wall)
 	}
-	return c
+	return e
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
@@ -107,19 +103,38 @@ type reply struct {
 var errReply = errors.New("the script's answer has another shape")
 
 // decode reads an answer that has so many values per claim.
-func decode(result rueidis.RedisResult, values int) (reply, error) {
-	all, err := result.AsIntSlice()
+func (p *reply) decode(result rueidis.RedisResult, values int) error {
+	all, err := result.ToArray()
 	if err != nil {
-		return reply{}, err
+		return err
 	}
 	if len(all) < 3 || (len(all)-3)%values != 0 {
-		return reply{}, errReply
+		return errReply
 	}
-	return reply{status: all[0], now: all[1], generation: all[2], claims: all[3:]}, nil
+	for i := range all {
+		n, err := all[i].ToInt64()
+		switch {
+		case err != nil:
+			return errReply
+		case i == 0:
+			p.status = n
+		case i == 1:
+			p.now = n
+		case i == 2:
+			p.generation = n
+		default:
+			p.claims = append(p.claims, n)
+		}
+	}
+	return nil
 }
 
-// perClaim is how many values limits.lua answers per claim.
-const perClaim = 4
+// perClaim is how many values limits.lua answers per claim, perLoan those of
+// lend.lua.
+const (
+	perClaim = 4
+	perLoan  = 5
+)
 
 // into notes the decisions in r.
 func (p *reply) into(r *limits.Reservation) error {

@@ -23,7 +23,7 @@ import (
 type Store struct {
 	dial rueidis.ClientOption
 	// decisions is limits.lua, lending is lend.lua.
-	decisions, lending *rueidis.Lua
+	decisions, lending *script
 
 	tag  string
 	pool int
@@ -50,6 +50,7 @@ type Store struct {
 
 	background context.Context
 	cancel     context.CancelFunc
+	convoys    convoys
 
 	mu      sync.Mutex
 	client  rueidis.Client
@@ -80,7 +81,7 @@ func New(options Options, clock func() time.Time) (*Store, error) {
 	_, _ = rand.Read(instance[:])
 	s := &Store{
 		dial: dial, pool: options.Pool, clock: clock, fixed: func() int64 { return 0 },
-		decisions: rueidis.NewLuaScript(prelude + source), lending: rueidis.NewLuaScript(prelude + lendSource),
+		decisions: newScript(prelude+source, perClaim), lending: newScript(prelude+lendSource, perLoan),
 		tag:      "{" + options.Prefix + "}:",
 		instance: hex.EncodeToString(instance[:]),
 	}
@@ -99,43 +100,12 @@ func (s *Store) now() time.Time {
 	return s.clock().Add(time.Duration(s.skew.Load()) * time.Microsecond)
 }
 
-// decide runs limits.lua.
-func (s *Store) decide(ctx context.Context, c call) (reply, error) {
-	return s.run(ctx, s.decisions, perClaim, c)
-}
-
-// run sends one script, which answers so many values per claim, within the
-// deadline, or says ErrUnavailable.
-func (s *Store) run(ctx context.Context, script *rueidis.Lua, values int, c call) (reply, error) {
-	if !s.breaker.Allow() {
-		s.wake()
-		return reply{}, errNotSent
-	}
-	s.mu.Lock()
-	client := s.client
-	s.mu.Unlock()
-	if client == nil {
-		return reply{}, errNotSent
-	}
-	bounded, cancel := context.WithTimeout(ctx, time.Duration(s.deadline.Load()))
-	defer cancel()
-	p, err := decode(script.Exec(bounded, client, c.keys, c.args), values)
-	if err == nil {
-		s.breaker.Record(true)
-		s.skew.Store(p.now - s.clock().UnixMicro())
-		s.beat()
-		return p, nil
-	}
-	switch {
-	case ctx.Err() != nil:
-		// A client that leaves says nothing about the server.
-	case wrongType(err):
-		// One bad key is not a bad server.
-		s.breaker.Record(true)
-	case s.breaker.Record(false):
-		s.wake()
-	}
-	return reply{}, fmt.Errorf("asking redis: %w: %w", limits.ErrUnavailable, err)
+// decide does e, and forgets all of its answer but the status.
+func (s *Store) decide(ctx context.Context, e *errand) (status int64, err error) {
+	err = s.run(ctx, e)
+	status = e.reply.status
+	e.forget()
+	return status, err
 }
 
 // Reserve implements limits.Store. After an outage it stays unavailable until
@@ -150,8 +120,10 @@ func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error
 	}
 	r.ID = s.id()
 	for attempt := 0; ; attempt++ {
-		p, err := s.decide(ctx, s.encode(opReserve, r.ID, r.Claims, r.Holds, nil, s.now()))
+		e := s.request(opReserve, r.ID, r.Claims, r.Holds, nil, s.now())
+		err := s.run(ctx, e)
 		if err != nil {
+			e.forget()
 			// The answer may be lost and not the question: what it may have
 			// taken is given back when the server can be asked.
 			if _, answered := rueidis.IsRedisErr(err); !answered && !errors.Is(err, errNotSent) {
@@ -159,16 +131,21 @@ func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error
 			}
 			return false, err
 		}
-		if p.status == statusSkewed && attempt == 0 {
+		status := e.reply.status
+		if status >= 0 {
+			err = e.reply.into(r)
+		}
+		e.forget()
+		if status == statusSkewed && attempt == 0 {
 			continue
 		}
-		if p.status < 0 {
-			return false, fmt.Errorf("reserving in redis: %w: status %d", limits.ErrUnavailable, p.status)
+		if status < 0 {
+			return false, fmt.Errorf("reserving in redis: %w: status %d", limits.ErrUnavailable, status)
 		}
-		if err := p.into(r); err != nil {
+		if err != nil {
 			return false, fmt.Errorf("reserving in redis: %w: %w", limits.ErrUnavailable, err)
 		}
-		if r.Refuse(); p.status != statusDone {
+		if r.Refuse(); status != statusDone {
 			return false, nil
 		}
 		for i := range r.Holds {
@@ -200,19 +177,22 @@ func (s *Store) Settle(ctx context.Context, r *limits.Reservation, actual []int6
 		}
 	}
 	for attempt := 0; ; attempt++ {
-		p, err := s.decide(ctx, s.encode(opSettle, r.ID, r.Claims, r.Holds, amounts, s.now()))
-		if err != nil {
-			s.later(opSettle, r, amounts)
+		e := s.request(opSettle, r.ID, r.Claims, r.Holds, amounts, s.now())
+		err := s.run(ctx, e)
+		status := e.reply.status
+		if r.Prepare(); err == nil && status != statusSkewed {
+			err = e.reply.into(r)
+			e.forget()
 			return err
 		}
-		if p.status == statusSkewed && attempt == 0 {
-			continue
-		}
-		r.Prepare()
-		if p.status == statusSkewed {
+		e.forget()
+		switch {
+		case err != nil:
+			s.later(opSettle, r, amounts)
+			return err
+		case attempt > 0:
 			return fmt.Errorf("settling in redis: %w: its clock has no period of ours", limits.ErrUnavailable)
 		}
-		return p.into(r)
 	}
 }
 
@@ -230,14 +210,14 @@ func (s *Store) Amend(ctx context.Context, r *limits.Reservation, amounts []int6
 		}
 	}
 	for attempt := 0; ; attempt++ {
-		p, err := s.decide(ctx, s.encode(opAmend, r.ID, r.Claims, nil, lower, s.now()))
+		status, err := s.decide(ctx, s.request(opAmend, r.ID, r.Claims, nil, lower, s.now()))
 		if err != nil {
 			return err
 		}
-		if p.status == statusSkewed && attempt == 0 {
+		if status == statusSkewed && attempt == 0 {
 			continue
 		}
-		if p.status == statusDone {
+		if status == statusDone {
 			r.Lower(amounts)
 		}
 		return nil
@@ -249,11 +229,11 @@ func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
 	if !r.Held {
 		return nil
 	}
-	p, err := s.decide(ctx, s.encode(opRenew, r.ID, r.Claims, nil, nil, s.now()))
+	status, err := s.decide(ctx, s.request(opRenew, r.ID, r.Claims, nil, nil, s.now()))
 	if err != nil {
 		return err
 	}
-	if p.status != statusDone {
+	if status != statusDone {
 		return limits.ErrLeaseLost
 	}
 	return nil
@@ -263,14 +243,18 @@ func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
 func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 	r.Prepare()
 	for attempt := 0; ; attempt++ {
-		p, err := s.decide(ctx, s.encode(opPeek, "", r.Claims, r.Holds, nil, s.now()))
-		if err != nil {
+		e := s.request(opPeek, "", r.Claims, r.Holds, nil, s.now())
+		if err := s.run(ctx, e); err != nil {
+			e.forget()
 			return err
 		}
-		if p.status == statusSkewed && attempt == 0 {
+		if e.reply.status == statusSkewed && attempt == 0 {
+			e.forget()
 			continue
 		}
-		if err := p.into(r); err != nil {
+		err := e.reply.into(r)
+		e.forget()
+		if err != nil {
 			return fmt.Errorf("peeking into redis: %w: %w", limits.ErrUnavailable, err)
 		}
 		r.Refuse()
@@ -283,12 +267,12 @@ func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
 	r := limits.Reservation{ID: s.id(), Claims: claims}
 	for attempt := 0; ; attempt++ {
-		p, err := s.decide(ctx, s.encode(opCharge, r.ID, claims, nil, nil, s.now()))
+		status, err := s.decide(ctx, s.request(opCharge, r.ID, claims, nil, nil, s.now()))
 		if err != nil {
 			s.later(opCharge, &r, nil)
 			return err
 		}
-		if p.status != statusSkewed || attempt > 0 {
+		if status != statusSkewed || attempt > 0 {
 			return nil
 		}
 	}
@@ -301,11 +285,11 @@ const restored = 50
 func (s *Store) Restore(ctx context.Context, claims []limits.Claim) error {
 	for attempt := 0; len(claims) > 0; {
 		some := claims[:min(len(claims), restored)]
-		p, err := s.decide(ctx, s.encode(opRestore, "", some, nil, nil, s.now()))
+		status, err := s.decide(ctx, s.request(opRestore, "", some, nil, nil, s.now()))
 		if err != nil {
 			return err
 		}
-		if p.status == statusSkewed {
+		if status == statusSkewed {
 			if attempt++; attempt > 1 {
 				return fmt.Errorf("restoring in redis: %w: its clock has no period of ours", limits.ErrUnavailable)
 			}

@@ -154,14 +154,15 @@ func (s *Store) connect(ctx context.Context) (rueidis.Client, error) {
 
 // probe runs the script, reading only.
 func (s *Store) probe(ctx context.Context, client rueidis.Client) error {
-	p, err := decode(s.decisions.Exec(ctx, client, []string{s.tag + "generation", s.tag + "held:"}, []string{opPeek, "0", number(limits.LeaseTime), recordTTL, ""}), perClaim)
-	if err != nil {
-		return fmt.Errorf("probing redis: %w", err)
+	e := s.request(opPeek, "", nil, nil, nil, time.Time{})
+	defer e.forget()
+	if do(ctx, client, e); e.err != nil {
+		return fmt.Errorf("probing redis: %w", e.err)
 	}
-	if p.status != statusDone {
+	if e.reply.status != statusDone {
 		return errors.New("probing redis: the script does not answer")
 	}
-	s.skew.Store(p.now - s.clock().UnixMicro())
+	s.skew.Store(e.reply.now - s.clock().UnixMicro())
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (s *Store) settlePending() error {
 		}
 		first := s.pending[0]
 		s.mu.Unlock()
-		_, err := s.decide(s.background, s.encode(first.op, first.id, first.claims, nil, first.amounts, s.now()))
+		_, err := s.decide(s.background, s.request(first.op, first.id, first.claims, nil, first.amounts, s.now()))
 		if err != nil && !wrongType(err) {
 			return err
 		}
