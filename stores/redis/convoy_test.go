@@ -157,6 +157,41 @@ func TestConvoyLeft(t *testing.T) {
 	}
 }
 
+// TestConvoyGoesOn holds, with the race detector, that who does not wait for an
+// answer does not look at what comes of it.
+func TestConvoyGoesOn(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server)
+	r := claim(t, "a", 1, "requests", "2", "1h")
+	if !mustReserve(t, s, r) {
+		t.Fatalf("%+v", r.Decisions)
+	}
+	for name, ask := range map[string]func(context.Context) error{
+		"renewing": func(ctx context.Context) error { return s.Renew(ctx, r) },
+		"amending": func(ctx context.Context) error { return s.Amend(ctx, r, []int64{0}) },
+		"settling": func(ctx context.Context) error {
+			held := *r
+			return s.Settle(ctx, &held, nil)
+		},
+		"borrowing": func(ctx context.Context) error {
+			_, err := s.Lend(ctx, 10, []limits.Loan{{Claim: r.Claims[0], Seq: 1, Question: 1, Time: 1_000_000}})
+			return err
+		},
+	} {
+		server.Pause()
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- ask(ctx) }()
+		eventually(t, "it to ask", func() bool { _, away := s.convoys.state(); return away > 0 })
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		server.Resume()
+		eventually(t, "the end of it", func() bool { _, away := s.convoys.state(); return away == 0 && s.Pending() == 0 })
+	}
+}
+
 // TestUnknownScripts holds that a server which has forgotten the scripts is sent
 // them again, in the order in which they were asked for.
 func TestUnknownScripts(t *testing.T) {

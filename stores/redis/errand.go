@@ -46,6 +46,15 @@ func (s *Store) errand(script *script, keys ...string) *errand {
 	return e
 }
 
+// status is what the script says of its run, statusNone when nobody has waited for
+// that: the convoy may be writing it then.
+func (e *errand) status() int64 {
+	if e.away {
+		return statusNone
+	}
+	return e.reply.status
+}
+
 // forget is for an errand whose answer has been read.
 func (e *errand) forget() {
 	if !e.away {

@@ -28,7 +28,7 @@ func (s *Store) Lend(ctx context.Context, percent int64, loans []limits.Loan) (b
 	for attempt := 0; ; attempt++ {
 		e := s.requestLoans(percent, loans)
 		err := s.run(ctx, e)
-		status := e.reply.status
+		status := e.status()
 		switch {
 		case err != nil:
 		case status == statusSkewed && attempt == 0:

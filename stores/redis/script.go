@@ -39,6 +39,8 @@ const (
 	statusDone    = 1
 	statusSkewed  = -1
 	statusUnknown = -2
+
+	statusNone = -3 // there is no answer
 )
 
 // recordTTL is how long a reservation that is neither renewed nor settled can

@@ -103,7 +103,7 @@ func (s *Store) now() time.Time {
 // decide does e, and forgets all of its answer but the status.
 func (s *Store) decide(ctx context.Context, e *errand) (status int64, err error) {
 	err = s.run(ctx, e)
-	status = e.reply.status
+	status = e.status()
 	e.forget()
 	return status, err
 }
@@ -131,7 +131,7 @@ func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error
 			}
 			return false, err
 		}
-		status := e.reply.status
+		status := e.status()
 		if status >= 0 {
 			err = e.reply.into(r)
 		}
@@ -179,7 +179,7 @@ func (s *Store) Settle(ctx context.Context, r *limits.Reservation, actual []int6
 	for attempt := 0; ; attempt++ {
 		e := s.request(opSettle, r.ID, r.Claims, r.Holds, amounts, s.now())
 		err := s.run(ctx, e)
-		status := e.reply.status
+		status := e.status()
 		if r.Prepare(); err == nil && status != statusSkewed {
 			err = e.reply.into(r)
 			e.forget()
@@ -248,7 +248,7 @@ func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 			e.forget()
 			return err
 		}
-		if e.reply.status == statusSkewed && attempt == 0 {
+		if e.status() == statusSkewed && attempt == 0 {
 			e.forget()
 			continue
 		}
