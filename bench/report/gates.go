@@ -50,7 +50,7 @@ func (r *Report) Gates() []Gate {
 		x("4", "translated, 1 KB", 1.3, 1.0, "translated-1k", "weir translated", CPU),
 		x("4", "translated, 20 KB", 2, 1.5, "chat-20k", "weir translated", CPU),
 		x("4", "translated, 200 KB", 5, 3, "chat-200k", "weir translated", CPU),
-		more("5", "exact count of 200 KB, all but the last turn seen", 0.15, 0.05, "history", "weir-exact", "weir-limits"),
+		more("5", "exact count of 200 KB, all but the last turn seen", 0.15, 0.05, "history", "weir-exact", "weir-count"),
 		x("6", "CPU per chunk, full", 1.10, 0.90, "chunks", "weir", ChunkCPU),
 		x("6", "CPU per chunk, translated", 1.6, 1.3, "chunks", "weir translated", ChunkCPU),
 		x("7", "chunk delay at 10,000 chunks/s, p50", 1.2, 1.2, "chunks", "weir", Delay50),
