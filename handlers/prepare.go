@@ -81,10 +81,11 @@ func (a *attempt) encode(made *payload) ([]byte, error) {
 }
 
 // settled lets go of what only another attempt would need: the client's bytes,
-// if those that were sent can stand for them when the prompt is counted.
+// if those that were sent can stand for them when the prompt is counted. A target
+// that goes on with a stream has rules of its own, which ask what stands in them.
 func (a *attempt) settled() {
 	c := a.call
-	if a.sent == nil || a.route.Operation != c.route.Operation {
+	if a.sent == nil || a.shadow != nil || a.route.Operation != c.route.Operation {
 		return
 	}
 	body := a.sent.from.hold()
