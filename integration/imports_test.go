@@ -10,7 +10,7 @@ import (
 const modulePath = "github.com/weirproxy/weir"
 
 // pure are the packages that never import Caddy, not even through others.
-var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/breaker", "/internal/http1", "/internal/inflight", "/internal/replay", "/internal/seam", "/internal/simulator"}
+var pure = []string{"/gateway/...", "/wire/...", "/cache/...", "/tokenizer", "/internal/sse", "/internal/jsonscan", "/internal/jsonw", "/internal/eventstream", "/internal/typo", "/internal/breaker", "/internal/http1", "/internal/inflight", "/internal/lifetime", "/internal/replay", "/internal/seam", "/internal/simulator"}
 
 // layers say which of the module's own packages a package may import; the
 // first pattern that fits holds. A `*` at the end stands for what follows.
@@ -27,7 +27,8 @@ var layers = []struct {
 	{"/internal/inflight", nil},
 	{"/internal/replay", nil},
 	{"/internal/seam", nil},
-	{"/internal/http1", nil},
+	{"/internal/lifetime", nil},
+	{"/internal/http1", []string{"/internal/lifetime"}},
 	{"/internal/words", []string{"/internal/typo"}},
 	{"/internal/secret", nil},
 	{"/internal/breaker", nil},
@@ -48,7 +49,7 @@ var layers = []struct {
 	{"/cache*", []string{"/cache*", "/wire*", "/internal/jsonscan", "/internal/jsonw", "/internal/sse", "/internal/typo"}},
 	{"/internal/needtest", nil},
 	{"/internal/redistest", []string{"/internal/needtest"}},
-	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer"}},
+	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer", "/internal/jsonscan"}},
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
 	{"/internal/upstream", []string{"/gateway", "/gateway/capacity", "/internal/http1", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},
