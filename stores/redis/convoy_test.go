@@ -59,6 +59,13 @@ func (q *convoys) hold() {
 	q.left, q.watched = q.left.Add(time.Hour), true
 }
 
+func reserveOne(t *testing.T, s *Store) {
+	r := claim(t, "a", 1, "requests", "1000", "1h")
+	if ok, err := s.Reserve(context.Background(), r); !ok || err != nil {
+		t.Errorf("%t %v", ok, err)
+	}
+}
+
 // TestConvoy holds that requests which ask while a convoy is under way leave
 // together when it is back, in one write.
 func TestConvoy(t *testing.T) {
@@ -68,14 +75,7 @@ func TestConvoy(t *testing.T) {
 	writes.Store(0)
 	const n = crowd - 1 // no convoy leaves for want of room
 	var all sync.WaitGroup
-	ask := func() {
-		all.Go(func() {
-			r := claim(t, "a", 1, "requests", "1000", "1h")
-			if ok, err := s.Reserve(context.Background(), r); !ok || err != nil {
-				t.Errorf("%t %v", ok, err)
-			}
-		})
-	}
+	ask := func() { all.Go(func() { reserveOne(t, s) }) }
 	q := &s.convoys
 	unlock := sync.OnceFunc(s.mu.Unlock)
 	s.mu.Lock() // the first one waits for the client
@@ -105,14 +105,7 @@ func TestConvoyLate(t *testing.T) {
 	s := open(t, server)
 	server.Pause()
 	var all sync.WaitGroup
-	ask := func() {
-		all.Go(func() {
-			r := claim(t, "a", 1, "requests", "1000", "1h")
-			if ok, err := s.Reserve(context.Background(), r); !ok || err != nil {
-				t.Errorf("%t %v", ok, err)
-			}
-		})
-	}
+	ask := func() { all.Go(func() { reserveOne(t, s) }) }
 	q := &s.convoys
 	for i := range 3 {
 		q.mu.Lock()
