@@ -2,7 +2,8 @@ package handlers
 
 import (
 	"io"
-	"sync/atomic"
+	"net/http"
+	"sync"
 )
 
 // parcel is a body for an upstream: pieces that lie in a payload, and few that
@@ -69,10 +70,18 @@ type parcelReader struct {
 	pieces [][]byte
 	at     int // in the first of them
 	from   *payload
-	closed atomic.Bool
+
+	// HTTP/2 closes a body while it may be read on another goroutine.
+	mu     sync.Mutex
+	closed bool
 }
 
 func (r *parcelReader) Read(b []byte) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	for n < len(b) && len(r.pieces) > 0 {
 		m := copy(b[n:], r.pieces[0][r.at:])
 		n, r.at = n+m, r.at+m
@@ -86,8 +95,13 @@ func (r *parcelReader) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// WriteTo implements io.WriterTo, for those who sign the body.
+// WriteTo implements io.WriterTo, for those who sign the body: w is memory.
 func (r *parcelReader) WriteTo(w io.Writer) (n int64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	for len(r.pieces) > 0 {
 		m, err := w.Write(r.pieces[0][r.at:])
 		n += int64(m)
@@ -99,7 +113,7 @@ func (r *parcelReader) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// Parts implements http1.Memory.
+// Parts implements http1.Memory. Who asks closes r when all has been written.
 func (r *parcelReader) Parts(dst [][]byte) [][]byte {
 	first := len(dst)
 	if dst = append(dst, r.pieces...); len(dst) > first {
@@ -109,7 +123,10 @@ func (r *parcelReader) Parts(dst [][]byte) [][]byte {
 }
 
 func (r *parcelReader) Close() error {
-	if r.closed.CompareAndSwap(false, true) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.closed = true
 		r.from.release()
 	}
 	return nil

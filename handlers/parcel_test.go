@@ -2,8 +2,12 @@ package handlers
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -121,5 +125,37 @@ func TestPackShares(t *testing.T) {
 	}
 	if &p.pieces[0] != &p.room[0] || !slices.Equal(p.pieces[1], []byte(`"other"`)) {
 		t.Errorf("%q, not in its room", p.pieces)
+	}
+}
+
+// TestParcelClosedWhileRead holds that memory which is given away is not read any
+// more: HTTP/2 closes a request's body on another goroutine than it reads it.
+func TestParcelClosedWhileRead(t *testing.T) {
+	for name, read := range map[string]func(*parcelReader) error{
+		"read":    func(r *parcelReader) error { _, err := r.Read(make([]byte, 8)); return err },
+		"written": func(r *parcelReader) error { _, err := r.WriteTo(new(bytes.Buffer)); return err },
+	} {
+		for range 100 {
+			p, from := boxed(strings.Repeat("a", 1<<10), strings.Repeat("b", 1<<10))
+			r := p.firstReader()
+			p.release()
+			var reader sync.WaitGroup
+			begun := make(chan struct{})
+			reader.Go(func() {
+				close(begun)
+				for range 100 {
+					_ = read(r)
+				}
+			})
+			<-begun
+			_ = r.Close()
+			for i := range from.bytes {
+				from.bytes[i] = '#' // as the next to have it would
+			}
+			reader.Wait()
+			if err := read(r); !errors.Is(err, http.ErrBodyReadAfterClose) {
+				t.Fatalf("%s after it was closed: %v", name, err)
+			}
+		}
 	}
 }
