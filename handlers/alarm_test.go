@@ -34,6 +34,26 @@ func TestAlarm(t *testing.T) {
 	}
 }
 
+// TestAlarmRings holds that one which rings while it is stopped wakes nobody any more,
+// and is not for another: who it has woken may still reset it.
+func TestAlarmRings(t *testing.T) {
+	for range 20 {
+		r := make(rung, 1)
+		a := newAlarm(0, r)
+		<-r
+		a.stop()
+		b := newAlarm(time.Hour, r)
+		if a == b {
+			t.Fatal("another has an alarm that rings")
+		}
+		a.wake()
+		b.stop()
+		if len(r) > 0 {
+			t.Fatal("who has stopped it was woken")
+		}
+	}
+}
+
 // TestAlarmAllocations holds what they are for.
 func TestAlarmAllocations(t *testing.T) {
 	r := make(rung)

@@ -59,6 +59,19 @@ func TestFieldsAgain(t *testing.T) {
 	}
 }
 
+// TestTextsAllocations holds what they are for: fields cost the one string.
+func TestTextsAllocations(t *testing.T) {
+	o := &output{w: httptest.NewRecorder()}
+	if n := testing.AllocsPerRun(100, func() {
+		all := newTexts()
+		all.number("A", 1<<40)
+		all.number("B", 1<<41)
+		o.setAll(all)
+	}); n >= 2 { // the race detector has pools forget some
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestOpenAIDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 400 * time.Microsecond: "0s", 12 * time.Millisecond: "12ms", 999900 * time.Microsecond: "1s", time.Second: "1s",

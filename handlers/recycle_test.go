@@ -30,12 +30,36 @@ func TestRecycleLeavesAlone(t *testing.T) {
 			trip.Retry().HedgeDelay = 1
 			c := &call{x: &gateway.Exchange{Attempts: 1}, way: way{trip: trip}}
 			c.route.Operation = wire.Chat
+			if err := c.x.Envelope.Decode(wire.Chat, []byte(`{"model":"m","messages":[{}]}`)); err != nil {
+				t.Fatal(err)
+			}
 			tt.change(c)
 			c.recycle()
 			if kept := c.way.trip != nil; kept != tt.kept || (trip.Retry().HedgeDelay != 0) != tt.kept {
 				t.Errorf("the itinerary is kept: %v", kept)
 			}
+			if knows := c.x.Envelope.List().Exists(); knows != tt.kept {
+				t.Errorf("it is known what was read: %v", knows)
+			}
 		})
+	}
+}
+
+// TestRecycleNotWhileSettling holds that the memory of a call which the process's exit
+// settles is left alone: that goes on beside the handler.
+func TestRecycleNotWhileSettling(t *testing.T) {
+	p, _ := benchProxy(t, 1)
+	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(`{"model":"up/first","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+	r.RemoteAddr = "127.0.0.1:1"
+	c := p.newCall(&sink{http.Header{}}, r)
+	c.begin()
+	if err := c.serve(); err != nil {
+		t.Fatal(err)
+	}
+	c.Settle()
+	c.settle()
+	if c.way.trip == nil || c.target == nil {
+		t.Error("who settles it may find another's memory")
 	}
 }
 

@@ -128,3 +128,22 @@ func TestLifetime(t *testing.T) {
 	}
 	<-release
 }
+
+// TestRecycleOnce holds that memory which is given back again and again is given to
+// one answer only.
+func TestRecycleOnce(t *testing.T) {
+	x := &exchange{fields: new(fields)}
+	x.res.Header, _ = x.fields.of(1)
+	x.left.Store(true)
+	for range 3 {
+		x.Recycle()
+	}
+	seen := make(map[any]bool)
+	for range 20 { // the pool may have others
+		f := allFields.Get()
+		if seen[f] {
+			t.Fatal("two answers share a header")
+		}
+		seen[f] = true
+	}
+}

@@ -5,6 +5,40 @@ import (
 	"testing"
 )
 
+// TestRooms holds that an object may have any number of keys, also one that was used
+// for fewer or for more.
+func TestRooms(t *testing.T) {
+	var names []string
+	var body []byte
+	for i := range len(room{}) + 3 {
+		names = append(names, fmt.Sprint("k", i))
+		body = fmt.Appendf(append(body, ','), `"k%d": %d`, i, i)
+	}
+	body = append(body, '}')
+	body[0] = '{'
+	var used Object
+	for _, step := range []int{1, -1} {
+		for n := 1; n <= len(names); n++ {
+			keys := NewKeys(names[:n]...)
+			if step < 0 {
+				keys = NewKeys(names[:len(names)+1-n]...)
+			}
+			var fresh Object
+			for _, o := range []*Object{&used, &fresh} {
+				if err := Scan(body, keys, DefaultLimits, o); err != nil {
+					t.Fatal(err)
+				}
+				for i := range keys.names {
+					if got := string(o.Get(i).Raw(body)); got != fmt.Sprint(i) {
+						t.Errorf("of %d keys, %s is %q", len(keys.names), names[i], got)
+					}
+				}
+			}
+			fresh.Release()
+		}
+	}
+}
+
 // TestRelease holds that an object which was released knows nothing, that its memory
 // serves the next one without a trace, and that scanning costs nothing then.
 func TestRelease(t *testing.T) {

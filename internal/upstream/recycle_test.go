@@ -33,11 +33,14 @@ func TestRecycleHeader(t *testing.T) {
 			if got := body.Recycle(); got != tt.free || (len(sent) == 0) != tt.free {
 				t.Errorf("free: %v, with %v", got, sent)
 			}
-			next := headers.Get().(http.Header)
-			if len(next) > 0 {
-				t.Errorf("the next request begins with %v", next)
-			}
 			body.Recycle()
+			for range 20 { // the pool may have others
+				next := headers.Get().(http.Header)
+				if len(next) > 0 {
+					t.Fatalf("the next request begins with %v", next)
+				}
+				next["Taken"] = nil // it would show if it came again
+			}
 		})
 	}
 }
