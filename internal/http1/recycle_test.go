@@ -54,7 +54,7 @@ func TestRecycle(t *testing.T) {
 // TestRecycleWhileWriting holds that what the request consists of is not said to be
 // free while somebody still writes it.
 func TestRecycleWhileWriting(t *testing.T) {
-	answered, done := make(chan struct{}), make(chan struct{})
+	reading, answered, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
 		if _, err := http.ReadRequest(br); err == nil {
 			_, _ = io.WriteString(c, ok+"Content-Length: 2\r\n\r\nok")
@@ -62,6 +62,7 @@ func TestRecycleWhileWriting(t *testing.T) {
 		}
 	})
 	body := readerFunc(func([]byte) (int, error) {
+		close(reading)
 		<-answered
 		return 0, io.EOF
 	})
@@ -69,6 +70,7 @@ func TestRecycleWhileWriting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-reading // whoever comes after the connection's end does not begin to
 	_ = res.Body.Close()
 	if res.Body.(Recycler).Recycle() {
 		t.Error("the request is free while its body is read")
