@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -58,13 +59,15 @@ func (e *entry) weigh() int64 {
 // Memory keeps answers in the process, the ones that are asked for most, within
 // a number of bytes. It has no lock that all requests take.
 //
-// Behind it is ristretto, of which four things have to be known. It does not
+// Behind it is ristretto, of which five things have to be known. It does not
 // show what was just written; here writers wait for that, since an answer is
 // written once and its bytes are held by its writer anyway (so nothing that
 // waits needs a bound of its own either). It refuses what it has seen less often
 // than what would have to go, which is no error: such an answer is not kept
 // here. It only makes room for what is new, not when something grows or the
-// limit falls. And after Close it must not be touched.
+// limit falls. Its lists of what expires at a time keep the memory of what has
+// gone before that, so there must be few of them. And after Close it must not be
+// touched.
 type Memory struct {
 	kept   *ristretto.Cache[uint64, *entry]
 	shards [shards]shard
@@ -178,13 +181,41 @@ func (m *Memory) put(short uint64, e *entry, keep time.Duration) bool {
 func (m *Memory) set(short uint64, e *entry, keep time.Duration) bool {
 	m.bytes.Add(e.cost)
 	m.entries.Add(1)
-	if !m.kept.SetWithTTL(short, e, e.cost, keep) {
+	if !m.kept.SetWithTTL(short, e, e.cost, roundUp(time.Now(), keep)) {
 		m.bytes.Add(-e.cost)
 		m.entries.Add(-1)
 		return false
 	}
 	m.kept.Wait()
 	return !e.rejected.Load()
+}
+
+const (
+	// bucket is what ristretto lets expire at once, of the system's time.
+	bucket = 5 * time.Second
+
+	// lists is how many lists there are of what is kept for one time, or twice as
+	// many.
+	lists = 16
+)
+
+// roundUp is keep or a little more, so that what is put within a part of that time
+// is on one of ristretto's lists, whose memory is then bounded by what is kept at a
+// time. Nobody is served an answer for longer: that is decided by its age.
+func roundUp(now time.Time, keep time.Duration) time.Duration {
+	keep = min(keep, math.MaxInt64/2)
+	step := bucket
+	for step*2 <= keep/lists {
+		step *= 2
+	}
+	if step == bucket {
+		return keep
+	}
+	end := now.Add(keep)
+	if over := end.Sub(end.Truncate(step)); over > 0 {
+		keep += step - over
+	}
+	return keep
 }
 
 // remove forgets an entry unless another has its place by now.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/wire"
 )
@@ -184,6 +185,27 @@ func TestClose(t *testing.T) {
 		memory.Close()
 		if c.Put(keyOf("a", "b"), "a", answer(clock, "x"), c.Stamp(), hour); memory.Stats().Entries != 0 {
 			t.Error("a closed cache keeps")
+		}
+	}
+}
+
+// TestRoundUp holds that however many answers are put, few lists say when they
+// expire, and that none goes early.
+func TestRoundUp(t *testing.T) {
+	for _, keep := range []time.Duration{time.Nanosecond, time.Second, time.Minute, 5 * time.Minute, time.Hour, 2*time.Hour + 7*time.Second, 30 * 24 * time.Hour, 100 * 365 * 24 * time.Hour} {
+		expire := map[int64]int{} // by ristretto's buckets
+		begin := time.Unix(1_700_000_003, 123)
+		span := min(keep, 60*24*time.Hour)
+		for i := range 10_000 {
+			now := begin.Add(span / 10_000 * time.Duration(i))
+			got := roundUp(now, keep)
+			if got < keep || got-keep > keep/lists {
+				t.Fatalf("%v became %v", keep, got)
+			}
+			expire[now.Add(got).Unix()/int64(bucket/time.Second)]++
+		}
+		if len(expire) > 2*lists+2 {
+			t.Errorf("%v: %d lists", keep, len(expire))
 		}
 	}
 }
