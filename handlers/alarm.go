@@ -14,8 +14,8 @@ type alarm struct {
 }
 
 // ringer is what an alarm wakes, on a goroutine of its own. It may be woken once more
-// after it has stopped its alarm, and by the alarm of another: it has to look at the
-// time.
+// after it has stopped its alarm, and by the alarm of another: it has to look at the time,
+// or to do no harm when it comes early.
 type ringer interface{ ring() }
 
 // alarms holds *alarm whose timers are stopped.

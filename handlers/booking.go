@@ -7,7 +7,7 @@ import (
 // booking is what a call holds of limits for one target, while it has two.
 type booking struct {
 	held  *limits.Reservation
-	renew *alarm
+	renew *renewal
 	need  need
 	cap   int64
 }

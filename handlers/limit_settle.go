@@ -12,23 +12,37 @@ import (
 // renewEvery is a third of a lease.
 const renewEvery = limits.LeaseTime * time.Microsecond / 3
 
-// leases is a call as its alarm wakes it.
-type leases call
+// renewal keeps the places under limits on concurrency of what is held, for a call
+// that lasts. A hedge has one of its own beside the first's.
+type renewal struct {
+	call  *call
+	held  *limits.Reservation // nil when it was given back; guarded by the quota's mutex
+	alarm *alarm
+}
 
-// ring implements ringer. It keeps the places under limits on concurrency for a call
-// that lasts. A lease that was lost is not the client's fault: it goes on.
-func (l *leases) ring() {
-	c := (*call)(l)
-	q := &c.quota
+// begin has r renewed from now on. The quota is locked.
+func (n *renewal) begin(c *call, r *limits.Reservation) {
+	n.call, n.held, n.alarm = c, r, newAlarm(renewEvery, n)
+}
+
+// end is the end of that. The quota is locked.
+func (n *renewal) end() {
+	n.alarm.stop()
+	n.held, n.alarm = nil, nil
+}
+
+// ring implements ringer. A lease that was lost is not the client's fault: it goes on.
+func (n *renewal) ring() {
+	q := &n.call.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.held == nil || q.renew == nil {
+	if n.held == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), renewEvery)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.call.ctx), renewEvery)
 	defer cancel()
-	_ = q.store.Renew(ctx, q.held)
-	q.renew.reset(renewEvery)
+	_ = q.store.Renew(ctx, n.held)
+	n.alarm.reset(renewEvery)
 }
 
 // settleLimits gives back what was not used, or notes the debt, and tells those
@@ -53,7 +67,7 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 	q.held = nil
 	defer q.dropMargin(c, r)
 	if q.renew != nil {
-		q.renew.stop()
+		q.renew.end()
 		q.renew = nil
 	}
 	if q.free != nil && record != nil {

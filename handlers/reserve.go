@@ -20,8 +20,11 @@ type quota struct {
 	// mu guards held: leases are renewed on a timer's goroutine.
 	mu    sync.Mutex
 	held  *limits.Reservation
-	renew *alarm
+	renew *renewal
 	need  need // what held rests on; its margin is guarded by mu too
+
+	// first is the memory of the first renewal.
+	first renewal
 
 	// marking says that mu is locked while a margin is reserved.
 	marking bool
@@ -137,7 +140,10 @@ func (c *call) hold(r *limits.Reservation) {
 	q.held = r
 	for i := range r.Claims {
 		if r.Claims[i].Rule.Unit == limits.Concurrency {
-			q.renew = newAlarm(renewEvery, (*leases)(c))
+			if q.renew = &q.first; q.first.held != nil {
+				q.renew = new(renewal)
+			}
+			q.renew.begin(c, r)
 			break
 		}
 	}
