@@ -59,6 +59,10 @@ type call struct {
 	life    lifetime.Context
 	unwatch func() bool
 
+	// renewed is set for a call that renews a kept answer: another may when this one
+	// is over, which nobody is to hear of before.
+	renewed func()
+
 	// admitted says that the call counts as one that the gateway serves.
 	admitted bool
 
@@ -184,6 +188,9 @@ func (c *call) settle() {
 		defer panic(r)
 	}
 	_ = c.land(gateway.ErrShutdown) // unless it has landed: after a panic
+	if c.renewed != nil {
+		c.renewed()
+	}
 	if c.unwatch != nil {
 		c.unwatch()
 	}

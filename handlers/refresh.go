@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -44,12 +45,15 @@ func (c *call) refresh() {
 		r.Header.Del(name)
 	}
 	go func() {
-		defer c.proxy.kept.Refreshes.End(k.key)
+		end := sync.OnceFunc(func() { c.proxy.kept.Refreshes.End(k.key) })
+		defer end()
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				c.proxy.logger.Error("refreshing kept answer: " + crashed(p).Error())
 			}
 		}()
-		_ = c.proxy.newCall(nowhere{http.Header{}}, r).exchange()
+		renewing := c.proxy.newCall(nowhere{http.Header{}}, r)
+		renewing.renewed = end
+		_ = renewing.exchange()
 	}()
 }
