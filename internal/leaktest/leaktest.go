@@ -22,7 +22,7 @@ const patience = 5 * time.Second
 func Main(m *testing.M, ignore ...string) {
 	code := m.Run()
 	if code == 0 {
-		if left := wait(ignore); left != "" {
+		if left := Left(ignore...); left != "" {
 			fmt.Fprintf(os.Stdout, "goroutines outlive the tests:\n\n%s\n", left)
 			code = 1
 		}
@@ -30,9 +30,9 @@ func Main(m *testing.M, ignore ...string) {
 	os.Exit(code)
 }
 
-// wait polls until no foreign goroutine is left and returns the stacks of
+// Left waits until no foreign goroutine is left and returns the stacks of
 // those that stay.
-func wait(ignore []string) string {
+func Left(ignore ...string) string {
 	deadline := time.Now().Add(patience)
 	for {
 		left := Leaked(ignore...)

@@ -99,7 +99,7 @@ func TestDerived(t *testing.T) {
 	called := make(chan struct{})
 	context.AfterFunc(derived, func() { close(called) })
 	want(t, "before", derived, nil, nil)
-	if left := leaktest.Leaked(); left != "" {
+	if left := leaktest.Left(); left != "" {
 		t.Errorf("somebody waits for it:\n%s", left)
 	}
 	c.End(errGone)
