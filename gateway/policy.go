@@ -32,11 +32,6 @@ type Policy struct {
 	AllowParams, DenyParams []string
 }
 
-// Demands reports whether there is anything that Check looks at.
-func (p *Policy) Demands() bool {
-	return p.MaxOutputTokens > 0 || p.MinTemperature != nil || p.MaxTemperature != nil || len(p.AllowParams)+len(p.DenyParams) > 0
-}
-
 // The values of Policy.OnExceed.
 const (
 	ExceedFinish = "finish"
@@ -107,29 +102,29 @@ func (t Timeouts) WithDefaults() Timeouts {
 // not name them.
 var basic = []string{"model", "messages", "input", "prompt", "stream", "query", "documents", "file", "image", "image[]"}
 
-// Check refuses a request that breaks the policy. owner says whose rule it
-// is, for the message.
-func (p *Policy) Check(owner string, env *wire.Envelope) error {
+// Check refuses a request that breaks the policy. scope and name are whose rule it
+// is, for the message; see [ScopeName].
+func (p *Policy) Check(scope, name string, env *wire.Envelope) error {
 	if p.MaxOutputTokens > 0 && env.CapParam != "" {
 		if env.CapInvalid {
-			return Invalid(env.CapParam, "'%s' must be a whole number that is not negative, since %s limits it", env.CapParam, owner)
+			return Invalid(env.CapParam, "'%s' must be a whole number that is not negative, since %s limits it", env.CapParam, ScopeName(scope, name))
 		}
 		if env.OutputCap > p.MaxOutputTokens {
-			return Invalid(env.CapParam, "'%s' is %d, but %s allows %d at most (max_output_tokens)", env.CapParam, env.OutputCap, owner, p.MaxOutputTokens)
+			return Invalid(env.CapParam, "'%s' is %d, but %s allows %d at most (max_output_tokens)", env.CapParam, env.OutputCap, ScopeName(scope, name), p.MaxOutputTokens)
 		}
 	}
-	if err := p.checkTemperature(owner, env); err != nil {
+	if err := p.checkTemperature(scope, name, env); err != nil {
 		return err
 	}
-	return p.checkParams(owner, env)
+	return p.checkParams(scope, name, env)
 }
 
-func (p *Policy) checkTemperature(owner string, env *wire.Envelope) error {
+func (p *Policy) checkTemperature(scope, name string, env *wire.Envelope) error {
 	if !env.HasTemperature {
 		return nil
 	}
 	if p.MinTemperature != nil && env.Temperature < *p.MinTemperature || p.MaxTemperature != nil && env.Temperature > *p.MaxTemperature {
-		return Invalid("temperature", "'temperature' is %g, but %s allows %s (temperature)", env.Temperature, owner, p.temperatureRange())
+		return Invalid("temperature", "'temperature' is %g, but %s allows %s (temperature)", env.Temperature, ScopeName(scope, name), p.temperatureRange())
 	}
 	return nil
 }
@@ -145,16 +140,16 @@ func (p *Policy) temperatureRange() string {
 	}
 }
 
-func (p *Policy) checkParams(owner string, env *wire.Envelope) (err error) {
+func (p *Policy) checkParams(scope, name string, env *wire.Envelope) (err error) {
 	if len(p.AllowParams) == 0 && len(p.DenyParams) == 0 {
 		return nil
 	}
-	env.Params(func(name string) bool {
+	env.Params(func(param string) bool {
 		switch {
-		case contains(p.DenyParams, name):
-			err = Invalid(name, "'%s' is not allowed by %s (deny_params)", name, owner)
-		case len(p.AllowParams) > 0 && !contains(p.AllowParams, name) && !contains(basic, name):
-			err = Invalid(name, "'%s' is not among the parameters that %s allows (allow_params)", name, owner)
+		case contains(p.DenyParams, param):
+			err = Invalid(param, "'%s' is not allowed by %s (deny_params)", param, ScopeName(scope, name))
+		case len(p.AllowParams) > 0 && !contains(p.AllowParams, param) && !contains(basic, param):
+			err = Invalid(param, "'%s' is not among the parameters that %s allows (allow_params)", param, ScopeName(scope, name))
 		}
 		return err == nil
 	})
@@ -178,9 +173,9 @@ func (g *Gateway) CheckInput(x *Exchange, route *Route, site *Policy) error {
 			continue
 		}
 		if n, _ := g.tokens.Bound(x.countedModel(), x.Operation, &x.Envelope, int(limit)); int64(n) > limit {
-			owner := "the site"
+			owner := ScopeName(ScopeSite, "")
 			if i > 0 {
-				owner = "model '" + route.Name + "'"
+				owner = ScopeName(ScopeModel, route.Name)
 			}
 			return Invalid("messages", "the prompt has %d tokens, but %s allows %d at most (max_input_tokens)", n, owner, limit)
 		}

@@ -45,7 +45,7 @@ func TestPolicy(t *testing.T) {
 			if err := env.Decode(wire.Chat, []byte(raw+"}")); err != nil {
 				t.Fatal(err)
 			}
-			err := c.policy.Check("the site", &env)
+			err := c.policy.Check(ScopeSite, "", &env)
 			if c.param == "" {
 				if err != nil {
 					t.Error(err)

@@ -75,7 +75,7 @@ func (c *call) read() error {
 	}
 	env.Stream = env.Stream || c.route.Stream
 	c.x.Update(func() { c.x.Model, c.x.Stream = env.Model, env.Stream })
-	return c.proxy.policy.Check("the site", env)
+	return c.proxy.policy.Check(gateway.ScopeSite, "", env)
 }
 
 // readBody reads the whole body into p, unpacked and bounded.

@@ -65,7 +65,7 @@ func (c *call) readForm(boundary string) error {
 		c.x.Model, c.x.Stream = f.model, f.stream
 		c.x.Envelope = f.envelope(c.route.Operation)
 	})
-	return c.proxy.policy.Check("the site", &c.x.Envelope)
+	return c.proxy.policy.Check(gateway.ScopeSite, "", &c.x.Envelope)
 }
 
 // envelope is what policies are checked against.

@@ -103,24 +103,15 @@ func (c *call) permitted() error {
 		return err
 	}
 	if c.form != nil {
-		return c.checkModel()
+		return c.target.Policy.Check(gateway.ScopeModel, c.target.Name, &c.x.Envelope)
 	}
 	if err := c.requireCap(); err != nil {
 		return err
 	}
-	if err := c.checkModel(); err != nil {
+	if err := c.target.Policy.Check(gateway.ScopeModel, c.target.Name, &c.x.Envelope); err != nil {
 		return err
 	}
 	return c.proxy.gateway.CheckInput(c.x, c.target, &c.proxy.policy)
-}
-
-// checkModel refuses a call that breaks its model's rules.
-func (c *call) checkModel() error {
-	policy := &c.target.Policy
-	if policy.Demands() {
-		return policy.Check("model '"+c.target.Name+"'", &c.x.Envelope)
-	}
-	return nil
 }
 
 // permit refuses a model that the caller's key may not use. It is asked anew
