@@ -166,7 +166,9 @@ func (o *options) run() error {
 	r := &runner{
 		env: o.env, profile: profile, pprof: o.pprof, running: make(map[string]*targets.Process), noted: make(map[string]bool),
 		end: time.Now().Add(profile.Budget),
-		has: func(name string) bool { return o.targets == "" || slices.Contains(strings.Split(o.targets, ","), name) },
+		has: func(name string) bool {
+			return !slices.Contains(profile.Without, name) && (o.targets == "" || slices.Contains(strings.Split(o.targets, ","), name))
+		},
 		rep: &report.Report{Name: o.name, Command: o.command(), Pinned: pinned, Titles: make(map[string]string), Absent: make(map[string]string)},
 	}
 	if !pinned {
@@ -258,7 +260,7 @@ func (r *runner) all(only string) error {
 	// Open streams come first: rounds can be left out when time runs short.
 	if wants("hold") {
 		for _, name := range r.profile.Held {
-			if r.has(name) && !slices.Contains(r.profile.Without, name) {
+			if r.has(name) {
 				r.target(name)
 			}
 		}

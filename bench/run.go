@@ -74,7 +74,7 @@ func (r *runner) wanted(c *Case) (out []entry) {
 		list = append(slices.Clone(list), plain(peers...)...)
 	}
 	for _, e := range list {
-		if r.has(e.target) && !slices.Contains(r.profile.Without, e.target) && r.target(e.target) != nil {
+		if r.has(e.target) && r.target(e.target) != nil {
 			out = append(out, e)
 		}
 	}
