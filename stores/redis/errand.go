@@ -65,9 +65,11 @@ func (e *errand) forget() {
 
 func (e *errand) end() { e.ends = append(e.ends, len(e.text)) }
 
-// key adds one that begins with tag.
-func (e *errand) key(tag, key string) {
-	e.text = append(append(e.text, tag...), key...)
+// key adds one that consists of parts.
+func (e *errand) key(parts ...string) {
+	for _, part := range parts {
+		e.text = append(e.text, part...)
+	}
 	e.end()
 	e.keys++
 }

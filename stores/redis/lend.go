@@ -64,7 +64,7 @@ func (s *Store) requestLoans(percent int64, loans []limits.Loan) *errand {
 		e.key(s.tag, loans[i].Key)
 	}
 	for i := range loans {
-		e.key(s.tag, "loans:"+loans[i].Key)
+		e.key(s.tag, "loans:", loans[i].Key)
 	}
 	e.word(opLend)
 	e.number(s.fixed())

@@ -66,10 +66,7 @@ func newScript(source string, values int) *script {
 // for the amounts of the claims. wall is the server's time as far as known.
 func (s *Store) request(op, id string, claims []limits.Claim, holds []limits.Hold, amounts []int64, wall time.Time) *errand {
 	e := s.errand(s.decisions, "generation")
-	e.text = append(append(e.text, s.tag...), "held:"...)
-	e.text = append(e.text, id...)
-	e.end()
-	e.keys++
+	e.key(s.tag, "held:", id)
 	for i := range claims {
 		e.key(s.tag, claims[i].Key)
 	}
