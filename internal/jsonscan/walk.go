@@ -8,20 +8,7 @@ import (
 
 // Elements iterates over the elements of an array in a validated body, and over
 // nothing when v is not an array.
-func Elements(body []byte, v Value) iter.Seq[Value] {
-	return func(yield func(Value) bool) {
-		if v.Kind != Array {
-			return
-		}
-		for i := v.Start + 1; ; {
-			e, ok := next(body, i, v.End)
-			if !ok || !yield(e) {
-				return
-			}
-			i = e.End
-		}
-	}
-}
+func Elements(body []byte, v Value) iter.Seq[Value] { return ElementsAfter(body, v, 0) }
 
 // Members iterates over the names (String values) and values of an object in a
 // validated body, and over nothing when v is not an object.
