@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirproxy/weir/gateway"
@@ -331,7 +332,21 @@ func TestCutRace(t *testing.T) {
 	const streams, limit = 16, 2000
 	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
 	t.Setenv("UPSTREAM_KEY", "sk-upstream")
-	up := weirtest.NewUpstream(t, saysWords(300))
+	// No stream speaks before all have their reservation: a late one would find
+	// the room gone, and be refused.
+	var reserved atomic.Int32
+	all := make(chan struct{})
+	say := saysWords(300)
+	up := weirtest.NewUpstream(t, func(w http.ResponseWriter, q *weirtest.Request) {
+		if reserved.Add(1) == streams {
+			close(all)
+		}
+		select {
+		case <-all:
+			say(w, q)
+		case <-t.Context().Done():
+		}
+	})
 	ai := fmt.Sprintf("provider openai {\nbase_url %s/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel m openai/gpt-4o\nkey ci {env.CI_KEY} {\nlimit tokens %d 1h on_exceed cut\n}", up.URL, limit)
 	g := weirtest.Start(t, ai, "ai_gateway")
 	admin := weirtest.FreeAddr(t)
