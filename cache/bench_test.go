@@ -29,7 +29,7 @@ func TestKeyOfAllocates(t *testing.T) {
 func BenchmarkGet(b *testing.B) {
 	clock := newClock()
 	c := open(b, 64<<20, nil, clock)
-	c.Now = clock.at.Local
+	c.Now = clock.Now().Local
 	var keys [1024]Key
 	for i := range keys {
 		keys[i] = keyOf("a", fmt.Sprint(i))

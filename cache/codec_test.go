@@ -27,7 +27,7 @@ func mustCodec(tb testing.TB, secret string, limit int64) *codec {
 func sample(scope, body string) *sealed {
 	c := newClock()
 	a := answer(c, body, "model:m", "key:a")
-	return &sealed{key: keyOf(scope, "r"), scope: scope, answer: a, marks: []uint64{1, 2, 3}, until: c.now().Add(time.Hour)}
+	return &sealed{key: keyOf(scope, "r"), scope: scope, answer: a, marks: []uint64{1, 2, 3}, until: c.Now().Add(time.Hour)}
 }
 
 func TestCodecRoundTrip(t *testing.T) {

@@ -160,7 +160,7 @@ func TestClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, _ := New(Options{Memory: memory, Marks: NewMarks(clock.now, nil), Now: clock.now})
+		c, _ := New(Options{Memory: memory, Marks: NewMarks(clock.Now, nil), Now: clock.Now})
 		var all sync.WaitGroup
 		begun := make(chan struct{}, 4)
 		for worker := range 4 {

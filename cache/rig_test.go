@@ -8,40 +8,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/internal/clocktest"
 	"github.com/weirproxy/weir/wire"
 )
 
-// clock is a time that tests set.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	c.at = c.at.Add(d)
-	c.mu.Unlock()
+func newClock() *clocktest.Clock {
+	return clocktest.New(time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC))
 }
 
 var hour = Terms{TTL: time.Hour}
 
 // open returns a cache of its own process: with its own memory and marks.
-func open(tb testing.TB, size int64, remote Remote, clock *clock, change ...func(*Options)) *Cache {
+func open(tb testing.TB, size int64, remote Remote, clock *clocktest.Clock, change ...func(*Options)) *Cache {
 	tb.Helper()
 	memory, err := NewMemory(size)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(memory.Close)
-	o := Options{Memory: memory, Marks: NewMarks(clock.now, nil), Remote: remote, Now: clock.now}
+	o := Options{Memory: memory, Marks: NewMarks(clock.Now, nil), Remote: remote, Now: clock.Now}
 	for _, f := range change {
 		f(&o)
 	}
@@ -61,9 +46,9 @@ func keyOf(scope, request string) Key {
 	return KeyOf("1", "key", scope, "m", digest)
 }
 
-func answer(clock *clock, body string, tags ...string) *Answer {
+func answer(clock *clocktest.Clock, body string, tags ...string) *Answer {
 	return &Answer{
-		Made: clock.now(), Took: time.Second, Provider: "p", Model: "m", Usage: wire.Usage{Input: 3, Output: 4}, Cost: 7,
+		Made: clock.Now(), Took: time.Second, Provider: "p", Model: "m", Usage: wire.Usage{Input: 3, Output: 4}, Cost: 7,
 		Finish: "stop", Tags: tags, Form: Form{Operation: wire.Chat, Body: []byte(body)},
 	}
 }

@@ -69,12 +69,12 @@ func TestAge(t *testing.T) {
 	c := open(t, 1<<20, nil, clock)
 	key := keyOf("a", "r")
 	c.Put(key, "a", answer(clock, "x"), c.Stamp(), Terms{TTL: time.Hour, IfError: time.Hour})
-	clock.pass(40 * time.Minute)
+	clock.Add(40 * time.Minute)
 	hit, ok := c.Get(key, "a")
 	if !ok || hit.Age != 40*time.Minute || hour.State(key, hit.Age) != Fresh || (Terms{TTL: time.Minute}).State(key, hit.Age) != Expired {
 		t.Errorf("%t %+v", ok, hit)
 	}
-	clock.pass(80 * time.Minute)
+	clock.Add(80 * time.Minute)
 	if _, ok := c.Get(key, "a"); ok {
 		t.Error("it is found after its time")
 	}
@@ -247,12 +247,12 @@ func TestMarksBounded(t *testing.T) {
 		t.Error("a purge is forgotten")
 	}
 	// Marks that no answer is from before of go without that.
-	clock.pass(MaxLife + time.Hour)
+	clock.Add(MaxLife + time.Hour)
 	quiet := open(t, 1<<20, nil, clock)
 	for i := range maxMarks {
 		_ = quiet.Marks.Purge(context.Background(), fmt.Sprint("tag ", i))
 	}
-	clock.pass(MaxLife + time.Hour)
+	clock.Add(MaxLife + time.Hour)
 	since = quiet.Stamp()
 	_ = quiet.Marks.Purge(context.Background(), "one more")
 	if n := len(quiet.Marks.Known()); n != 1 || !quiet.Put(key, "a", answer(clock, "x"), since, hour) {
@@ -263,7 +263,7 @@ func TestMarksBounded(t *testing.T) {
 // TestMarksGrow holds that a mark grows whatever the clock does.
 func TestMarksGrow(t *testing.T) {
 	clock := newClock()
-	m := NewMarks(clock.now, nil)
+	m := NewMarks(clock.Now, nil)
 	last := uint64(0)
 	for i := range 1000 {
 		_ = m.Purge(context.Background(), "t")
@@ -272,7 +272,7 @@ func TestMarksGrow(t *testing.T) {
 			t.Fatalf("%d after %d", value, last)
 		}
 		last = value
-		clock.pass(time.Duration(100-i) * time.Millisecond)
+		clock.Add(time.Duration(100-i) * time.Millisecond)
 	}
 }
 

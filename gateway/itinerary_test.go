@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway/balance"
 	"github.com/weirproxy/weir/gateway/health"
+	"github.com/weirproxy/weir/internal/clocktest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -28,7 +29,7 @@ func (inOrder) Policy() balance.Policy { return balance.First{} }
 // journey walks through an itinerary.
 type journey struct {
 	g     *Gateway
-	clock *clock
+	clock *clocktest.Clock
 	trip  *Itinerary
 	steps []string
 }
@@ -204,7 +205,7 @@ func TestItinerary(t *testing.T) {
 		},
 		{
 			"too late", plan(Plan{Targets: []Target{a, b}}, Retry{TryDuration: time.Second}),
-			func(t *testing.T, j *journey) { j.start(t, "chat"); j.clock.add(time.Second); j.fail(overloaded) },
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.clock.Add(time.Second); j.fail(overloaded) },
 			[]string{"openai/a first", "end"},
 		},
 		{
@@ -241,7 +242,7 @@ func TestItinerary(t *testing.T) {
 			"one probe when it may be up again", plan(Plan{Targets: []Target{a, b}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				down(j, a)
-				j.clock.add(2 * time.Second)
+				j.clock.Add(2 * time.Second)
 				j.start(t, "chat")
 				first := j.trip.last
 				j.start(t, "chat") // while the probe is out
@@ -368,13 +369,13 @@ func TestRetriesAreBounded(t *testing.T) {
 			calls++
 			p.Health.End(health.Result{Class: health.Failed})
 		}
-		clock.add(50 * time.Millisecond)
+		clock.Add(50 * time.Millisecond)
 	}
 	if most := requests*110/100 + 3*30; calls > most || calls < requests {
 		t.Errorf("%d calls for %d requests, %d at most", calls, requests, most)
 	}
 	// It is up again: every request succeeds at its first call.
-	clock.add(10 * time.Second)
+	clock.Add(10 * time.Second)
 	for range 10 {
 		trip, _ := g.Itinerary(&Ask{Operation: wire.Chat, Model: "chat"})
 		p, err := trip.First()

@@ -12,31 +12,14 @@ import (
 	"github.com/weirproxy/weir/gateway/capacity"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/queue"
+	"github.com/weirproxy/weir/internal/clocktest"
 	"github.com/weirproxy/weir/internal/leaktest"
 	"github.com/weirproxy/weir/wire"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// clock is a clock that stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func newClock() *clocktest.Clock { return clocktest.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) }
 
 // fake is a provider that speaks some operations and owns some names.
 type fake struct {
@@ -105,7 +88,7 @@ var (
 )
 
 // newGateway is a gateway with an OpenAI, an Anthropic and a local provider.
-func newGateway(t testing.TB, models ...*Model) (*Gateway, *clock, *ledger) {
+func newGateway(t testing.TB, models ...*Model) (*Gateway, *clocktest.Clock, *ledger) {
 	t.Helper()
 	c, l := newClock(), &ledger{}
 	g, err := New(Config{

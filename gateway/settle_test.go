@@ -139,7 +139,7 @@ func TestRecord(t *testing.T) {
 	x.Try(&Pick{Reason: ReasonFirst}).Note(func(s *Step) { s.UpstreamID = "up-1" })
 	see(x, &wire.Usage{Input: 1, Output: 2}, "ab", "stop")
 	x.End(func(o *Outcome) { o.Status, o.BytesOut = 200, 10 })
-	c.add(3 * time.Second)
+	c.Add(3 * time.Second)
 	want := &Record{
 		RequestID: "req_minted", Time: start, Principal: "ann", User: "ann", Dialect: wire.OpenAI, Operation: "chat", Model: "m",
 		Provider: "openai", UpstreamModel: "gpt", UpstreamID: "up-1", Stream: true, Status: 200, FinishReason: "stop",

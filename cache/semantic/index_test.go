@@ -10,28 +10,11 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/cache"
+	"github.com/weirproxy/weir/internal/clocktest"
 )
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-func newTest(o Options) (*Index, *clock) {
-	c := &clock{now: time.Unix(1_800_000_000, 0)}
+func newTest(o Options) (*Index, *clocktest.Clock) {
+	c := clocktest.New(time.Unix(1_800_000_000, 0))
 	o.Now = c.Now
 	return New(o), c
 }
@@ -157,7 +140,7 @@ func TestDimensions(t *testing.T) {
 		t.Error("a query of other dimensions found something")
 	}
 	// Once the old rows have expired, the new dimensions take over.
-	c.add(2 * time.Minute)
+	c.Add(2 * time.Minute)
 	mustAdd(t, x, part(1), 2, []float32{1, 0, 0}, c.Now().Add(time.Hour))
 	if _, ok := x.Search(part(1), &Query{Vector: []float32{1, 0, 0}}, 0.9); !ok {
 		t.Error("the new dimensions are not found")
@@ -194,7 +177,7 @@ func TestExpiryAndReplacement(t *testing.T) {
 	q := &Query{Vector: []float32{1, 0}}
 	mustAdd(t, x, part(1), 1, []float32{1, 0}, c.Now().Add(time.Minute))
 	mustAdd(t, x, part(1), 2, []float32{1, 0.3}, c.Now().Add(time.Hour))
-	c.add(time.Minute)
+	c.Add(time.Minute)
 	if got, ok := x.Search(part(1), q, 0.9); !ok || got.Key != key(2) {
 		t.Errorf("got %v %v, want the row that has not expired", got, ok)
 	}
@@ -271,7 +254,7 @@ func TestBounds(t *testing.T) {
 		mustAdd(t, x, part(i), i, []float32{1}, c.Now().Add(d))
 		x.Search(part(i), &Query{Vector: []float32{1}}, 0.5)
 	}
-	c.add(time.Minute)
+	c.Add(time.Minute)
 	for i := range 50 {
 		mustAdd(t, x, part(100+i), 100+i, []float32{1}, c.Now().Add(time.Hour))
 	}

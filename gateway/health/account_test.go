@@ -49,25 +49,25 @@ func TestCooldown(t *testing.T) {
 		}, 1500 * time.Millisecond},
 		{"twice at once", func(r *rig) {
 			a, b := r.Begin(tgt, "a", Settings{}), r.Begin(tgt, "a", Settings{})
-			r.clock.add(time.Millisecond)
+			r.clock.Add(time.Millisecond)
 			a.End(limited(0))
 			b.End(limited(0))
 		}, time.Second},
 		{"again", func(r *rig) {
 			r.callAs("a", Settings{}, limited(0))
-			r.clock.add(time.Second)
+			r.clock.Add(time.Second)
 			r.callAs("a", Settings{}, limited(0))
 		}, 2 * time.Second},
 		{"again and again", func(r *rig) {
 			for range 20 {
 				r.callAs("a", Settings{}, limited(0))
-				r.clock.add(30 * time.Second)
+				r.clock.Add(30 * time.Second)
 			}
 			r.callAs("a", Settings{}, limited(0))
 		}, 30 * time.Second},
 		{"again after a success", func(r *rig) {
 			r.callAs("a", Settings{}, limited(0))
-			r.clock.add(time.Second)
+			r.clock.Add(time.Second)
 			r.callAs("a", Settings{}, good)
 			r.callAs("a", Settings{}, limited(0))
 		}, time.Second},
@@ -82,7 +82,7 @@ func TestCooldown(t *testing.T) {
 		}, 0},
 		{"an answer from before a reset", func(r *rig) {
 			c := r.Begin(tgt, "a", Settings{})
-			r.clock.add(time.Second)
+			r.clock.Add(time.Second)
 			r.Reset("p")
 			c.End(limited(0))
 		}, 0},
@@ -97,7 +97,7 @@ func TestCooldown(t *testing.T) {
 			if r.may(tgt, "a") != (c.want == 0) {
 				t.Errorf("a call may be made: %v", c.want > 0)
 			}
-			r.clock.add(c.want)
+			r.clock.Add(c.want)
 			if !r.may(tgt, "a") {
 				t.Error("no call may be made when the time is over")
 			}
@@ -120,7 +120,7 @@ func TestRateLimitsOfAPool(t *testing.T) {
 	if other := (Target{"p", "n"}); !r.Look(other).Healthy || !r.may(other, "a") {
 		t.Error("another model is limited too")
 	}
-	r.clock.add(20 * time.Second)
+	r.clock.Add(20 * time.Second)
 	if v := r.Look(tgt); !v.Healthy || !v.Until.IsZero() {
 		t.Errorf("one is back: %+v", v)
 	}
@@ -135,7 +135,7 @@ func TestDisabledAccount(t *testing.T) {
 	refused := Result{Class: Auth, Reason: "status 401"}
 	other := Target{"p", "n"}
 	before := r.Begin(tgt, "a", Settings{})
-	r.clock.add(time.Second)
+	r.clock.Add(time.Second)
 	for range 5 {
 		r.callAs("a", Settings{}, refused)
 	}
@@ -155,7 +155,7 @@ func TestDisabledAccount(t *testing.T) {
 		t.Errorf("no account is left: %+v %+v", v, o)
 	}
 
-	r.clock.add(authRetry)
+	r.clock.Add(authRetry)
 	trial, ok := r.Try(other, "a", Settings{})
 	if !ok || r.may(tgt, "a") {
 		t.Fatal("not one call tries again")
@@ -164,7 +164,7 @@ func TestDisabledAccount(t *testing.T) {
 	if r.may(tgt, "a") {
 		t.Error("tried again at once")
 	}
-	r.clock.add(authRetry)
+	r.clock.Add(authRetry)
 	trial, _ = r.Try(tgt, "a", Settings{})
 	trial.End(bad) // says nothing of the credential
 	trial, ok = r.Try(tgt, "a", Settings{})
@@ -240,7 +240,7 @@ func TestConfigure(t *testing.T) {
 			late := r.Begin(tgt, "b", Settings{})
 			cooled := r.Begin(tgt, "a", Settings{})
 			others := [2]Call{r.Begin(Target{"p", "n"}, "a", Settings{}), r.Begin(Target{"p", "n"}, "a", Settings{})}
-			r.clock.add(time.Millisecond)
+			r.clock.Add(time.Millisecond)
 			r.Configure(c.providers, nil)
 			got := after{
 				Open:     r.state() != Closed,

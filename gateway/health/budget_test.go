@@ -34,20 +34,20 @@ func TestBudget(t *testing.T) {
 	if got := ask(10); got != 1 {
 		t.Errorf("%d more with 40, want one", got)
 	}
-	c.add(5 * time.Second)
+	c.Add(5 * time.Second)
 	first(100)
 	if got := ask(100); got != 10 {
 		t.Errorf("%d more with 140, want 10", got)
 	}
-	c.add(5 * time.Second)
+	c.Add(5 * time.Second)
 	if got := ask(100); got != 0 {
 		t.Errorf("%d more when the first forty are old, want none", got)
 	}
-	c.add(4 * time.Second)
+	c.Add(4 * time.Second)
 	if got := ask(100); got != 0 {
 		t.Errorf("%d more just before", got)
 	}
-	c.add(time.Second)
+	c.Add(time.Second)
 	if got := ask(100); got != 3 {
 		t.Errorf("%d when all is old, want the floor", got)
 	}
@@ -67,7 +67,7 @@ func TestBudgetLateCount(t *testing.T) {
 	c := newClock()
 	b := NewBudget(c, 0.1, 0)
 	late := b.second()
-	c.add(budgetSeconds * time.Second)
+	c.Add(budgetSeconds * time.Second)
 	for range 10 {
 		b.First()
 	}
@@ -132,7 +132,7 @@ func TestBudgetOverTime(t *testing.T) {
 			if float64(e) > max(3, 0.1*float64(before)) || extra[second] > 0 && float64(e) > max(3, 0.1*float64(f)) {
 				t.Fatalf("seed %d: %d extra calls of %d in the ten seconds to %d", seed, e, f, second)
 			}
-			c.add(time.Second)
+			c.Add(time.Second)
 		}
 	}
 }
@@ -174,7 +174,7 @@ func TestStorm(t *testing.T) {
 				return up
 			}
 			var noticed time.Time
-			for ; c.Now().Before(healed.Add(20 * time.Second)); c.add(between) {
+			for ; c.Now().Before(healed.Add(20 * time.Second)); c.Add(between) {
 				if c.Now().Equal(healed) {
 					if most := rate * 300; requests != most || float64(calls) > 1.1*float64(most) {
 						t.Errorf("alone %v: %d calls for %d requests", alone, calls, requests)

@@ -79,7 +79,7 @@ func (r *rig) any(rnd *rand.Rand, key Target, account string) {
 	if rnd.IntN(3) == 0 {
 		c.FirstToken(time.Duration(rnd.IntN(1000)) * time.Millisecond)
 	}
-	r.clock.add(time.Duration(rnd.IntN(200)) * time.Millisecond)
+	r.clock.Add(time.Duration(rnd.IntN(200)) * time.Millisecond)
 	c.End(Result{Class: Class(rnd.IntN(int(Abandoned) + 1))})
 	if rnd.IntN(500) == 0 {
 		r.Reset(key.Provider)
@@ -136,14 +136,14 @@ func TestDeep(t *testing.T) {
 	}
 	wg.Wait()
 	first := r.clock.Now()
-	r.clock.add(time.Minute - 1)
+	r.clock.Add(time.Minute - 1)
 	if got, at := ask(a); got != "result 1" || at != first {
 		t.Errorf("within the minute: %s of %s", got, at)
 	}
 	if got, _ := ask(Target{"p", "b"}); got != "result 2" {
 		t.Errorf("another target: %s", got)
 	}
-	r.clock.add(1)
+	r.clock.Add(1)
 	if got, at := ask(a); got != "result 3" || at != r.clock.Now() {
 		t.Errorf("after the minute: %s of %s", got, at)
 	}

@@ -2,39 +2,21 @@ package health
 
 import (
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/internal/clocktest"
 	"github.com/weirproxy/weir/internal/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// clock is a clock that stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func newClock() *clocktest.Clock { return clocktest.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) }
 
 // rig is a tracker with a clock that stands still and no jitter.
 type rig struct {
 	*Tracker
-	clock *clock
+	clock *clocktest.Clock
 	told  chan Change
 }
 

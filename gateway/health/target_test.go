@@ -16,7 +16,7 @@ var (
 
 // TestEviction takes a target through its states, step by step.
 func TestEviction(t *testing.T) {
-	after := func(d time.Duration) func(*rig) { return func(r *rig) { r.clock.add(d) } }
+	after := func(d time.Duration) func(*rig) { return func(r *rig) { r.clock.Add(d) } }
 	calls := func(n int, result Result) func(*rig) { return func(r *rig) { r.times(n, result) } }
 	withSettings := func(n int, s Settings, result Result) func(*rig) {
 		return func(r *rig) {
@@ -59,7 +59,7 @@ func TestEviction(t *testing.T) {
 			name: "ten failed probes", state: Open, until: 5 * time.Second,
 			steps: []func(*rig){calls(3, bad), func(r *rig) {
 				for range 10 {
-					r.clock.add(5 * time.Second)
+					r.clock.Add(5 * time.Second)
 					r.call(bad)
 				}
 			}},
@@ -107,7 +107,7 @@ func TestEviction(t *testing.T) {
 					if r.call(bad); r.state() != Closed {
 						return
 					}
-					r.clock.add(4 * time.Second)
+					r.clock.Add(4 * time.Second)
 				}
 			}},
 		},
@@ -147,10 +147,10 @@ func TestOneProbe(t *testing.T) {
 		{"first token", func(_ *rig, c *Call) { c.FirstToken(time.Second) }, Closed, true},
 		{"slow first token", func(_ *rig, c *Call) { c.FirstToken(time.Minute) }, Open, false},
 		{"the client leaves", func(_ *rig, c *Call) { c.End(Result{Class: Abandoned}) }, HalfOpen, true},
-		{"the client leaves what was slow", func(r *rig, c *Call) { r.clock.add(time.Minute); c.End(Result{Class: Abandoned}) }, Open, false},
+		{"the client leaves what was slow", func(r *rig, c *Call) { r.clock.Add(time.Minute); c.End(Result{Class: Abandoned}) }, Open, false},
 		{"the client's mistake", func(_ *rig, c *Call) { c.End(Result{Class: ClientError}) }, Closed, true},
 		{"no end yet", func(*rig, *Call) {}, HalfOpen, false},
-		{"no end for long", func(r *rig, _ *Call) { r.clock.add(probeLease) }, HalfOpen, true},
+		{"no end for long", func(r *rig, _ *Call) { r.clock.Add(probeLease) }, HalfOpen, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig()
@@ -159,7 +159,7 @@ func TestOneProbe(t *testing.T) {
 			if _, ok := r.Try(tgt, "", s); ok {
 				t.Fatal("a call to a target that is open")
 			}
-			r.clock.add(time.Second)
+			r.clock.Add(time.Second)
 			probe, ok := r.Try(tgt, "", s)
 			if !ok {
 				t.Fatal("no probe of a target that is half open")
@@ -189,9 +189,9 @@ func TestOneProbe(t *testing.T) {
 func TestLateProbe(t *testing.T) {
 	r := newRig()
 	r.times(3, bad)
-	r.clock.add(time.Second)
+	r.clock.Add(time.Second)
 	first, _ := r.Try(tgt, "", Settings{})
-	r.clock.add(probeLease)
+	r.clock.Add(probeLease)
 	if _, ok := r.Try(tgt, "", Settings{}); !ok {
 		t.Fatal("the first probe is waited for")
 	}
@@ -215,7 +215,7 @@ func TestCallsOfAnEarlierSpell(t *testing.T) {
 	if v := r.Look(tgt); v.State != Open || v.Until != r.clock.Now().Add(time.Second) {
 		t.Fatalf("one outage: %+v", v)
 	}
-	r.clock.add(time.Second)
+	r.clock.Add(time.Second)
 	before[40].FirstToken(time.Second)
 	before[40].End(good)
 	before[41].End(bad)
@@ -295,12 +295,12 @@ func TestLatency(t *testing.T) {
 	if got := r.Look(tgt).Latency; got != time.Second {
 		t.Errorf("a peak: %s", got)
 	}
-	r.clock.add(fade)
+	r.clock.Add(fade)
 	token(100 * time.Millisecond)
 	if got := r.Look(tgt).Latency; got < 400*time.Millisecond || got > 450*time.Millisecond {
 		t.Errorf("falling: %s", got)
 	}
-	r.clock.add(10 * fade)
+	r.clock.Add(10 * fade)
 	if got := r.Look(tgt).Latency; got > time.Millisecond {
 		t.Errorf("idle: %s", got)
 	}
@@ -366,7 +366,7 @@ func TestBounded(t *testing.T) {
 	if got := r.Look(late).State; got != Open {
 		t.Errorf("a configured target in a full table: %s", got)
 	}
-	r.clock.add(idleTime)
+	r.clock.Add(idleTime)
 	invent("b")
 	if r.find(Target{"p", "a1"}) != nil && r.find(Target{"p", "a2"}) != nil {
 		t.Error("idle targets make no room")

@@ -11,30 +11,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/clocktest"
 )
 
-// clock is a clock that stands until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // files are two views of one file, as two processes have them.
-func files(t *testing.T) (here, there *File, path string, at *clock) {
+func files(t *testing.T) (here, there *File, path string, at *clocktest.Clock) {
 	path = filepath.Join(t.TempDir(), "keys.json")
-	h, at := NewHasher(nil), &clock{now: start}
+	h, at := NewHasher(nil), clocktest.New(start)
 	return NewFile(path, h, at.Now, seeded(11)), NewFile(path, h, at.Now, seeded(12)), path, at
 }
 
@@ -88,7 +72,7 @@ func TestFileLifeOfAKey(t *testing.T) {
 	}
 	accepted("replaced, within the overlap", first, nil)
 	accepted("rotated", second, nil)
-	at.move(time.Hour)
+	at.Add(time.Hour)
 	accepted("replaced, after the overlap", first, ErrUnknown)
 
 	_, third, err := here.Rotate(ctx, "ci", 0)
@@ -143,7 +127,7 @@ func TestFileRotateKeepsTwo(t *testing.T) {
 	if err := rotate(-1); !errors.As(err, &invalid) {
 		t.Errorf("negative overlap: %v", err)
 	}
-	at.move(time.Hour)
+	at.Add(time.Hour)
 	if err := rotate(time.Hour); err != nil {
 		t.Errorf("after the overlaps: %v", err)
 	}
@@ -237,7 +221,7 @@ func TestFileSameTime(t *testing.T) {
 	load(false)
 	write("b", start)
 	load(true)
-	at.move(time.Minute)
+	at.Add(time.Minute)
 	load(false)
 	write("c", start.Add(time.Minute))
 	load(true)

@@ -8,30 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/internal/clocktest"
 	"github.com/weirproxy/weir/internal/secret"
 )
 
-// clock is moved by hand.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // endpoint hands out tokens that last an hour, unless told otherwise.
 type endpoint struct {
-	clock   *clock
+	clock   *clocktest.Clock
 	life    time.Duration
 	release chan struct{} // nil: at once
 
@@ -51,7 +34,7 @@ func (e *endpoint) fetch(ctx context.Context) (secret.Secret, time.Time, error) 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.fetches++
-	return secret.New("token-" + string(rune('0'+e.fetches))), e.clock.now().Add(e.life), e.err
+	return secret.New("token-" + string(rune('0'+e.fetches))), e.clock.Now().Add(e.life), e.err
 }
 
 func (e *endpoint) set(err error) {
@@ -61,9 +44,9 @@ func (e *endpoint) set(err error) {
 }
 
 func newEndpoint(life time.Duration) (*endpoint, *Tokens) {
-	c := &clock{at: time.Unix(1_800_000_000, 0)}
+	c := clocktest.New(time.Unix(1_800_000_000, 0))
 	e := &endpoint{clock: c, life: life}
-	return e, NewTokens(e.fetch, c.now)
+	return e, NewTokens(e.fetch, c.Now)
 }
 
 func check(t *testing.T, tokens *Tokens, want string) {
@@ -77,18 +60,18 @@ func check(t *testing.T, tokens *Tokens, want string) {
 func TestTokensAreKeptUntilShortlyBeforeTheyExpire(t *testing.T) {
 	e, tokens := newEndpoint(time.Hour)
 	check(t, tokens, "token-1")
-	e.clock.add(54 * time.Minute)
+	e.clock.Add(54 * time.Minute)
 	check(t, tokens, "token-1")
-	e.clock.add(2 * time.Minute)
+	e.clock.Add(2 * time.Minute)
 	check(t, tokens, "token-2")
 }
 
 func TestShortTokensAreKeptForHalfTheirLife(t *testing.T) {
 	e, tokens := newEndpoint(2 * time.Minute)
 	check(t, tokens, "token-1")
-	e.clock.add(59 * time.Second)
+	e.clock.Add(59 * time.Second)
 	check(t, tokens, "token-1")
-	e.clock.add(2 * time.Second)
+	e.clock.Add(2 * time.Second)
 	check(t, tokens, "token-2")
 }
 
@@ -136,12 +119,12 @@ func TestFailedFetch(t *testing.T) {
 		t.Errorf("%d fetches", e.fetches)
 	}
 	e.set(nil)
-	e.clock.add(2 * time.Second)
+	e.clock.Add(2 * time.Second)
 	check(t, tokens, "token-2")
 	e.set(down)
-	e.clock.add(56 * time.Minute)
+	e.clock.Add(56 * time.Minute)
 	check(t, tokens, "token-2")
-	e.clock.add(5 * time.Minute)
+	e.clock.Add(5 * time.Minute)
 	if _, err := tokens.Get(t.Context()); !errors.Is(err, down) {
 		t.Errorf("error %v", err)
 	}
@@ -152,7 +135,7 @@ func TestDroppedToken(t *testing.T) {
 	check(t, tokens, "token-1")
 	tokens.Drop()
 	check(t, tokens, "token-1")
-	e.clock.add(2 * time.Minute)
+	e.clock.Add(2 * time.Minute)
 	tokens.Drop()
 	if s := tokens.Secrets(); len(s) != 1 || s[0].Reveal() != "token-1" {
 		t.Error("a token that was dropped is not hidden any more")
