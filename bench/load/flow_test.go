@@ -2,6 +2,7 @@ package load
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -10,19 +11,24 @@ import (
 
 	"github.com/weirproxy/weir/bench/mark"
 	"github.com/weirproxy/weir/bench/mock"
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 // until asks what has come of flows until it is enough.
 func until(t *testing.T, f *Flows, enough func(map[string]Tally) bool) map[string]Tally {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if got, _ := f.Look(); enough(got) {
-			return got
+	var got map[string]Tally
+	defer func() {
+		if t.Failed() {
+			t.Logf("%+v", got)
 		}
-	}
-	got, _ := f.Look()
-	t.Fatalf("%+v", got)
-	return nil
+	}()
+	waittest.Eventually(t, "enough", func() bool {
+		got, _ = f.Look()
+		return enough(got)
+	})
+	return got
 }
 
 // TestFlows mixes whole answers and streams of one upstream.
@@ -63,31 +69,16 @@ func TestUnheard(t *testing.T) {
 		"never heard":  {func(int64) string { return "" }, true},
 		"half answers": {func(int64) string { return good + "half" }, true},
 	} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		var n atomic.Int64
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				c, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-					_ = req.Body.Close()
-					_, _ = c.Write([]byte(tc.reply(n.Add(1))))
-				}
-				_ = c.Close()
+		s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
+			if req, err := http.ReadRequest(br); err == nil {
+				_ = req.Body.Close()
+				_, _ = io.WriteString(c, tc.reply(n.Add(1)))
 			}
-		}()
-		f := Begin(ln.Addr().String(), []Flow{{Name: "x", Request: Request{Path: "/v1/chat/completions", Size: 400}, Rate: 200, Conns: 1}})
+		})
+		f := Begin(s.Addr().String(), []Flow{{Name: "x", Request: Request{Path: "/v1/chat/completions", Size: 400}, Rate: 200, Conns: 1}})
 		got := until(t, f, func(got map[string]Tally) bool { return got["x"].Done+got["x"].Failed > 3 })["x"]
 		f.End()
-		_ = ln.Close()
-		<-done
 		if (got.Failed > 0) != tc.failed || (got.Done > 0) == tc.failed {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproxy/weir/internal/scripttest"
 )
 
 const ok = "HTTP/1.1 200 OK\r\n"
@@ -81,7 +83,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		for _, size := range []int{1 << 20, 1} {
 			t.Run(fmt.Sprint(tt.name, " by ", size), func(t *testing.T) {
-				s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+				s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 					for take(br) != nil {
 						for p := tt.answer; p != ""; {
 							n := min(size, len(p))
@@ -103,7 +105,7 @@ func TestAnswers(t *testing.T) {
 					tt.status = http.StatusOK
 				}
 				for range 2 {
-					res, err := tr.RoundTrip(request(t, tt.method, s.url(), nil))
+					res, err := tr.RoundTrip(request(t, tt.method, s.URL(), nil))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -128,7 +130,7 @@ func TestAnswers(t *testing.T) {
 						return // whether the rest is there when it is looked for is chance
 					}
 				}
-				if got := s.accepted.Load(); tt.kept && got != 1 || !tt.kept && got != 2 {
+				if got := s.Accepted.Load(); tt.kept && got != 1 || !tt.kept && got != 2 {
 					t.Errorf("%d connections", got)
 				}
 			})
@@ -174,14 +176,14 @@ func TestRefusedAnswers(t *testing.T) {
 		{"cut behind 1xx", "HTTP/1.1 100 Continue\r\n\r\n", io.ErrUnexpectedEOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 				take(br)
 				_, _ = io.WriteString(c, tt.answer)
 				if tt.err == errStatusLine {
 					_, _ = br.ReadByte() // until the client has seen enough
 				}
 			})
-			_, err := client(t).RoundTrip(request(t, http.MethodGet, s.url(), nil))
+			_, err := client(t).RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 			e := failure(t, err)
 			if !errors.Is(err, tt.err) || !e.Connected || e.Reused || e.Unsent {
 				t.Errorf("%+v", e)
@@ -207,12 +209,12 @@ func TestSizeOfHeads(t *testing.T) {
 		"body is no head": {ok + "Content-Length: 100000\r\n\r\n" + strings.Repeat("x", 100000), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 				take(br)
 				_, _ = io.WriteString(c, tt.answer)
 				_, _ = br.ReadByte()
 			})
-			res, err := client(t).RoundTrip(request(t, http.MethodGet, s.url(), nil))
+			res, err := client(t).RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 			if err == nil {
 				_, _ = io.ReadAll(res.Body)
 				_ = res.Body.Close()
@@ -228,7 +230,7 @@ func TestSizeOfHeads(t *testing.T) {
 // their number, and that a stream which waits holds no buffer.
 func TestChunksThatArriveTogether(t *testing.T) {
 	next := make(chan struct{})
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		take(br)
 		_, _ = io.WriteString(c, ok+"Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n")
 		<-next
@@ -236,7 +238,7 @@ func TestChunksThatArriveTogether(t *testing.T) {
 		<-next
 		_, _ = io.WriteString(c, "yz\r\n0\r\n\r\n")
 	})
-	res, err := client(t).RoundTrip(request(t, http.MethodGet, s.url(), nil))
+	res, err := client(t).RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,10 +265,10 @@ func TestSmallReads(t *testing.T) {
 		"length": ok + "Content-Length: 10000\r\n\r\n" + text,
 		"chunks": ok + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("A\r\n0123456789\r\n", 1000) + "0\r\n\r\n",
 	} {
-		s := serve(t, again(answer))
+		s := scripttest.Serve(t, again(answer))
 		tr := client(t)
 		for _, size := range []int{1, 3, 511, 512, 600} {
-			res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil))
+			res, err := tr.RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -281,8 +283,8 @@ func TestSmallReads(t *testing.T) {
 			}
 			_ = res.Body.Close()
 		}
-		if s.accepted.Load() != 1 {
-			t.Errorf("%s: %d connections", name, s.accepted.Load())
+		if s.Accepted.Load() != 1 {
+			t.Errorf("%s: %d connections", name, s.Accepted.Load())
 		}
 	}
 }

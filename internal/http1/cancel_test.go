@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 // TestCancellation ends a call's context at every point: the call ends with the
@@ -40,7 +43,7 @@ func TestCancellation(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			begun := make(chan struct{})
 			begin := sync.OnceFunc(func() { close(begun) })
-			s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 				if tt.reads {
 					take(br)
 				} else if _, err := http.ReadRequest(br); err != nil {
@@ -64,7 +67,7 @@ func TestCancellation(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			body := hold(tt.body)
-			req := request(t, http.MethodPost, s.url(), nil).WithContext(ctx)
+			req := request(t, http.MethodPost, s.URL(), nil).WithContext(ctx)
 			req.Body = body
 			got := make(chan struct{})
 			go func() {
@@ -91,33 +94,32 @@ func TestCancellation(t *testing.T) {
 			if err != bored {
 				t.Errorf("%v", err)
 			}
-			eventually(t, "the closing of the body", body.closed.Load)
-			h := tr.host(s.Addr().String())
-			eventually(t, "the closing of the connection", func() bool {
-				open, idle, waiting := h.count()
-				return open+idle+waiting == 0 && (!tt.reads || s.open.Load() == 0)
-			})
+			body.closed.Wait(t, 1)
+			left(t, tr, s)
+			if tt.reads {
+				s.Open.Wait(t, 0)
+			}
 		})
 	}
 }
 
 // TestEndedBefore holds that nothing is sent for nobody.
 func TestEndedBefore(t *testing.T) {
-	s := serve(t, again(small))
+	s := scripttest.Serve(t, again(small))
 	tr := client(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	bored := errors.New("bored")
 	cancel(bored)
 	for i := range 3 {
 		body := hold("abc")
-		req := request(t, http.MethodPost, s.url(), body).WithContext(ctx)
-		if _, err := tr.RoundTrip(req); err != bored || !body.closed.Load() {
-			t.Errorf("%v, closed %v", err, body.closed.Load())
+		req := request(t, http.MethodPost, s.URL(), body).WithContext(ctx)
+		if _, err := tr.RoundTrip(req); err != bored || body.closed.Load() != 1 {
+			t.Errorf("%v, closed %d times", err, body.closed.Load())
 		}
-		if n := s.accepted.Load(); n != int64(min(i, 1)) {
+		if n := s.Accepted.Load(); n != int64(min(i, 1)) {
 			t.Errorf("%d connections", n)
 		}
-		get(t, tr, s.url()) // leaves one that is idle
+		get(t, tr, s.URL()) // leaves one that is idle
 	}
 }
 
@@ -126,7 +128,7 @@ func TestEndedBefore(t *testing.T) {
 func TestHungUp(t *testing.T) {
 	for _, reading := range []bool{false, true} {
 		gone := make(chan struct{})
-		s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+		s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 			take(br)
 			_, _ = io.WriteString(c, ok+"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
 			_, _ = br.ReadByte()
@@ -134,7 +136,7 @@ func TestHungUp(t *testing.T) {
 		})
 		tr := client(t)
 		// Nothing but Close ends it.
-		res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil).WithContext(context.Background()))
+		res, err := tr.RoundTrip(request(t, http.MethodGet, s.URL(), nil).WithContext(context.Background()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +167,7 @@ func TestHungUp(t *testing.T) {
 // TestHeaderTimeout holds that a head is not waited for longer, and a body is.
 func TestHeaderTimeout(t *testing.T) {
 	proceed := make(chan struct{})
-	s := serve(t, func(n int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(n int64, c net.Conn, br *bufio.Reader) {
 		take(br)
 		if n == 1 {
 			_, _ = br.ReadByte()
@@ -177,13 +179,13 @@ func TestHeaderTimeout(t *testing.T) {
 	})
 	tr := client(t)
 	tr.HeaderTimeout = 50 * time.Millisecond
-	_, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil))
+	_, err := tr.RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 	var network net.Error
 	if !errors.As(err, &network) || !network.Timeout() || failure(t, err).Unsent {
 		t.Error(err)
 	}
-	tr.HeaderTimeout = patience
-	res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil))
+	tr.HeaderTimeout = waittest.Patience
+	res, err := tr.RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +200,7 @@ func TestHeaderTimeout(t *testing.T) {
 // their upstreams.
 func TestManyHangUp(t *testing.T) {
 	const calls = 500
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		take(br)
 		_, _ = io.WriteString(c, ok+"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
 		_, _ = br.ReadByte()
@@ -209,7 +211,7 @@ func TestManyHangUp(t *testing.T) {
 	for range calls {
 		began.Add(1)
 		streams.Go(func() {
-			res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil).WithContext(ctx))
+			res, err := tr.RoundTrip(request(t, http.MethodGet, s.URL(), nil).WithContext(ctx))
 			began.Done()
 			if err != nil {
 				t.Error(err)
@@ -224,5 +226,5 @@ func TestManyHangUp(t *testing.T) {
 	began.Wait()
 	cancel()
 	streams.Wait()
-	eventually(t, "the end of all", func() bool { return s.open.Load() == 0 })
+	s.Open.Wait(t, 0)
 }

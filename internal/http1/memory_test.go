@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/weirproxy/weir/internal/scripttest"
 )
 
 // TestMemoryInParts holds that a body in parts arrives as one, whatever its
@@ -29,7 +31,7 @@ func TestMemoryInParts(t *testing.T) {
 		"more than a socket takes": {32 << 20, []int{20 << 20, 20<<20 + 9, 24 << 20, 24<<20 + 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 				for req := take(br); req != nil; req = take(br) {
 					sum := sha256.New()
 					n, _ := io.Copy(sum, req.Body)
@@ -43,7 +45,7 @@ func TestMemoryInParts(t *testing.T) {
 			want := fmt.Sprintf("%-100s", fmt.Sprintf("%d %x", tt.size, sha256.Sum256(text)))
 			tr := client(t)
 			for range 3 {
-				req := request(t, http.MethodPost, s.url(), nil)
+				req := request(t, http.MethodPost, s.URL(), nil)
 				req.Body, req.ContentLength = hold(string(text), tt.cuts...), int64(tt.size)
 				if got := whole(t, tr, req); got != want {
 					t.Errorf("got %s, want %s", got, want)
@@ -74,7 +76,7 @@ func TestOutgoingForgets(t *testing.T) {
 			t.Errorf("part %d is kept", i)
 		}
 	}
-	if !body.closed.Load() {
+	if body.closed.Load() != 1 {
 		t.Error("the body is open")
 	}
 }
@@ -89,14 +91,14 @@ func (s *same) Parts(dst [][]byte) [][]byte { return append(dst, s.parts...) }
 
 // TestMemoryIsNotRead holds that a body in memory is sent as it lies.
 func TestMemoryIsNotRead(t *testing.T) {
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		req := take(br)
 		body, _ := io.ReadAll(req.Body)
 		_, _ = io.WriteString(c, ok+"\r\n"+string(body))
 	})
 	body := hold("xyabc")
 	_, _ = io.CopyN(io.Discard, body, 2)
-	req := request(t, http.MethodPost, s.url(), body)
+	req := request(t, http.MethodPost, s.URL(), body)
 	req.ContentLength = 3
 	if got := whole(t, client(t), req); got != "abc" || body.Len() != 3 {
 		t.Errorf("%q was sent, %d bytes are left", got, body.Len())

@@ -14,13 +14,16 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 const small = ok + "Content-Length: 2\r\n\r\nok"
 
 // gate answers each request when it is told to.
-func gate(release chan struct{}) func(int64, *net.TCPConn, *bufio.Reader) {
-	return func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+func gate(release chan struct{}) func(int64, net.Conn, *bufio.Reader) {
+	return func(_ int64, c net.Conn, br *bufio.Reader) {
 		for take(br) != nil {
 			<-release
 			_, _ = io.WriteString(c, small)
@@ -50,13 +53,24 @@ func (h *host) count() (open, idle, waiting int) {
 	return h.open, len(h.idle), len(h.waiting)
 }
 
+// left returns when a transport has no connection to s any more, and no call
+// waits for one.
+func left(t *testing.T, tr *Transport, s *scripttest.Server) {
+	t.Helper()
+	h := tr.host(s.Addr().String())
+	waittest.Eventually(t, "the closing of the connections", func() bool {
+		open, idle, waiting := h.count()
+		return open+idle+waiting == 0
+	})
+}
+
 // TestClosedWhileIdle holds that a connection which the upstream has closed, or
 // talked on, is never written to: nobody notices.
 func TestClosedWhileIdle(t *testing.T) {
 	for _, last := range []string{"", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"} {
 		quiet := make(chan struct{})
 		var calls atomic.Int64
-		s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+		s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 			if take(br) != nil {
 				calls.Add(1)
 				_, _ = io.WriteString(c, small)
@@ -68,13 +82,13 @@ func TestClosedWhileIdle(t *testing.T) {
 		})
 		tr := client(t)
 		for range 50 {
-			if got := get(t, tr, s.url()); got != "ok" {
+			if got := get(t, tr, s.URL()); got != "ok" {
 				t.Fatal(got)
 			}
 			quiet <- struct{}{}
 			<-quiet
 		}
-		if n := s.accepted.Load(); n != 50 || calls.Load() != 50 {
+		if n := s.Accepted.Load(); n != 50 || calls.Load() != 50 {
 			t.Errorf("%d connections, %d requests", n, calls.Load())
 		}
 		tr.CloseIdleConnections()
@@ -92,7 +106,7 @@ func TestLastUsedFirst(t *testing.T) {
 		next chan struct{}
 	}
 	arrived := make(chan arrival)
-	s := serve(t, func(n int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(n int64, c net.Conn, br *bufio.Reader) {
 		for take(br) != nil {
 			next := make(chan struct{})
 			arrived <- arrival{n, next}
@@ -109,7 +123,7 @@ func TestLastUsedFirst(t *testing.T) {
 		var calls []<-chan error
 		var held []arrival
 		for range 3 {
-			calls = append(calls, call(t, tr, s.url()))
+			calls = append(calls, call(t, tr, s.URL()))
 			held = append(held, <-arrived)
 		}
 		for i := range 3 { // they come back in this order
@@ -122,7 +136,7 @@ func TestLastUsedFirst(t *testing.T) {
 		if total {
 			want = held[2].n // the first was
 		}
-		done := call(t, tr, s.url())
+		done := call(t, tr, s.URL())
 		a := <-arrived
 		if a.n != want {
 			t.Errorf("total %v: connection %d, want %d of %d, %d, %d", total, a.n, want, held[0].n, held[1].n, held[2].n)
@@ -139,25 +153,25 @@ func TestLastUsedFirst(t *testing.T) {
 
 // TestIdleTimeout holds that connections are closed after a time.
 func TestIdleTimeout(t *testing.T) {
-	s := serve(t, again(small))
+	s := scripttest.Serve(t, again(small))
 	tr := client(t)
 	tr.IdleTimeout = 20 * time.Millisecond
 	for range 3 {
-		get(t, tr, s.url())
-		eventually(t, "the connection's end", func() bool { return s.open.Load() == 0 })
+		get(t, tr, s.URL())
+		s.Open.Wait(t, 0)
 		if open, idle, _ := tr.host(s.Addr().String()).count(); open != 0 || idle != 0 || tr.idle.Load() != 0 {
 			t.Errorf("%d connections are counted, %d of them idle", open, idle)
 		}
 	}
-	if s.accepted.Load() != 3 {
-		t.Errorf("%d connections", s.accepted.Load())
+	if s.Accepted.Load() != 3 {
+		t.Errorf("%d connections", s.Accepted.Load())
 	}
 }
 
 // TestNoneKept holds that the upstream is told so.
 func TestNoneKept(t *testing.T) {
 	var told atomic.Int64
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		for {
 			req := take(br)
 			if req == nil {
@@ -171,26 +185,26 @@ func TestNoneKept(t *testing.T) {
 	})
 	tr := client(t)
 	tr.MaxIdlePerHost = 0
-	get(t, tr, s.url())
+	get(t, tr, s.URL())
 	tr = client(t)
-	req := request(t, http.MethodGet, s.url(), nil)
+	req := request(t, http.MethodGet, s.URL(), nil)
 	req.Close = true
 	whole(t, tr, req)
-	req = request(t, http.MethodGet, s.url(), nil)
+	req = request(t, http.MethodGet, s.URL(), nil)
 	req.Header["Connection"] = []string{"Close"}
 	whole(t, tr, req)
-	if told.Load() != 3 || s.accepted.Load() != 3 {
-		t.Errorf("%d of %d connections were told", told.Load(), s.accepted.Load())
+	if told.Load() != 3 || s.Accepted.Load() != 3 {
+		t.Errorf("%d of %d connections were told", told.Load(), s.Accepted.Load())
 	}
-	eventually(t, "the end of all", func() bool { return s.open.Load() == 0 })
+	s.Open.Wait(t, 0)
 }
 
 // TestMaxPerHost holds that calls wait for a connection, get it in their turn,
 // and that one which breaks makes room.
 func TestMaxPerHost(t *testing.T) {
 	release := make(chan struct{})
-	var asked atomic.Int64
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	var asked waittest.Count
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		for take(br) != nil {
 			asked.Add(1)
 			<-release
@@ -202,9 +216,10 @@ func TestMaxPerHost(t *testing.T) {
 	h := tr.host(s.Addr().String())
 	var calls []<-chan error
 	for range 10 {
-		calls = append(calls, call(t, tr, s.url()))
+		calls = append(calls, call(t, tr, s.URL()))
 	}
-	eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 8 && s.accepted.Load() == 2 })
+	s.Accepted.Wait(t, 2)
+	waittest.Eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 8 })
 	for range 10 {
 		release <- struct{}{}
 	}
@@ -213,23 +228,23 @@ func TestMaxPerHost(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if s.accepted.Load() != 2 {
-		t.Errorf("%d connections", s.accepted.Load())
+	if s.Accepted.Load() != 2 {
+		t.Errorf("%d connections", s.Accepted.Load())
 	}
 
 	// Both are in use, and then hung up.
 	hung, hangUp := context.WithCancel(t.Context())
 	ends := make(chan error, 2)
 	for range 2 {
-		req := request(t, http.MethodGet, s.url(), nil).WithContext(hung)
+		req := request(t, http.MethodGet, s.URL(), nil).WithContext(hung)
 		go func() {
 			_, err := tr.RoundTrip(req)
 			ends <- err
 		}()
 	}
-	eventually(t, "the use of both", func() bool { return asked.Load() == 12 })
-	waits := call(t, tr, s.url())
-	eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 1 })
+	asked.Wait(t, 12)
+	waits := call(t, tr, s.URL())
+	waittest.Eventually(t, "the wait", func() bool { _, _, waiting := h.count(); return waiting == 1 })
 	hangUp()
 	for range 2 {
 		if err := <-ends; !errors.Is(err, context.Canceled) {
@@ -246,9 +261,9 @@ func TestMaxPerHost(t *testing.T) {
 // connection that another gives back, and that the dial is not for nothing.
 func TestWhileDialling(t *testing.T) {
 	release := make(chan struct{})
-	s := serve(t, gate(release))
+	s := scripttest.Serve(t, gate(release))
 	tr := client(t)
-	var dials atomic.Int64
+	var dials waittest.Count
 	proceed := make(chan struct{})
 	tr.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if dials.Add(1) > 1 {
@@ -256,29 +271,29 @@ func TestWhileDialling(t *testing.T) {
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	first := call(t, tr, s.url())
-	eventually(t, "the first", func() bool { return s.accepted.Load() == 1 })
-	second := call(t, tr, s.url())
-	eventually(t, "the second dial", func() bool { return dials.Load() == 2 })
+	first := call(t, tr, s.URL())
+	s.Accepted.Wait(t, 1)
+	second := call(t, tr, s.URL())
+	dials.Wait(t, 2)
 	close(release)
 	for _, c := range []<-chan error{first, second} {
 		if err := <-c; err != nil {
 			t.Error(err)
 		}
 	}
-	if s.accepted.Load() != 1 {
-		t.Errorf("%d connections", s.accepted.Load())
+	if s.Accepted.Load() != 1 {
+		t.Errorf("%d connections", s.Accepted.Load())
 	}
 	close(proceed)
-	eventually(t, "the second connection", func() bool { return tr.idle.Load() == 2 })
+	waittest.Eventually(t, "the second connection", func() bool { return tr.idle.Load() == 2 })
 }
 
 // TestServedAndGone holds that a connection which was given to a call that has
 // ended meanwhile goes to the next.
 func TestServedAndGone(t *testing.T) {
-	s := serve(t, again(small))
+	s := scripttest.Serve(t, again(small))
 	tr := client(t)
-	get(t, tr, s.url())
+	get(t, tr, s.URL())
 	h := tr.host(s.Addr().String())
 	c, _, err := h.take(t.Context())
 	if err != nil {
@@ -307,7 +322,7 @@ func TestDialFails(t *testing.T) {
 		for range 5 {
 			body := hold("abc")
 			_, err := tr.RoundTrip(request(t, http.MethodPost, "http://x", body))
-			if e := failure(t, err); e.Connected || e.Unsent || !body.closed.Load() {
+			if e := failure(t, err); e.Connected || e.Unsent || body.closed.Load() != 1 {
 				t.Errorf("%+v", e)
 			}
 			seen[err.Error()] = true
@@ -325,29 +340,29 @@ func TestDialFails(t *testing.T) {
 // there is another call.
 func TestCloseIdleConnections(t *testing.T) {
 	release := make(chan struct{})
-	s := serve(t, gate(release))
+	s := scripttest.Serve(t, gate(release))
 	tr := client(t)
-	used := call(t, tr, s.url())
-	eventually(t, "the call", func() bool { return s.open.Load() == 1 })
+	used := call(t, tr, s.URL())
+	s.Open.Wait(t, 1)
 	tr.CloseIdleConnections()
 	close(release)
 	if err := <-used; err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection's end", func() bool { return s.open.Load() == 0 })
-	get(t, tr, s.url())
-	get(t, tr, s.url())
-	if s.accepted.Load() != 2 || tr.idle.Load() != 1 {
-		t.Errorf("%d connections, %d idle", s.accepted.Load(), tr.idle.Load())
+	s.Open.Wait(t, 0)
+	get(t, tr, s.URL())
+	get(t, tr, s.URL())
+	if s.Accepted.Load() != 2 || tr.idle.Load() != 1 {
+		t.Errorf("%d connections, %d idle", s.Accepted.Load(), tr.idle.Load())
 	}
 	tr.CloseIdleConnections()
-	eventually(t, "the connection's end", func() bool { return s.open.Load() == 0 })
+	s.Open.Wait(t, 0)
 }
 
 // TestManyCallers runs calls that end in all ways at once: each gets the answer
 // to its own request or its own error, and nothing is left.
 func TestManyCallers(t *testing.T) {
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		for {
 			req := take(br)
 			if req == nil {
@@ -386,7 +401,7 @@ func TestManyCallers(t *testing.T) {
 							cancel(bored)
 						}
 					})
-					req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url()+path, nil)
+					req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+path, nil)
 					if err != nil {
 						t.Error(err)
 						return
@@ -416,11 +431,8 @@ func TestManyCallers(t *testing.T) {
 		}
 		callers.Wait()
 		tr.CloseIdleConnections()
-		h := tr.host(s.Addr().String())
-		eventually(t, "the end of all connections", func() bool {
-			open, idle, waiting := h.count()
-			return open == 0 && idle == 0 && waiting == 0 && s.open.Load() == 0
-		})
+		left(t, tr, s)
+		s.Open.Wait(t, 0)
 		if tr.idle.Load() != 0 {
 			t.Errorf("%d connections are counted as idle", tr.idle.Load())
 		}

@@ -11,12 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproxy/weir/internal/lifetime"
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 // TestRecycle holds that an answer's header is there until it is given back, and
 // that the next one has nothing of it.
 func TestRecycle(t *testing.T) {
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		for _, answer := range []string{
 			ok + "Content-Length: 2\r\nX-First: 1\r\nX-First: 2\r\nX-Other: 3\r\n\r\nok",
 			ok + "Content-Length: 2\r\nX-Second: 4\r\n\r\nok",
@@ -31,7 +33,7 @@ func TestRecycle(t *testing.T) {
 		{"Content-Length": {"2"}, "X-First": {"1", "2"}, "X-Other": {"3"}},
 		{"Content-Length": {"2"}, "X-Second": {"4"}},
 	} {
-		res, err := tr.RoundTrip(request(t, http.MethodGet, s.url(), nil))
+		res, err := tr.RoundTrip(request(t, http.MethodGet, s.URL(), nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +59,7 @@ func TestRecycle(t *testing.T) {
 // free while somebody still writes it.
 func TestRecycleWhileWriting(t *testing.T) {
 	reading, answered, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		if _, err := http.ReadRequest(br); err == nil {
 			_, _ = io.WriteString(c, ok+"Content-Length: 2\r\n\r\nok")
 			<-done
@@ -68,7 +70,7 @@ func TestRecycleWhileWriting(t *testing.T) {
 		<-answered
 		return 0, io.EOF
 	})
-	res, err := client(t).RoundTrip(request(t, http.MethodPost, s.url(), body))
+	res, err := client(t).RoundTrip(request(t, http.MethodPost, s.URL(), body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,7 @@ func TestRecycleWhileWriting(t *testing.T) {
 		t.Error("the request is free while its body is read")
 	}
 	close(answered)
-	eventually(t, "the end of the request", res.Body.(Recycler).Recycle)
+	waittest.Eventually(t, "the end of the request", res.Body.(Recycler).Recycle)
 	close(done)
 }
 
@@ -90,7 +92,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // other context does, and that a call which is over has left no hook.
 func TestLifetime(t *testing.T) {
 	release := make(chan struct{})
-	s := serve(t, func(n int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(n int64, c net.Conn, br *bufio.Reader) {
 		if take(br) != nil {
 			_, _ = io.WriteString(c, ok+"Content-Length: 2\r\n\r\nok")
 		}
@@ -102,7 +104,7 @@ func TestLifetime(t *testing.T) {
 	tr := client(t)
 	var life lifetime.Context
 	life.Begin(t.Context())
-	req := func() *http.Request { return request(t, http.MethodGet, s.url(), nil).WithContext(&life) }
+	req := func() *http.Request { return request(t, http.MethodGet, s.URL(), nil).WithContext(&life) }
 	if got := whole(t, tr, req()); got != "ok" {
 		t.Fatal(got)
 	}
@@ -114,12 +116,8 @@ func TestLifetime(t *testing.T) {
 		}
 		ended <- err
 	}()
-	eventually(t, "the second call", func() bool {
-		h := tr.host(req().URL.Host)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return len(h.idle) == 0
-	})
+	h := tr.host(req().URL.Host)
+	waittest.Eventually(t, "the second call", func() bool { _, idle, _ := h.count(); return idle == 0 })
 	cause := &Error{}
 	life.End(cause)
 	select {
@@ -127,7 +125,7 @@ func TestLifetime(t *testing.T) {
 		if err != error(cause) {
 			t.Errorf("error %v, want the cause", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(waittest.Patience):
 		t.Fatal("the call goes on")
 	}
 	<-release

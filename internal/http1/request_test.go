@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 // TestRequests holds that a request arrives as net/http would send it, whatever
@@ -49,7 +52,7 @@ func TestRequests(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := make(chan *http.Request, 2)
-			s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 				for {
 					req := take(br)
 					if req == nil {
@@ -61,15 +64,15 @@ func TestRequests(t *testing.T) {
 			})
 			tr := client(t)
 			for range 2 {
-				req := request(t, tt.method, s.url()+tt.target, nil)
-				closed := func() bool { return true }
+				req := request(t, tt.method, s.URL()+tt.target, nil)
+				var closed *waittest.Count
 				switch {
 				case tt.memory:
 					body := hold(tt.body)
-					req.Body, closed = body, body.closed.Load
+					req.Body, closed = body, &body.closed
 				case tt.body != "":
 					body := &source{Reader: strings.NewReader(tt.body)}
-					req.Body, closed = body, body.closed.Load
+					req.Body, closed = body, &body.closed
 				}
 				req.ContentLength = tt.length
 				req.Header = http.Header{"X-A": {"1", " 2 "}, "Trailer": {"X"}, "Transfer-Encoding": {"gzip"}, "Host": {"other"}, "Content-Length": {"7"}}
@@ -89,9 +92,11 @@ func TestRequests(t *testing.T) {
 				if diff := cmp.Diff(want, is); diff != "" {
 					t.Errorf("%.2000s", diff)
 				}
-				eventually(t, "the closing of the body", closed)
+				if closed != nil {
+					closed.Wait(t, 1)
+				}
 			}
-			if n := s.accepted.Load(); n != 1 {
+			if n := s.Accepted.Load(); n != 1 {
 				t.Errorf("%d connections", n)
 			}
 		})
@@ -101,7 +106,7 @@ func TestRequests(t *testing.T) {
 // TestRefusedRequests holds that nothing is sent of what would be read as
 // something else, and that no connection is opened for it.
 func TestRefusedRequests(t *testing.T) {
-	s := serve(t, again(ok+"Content-Length: 0\r\n\r\n"))
+	s := scripttest.Serve(t, again(ok+"Content-Length: 0\r\n\r\n"))
 	for name, change := range map[string]func(*http.Request){
 		"method":      func(r *http.Request) { r.Method = "GET /x" },
 		"host":        func(r *http.Request) { r.Host = "a\r\nX: y" },
@@ -121,15 +126,15 @@ func TestRefusedRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := hold("abc")
-			req := request(t, http.MethodPost, s.url(), body)
+			req := request(t, http.MethodPost, s.URL(), body)
 			change(req)
 			res, err := client(t).RoundTrip(req)
 			if err == nil {
 				_ = res.Body.Close()
 				t.Fatal("sent")
 			}
-			if e := failure(t, err); e.Connected || !body.closed.Load() || s.accepted.Load() != 0 {
-				t.Errorf("%+v, closed %v, %d connections", e, body.closed.Load(), s.accepted.Load())
+			if e := failure(t, err); e.Connected || body.closed.Load() != 1 || s.Accepted.Load() != 0 {
+				t.Errorf("%+v, closed %d times, %d connections", e, body.closed.Load(), s.Accepted.Load())
 			}
 		})
 	}
@@ -166,7 +171,7 @@ func TestEarlyAnswers(t *testing.T) {
 	} {
 		for _, closes := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
-				s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+				s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 					if _, err := http.ReadRequest(br); err != nil {
 						t.Error(err)
 					}
@@ -175,7 +180,7 @@ func TestEarlyAnswers(t *testing.T) {
 						<-t.Context().Done()
 					}
 				})
-				req := request(t, http.MethodPost, s.url(), nil)
+				req := request(t, http.MethodPost, s.URL(), nil)
 				req.Body = body()
 				if name == "reader" {
 					req.ContentLength = int64(len(big))
@@ -186,16 +191,11 @@ func TestEarlyAnswers(t *testing.T) {
 				}
 				switch b := req.Body.(type) {
 				case *held:
-					eventually(t, "the closing of the body", b.closed.Load)
+					b.closed.Wait(t, 1)
 				case *source:
-					eventually(t, "the closing of the body", b.closed.Load)
+					b.closed.Wait(t, 1)
 				}
-				h := tr.host(s.Addr().String())
-				eventually(t, "the closing of the connection", func() bool {
-					h.mu.Lock()
-					defer h.mu.Unlock()
-					return h.open == 0 && len(h.idle) == 0
-				})
+				left(t, tr, s)
 			})
 		}
 	}
@@ -210,7 +210,7 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 // the upstream reads on after it has answered.
 func TestAnswerBeforeTheRequestsEnd(t *testing.T) {
 	answered := make(chan struct{})
-	s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		for {
 			req, err := http.ReadRequest(br)
 			if err != nil {
@@ -224,7 +224,7 @@ func TestAnswerBeforeTheRequestsEnd(t *testing.T) {
 	tr := client(t)
 	for range 3 {
 		r, w := io.Pipe()
-		req := request(t, http.MethodPost, s.url(), r)
+		req := request(t, http.MethodPost, s.URL(), r)
 		req.ContentLength = 3
 		res, err := tr.RoundTrip(req)
 		if err != nil {
@@ -242,7 +242,7 @@ func TestAnswerBeforeTheRequestsEnd(t *testing.T) {
 			t.Error("the connection is not there for the next call")
 		}
 	}
-	if n := s.accepted.Load(); n != 1 {
+	if n := s.Accepted.Load(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
 }
@@ -263,18 +263,18 @@ func TestBodiesThatFail(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var complete atomic.Bool
-			s := serve(t, func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+			s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 				complete.Store(take(br) != nil)
 			})
 			body := &source{Reader: tt.body}
-			req := request(t, http.MethodPost, s.url(), body)
+			req := request(t, http.MethodPost, s.URL(), body)
 			req.ContentLength = tt.length
 			_, err := client(t).RoundTrip(req)
 			if e := failure(t, err); !errors.Is(err, tt.want) || e.Unsent || !e.Connected {
 				t.Errorf("%+v", e)
 			}
-			eventually(t, "the closing of the body", body.closed.Load)
-			eventually(t, "the closing of the connection", func() bool { return s.open.Load() == 0 })
+			body.closed.Wait(t, 1)
+			s.Open.Wait(t, 0)
 			if complete.Load() {
 				t.Error("the request was complete")
 			}
@@ -324,7 +324,7 @@ func TestRequestThatCannotBeWritten(t *testing.T) {
 					t.Errorf("%+v", e)
 				}
 			}
-			if !body.closed.Load() {
+			if body.closed.Load() != 1 {
 				t.Error("the body was not closed")
 			}
 		})
@@ -354,10 +354,10 @@ func (b *brittle) Read(p []byte) (int, error) {
 
 // TestGotConn holds what a trace learns.
 func TestGotConn(t *testing.T) {
-	s := serve(t, again(ok+"Content-Length: 2\r\n\r\nok"))
+	s := scripttest.Serve(t, again(ok+"Content-Length: 2\r\n\r\nok"))
 	tr := client(t)
 	for _, reused := range []bool{false, true} {
-		req := request(t, http.MethodGet, s.url(), nil)
+		req := request(t, http.MethodGet, s.URL(), nil)
 		var got []httptrace.GotConnInfo
 		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 			GotConn: func(info httptrace.GotConnInfo) { got = append(got, info) },

@@ -8,65 +8,15 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
-// patience bounds waits for things that must happen; nothing is timed by it.
-const patience = 20 * time.Second
-
-// server does with each connection as a test says.
-type server struct {
-	net.Listener
-	accepted atomic.Int64
-	open     atomic.Int64
-}
-
-func serve(t *testing.T, handle func(n int64, c *net.TCPConn, br *bufio.Reader)) *server {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{Listener: ln}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var conns []net.Conn
-	all.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, c)
-			mu.Unlock()
-			n := s.accepted.Add(1)
-			s.open.Add(1)
-			all.Go(func() {
-				defer s.open.Add(-1)
-				defer c.Close()
-				handle(n, c.(*net.TCPConn), bufio.NewReader(c))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = ln.Close()
-		mu.Lock()
-		for _, c := range conns {
-			_ = c.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-	return s
-}
-
 // again answers every request of a connection with text.
-func again(text string) func(int64, *net.TCPConn, *bufio.Reader) {
-	return func(_ int64, c *net.TCPConn, br *bufio.Reader) {
+func again(text string) scripttest.Script {
+	return func(_ int64, c net.Conn, br *bufio.Reader) {
 		for take(br) != nil {
 			_, _ = io.WriteString(c, text)
 		}
@@ -87,8 +37,6 @@ func take(br *bufio.Reader) *http.Request {
 	return req
 }
 
-func (s *server) url() string { return "http://" + s.Addr().String() }
-
 // client is a transport of which nothing is left after the test.
 func client(t *testing.T) *Transport {
 	t.Helper()
@@ -104,7 +52,7 @@ func client(t *testing.T) *Transport {
 // request makes one that ends with the test.
 func request(t *testing.T, method, url string, body io.Reader) *http.Request {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
@@ -133,24 +81,14 @@ func whole(t *testing.T, tr *Transport, req *http.Request) string {
 	return string(body)
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // source is a body that is no memory, and says when it was closed.
 type source struct {
 	io.Reader
-	closed atomic.Bool
+	closed waittest.Count
 }
 
 func (s *source) Close() error {
-	s.closed.Store(true)
+	s.closed.Add(1)
 	return nil
 }
 
@@ -159,7 +97,7 @@ type held struct {
 	*strings.Reader
 	text   string
 	cuts   []int // where its parts end but the last one, if nothing was read
-	closed atomic.Bool
+	closed waittest.Count
 }
 
 func hold(text string, cuts ...int) *held {
@@ -177,7 +115,7 @@ func (h *held) Parts(dst [][]byte) [][]byte {
 }
 
 func (h *held) Close() error {
-	h.closed.Store(true)
+	h.closed.Add(1)
 	return nil
 }
 

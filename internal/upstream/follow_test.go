@@ -9,18 +9,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 	"github.com/weirproxy/weir/wire"
 )
 
 // place is a server at one of the addresses of a name.
 type place struct {
 	*httptest.Server
-	open    atomic.Int64
+	open    waittest.Count
 	release chan struct{}
 }
 
@@ -39,7 +40,7 @@ func newPlace(t *testing.T, address string) *place {
 		}
 	}))
 	_ = p.Listener.Close()
-	p.Listener = listen(t, address)
+	p.Listener = scripttest.Listen(t, address)
 	p.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		switch s {
 		case http.StateNew:
@@ -109,13 +110,13 @@ func TestNameThatMoves(t *testing.T) {
 	dns.set("127.0.0.2")
 	look(goneAfter)
 	at("127.0.0.2")
-	eventually(t, "the end of the idle connection", func() bool { return one.open.Load() == 1 })
+	one.open.Wait(t, 1)
 	close(one.release)
 	if data, err := io.ReadAll(held.Body); string(data) != "127.0.0.1 end" || err != nil {
 		t.Errorf("the stream: %q, %v", data, err)
 	}
 	_ = held.Body.Close()
-	eventually(t, "the end of the stream's connection", func() bool { return one.open.Load() == 0 })
+	one.open.Wait(t, 0)
 	at("127.0.0.2")
 	if n := two.open.Load(); n != 1 {
 		t.Errorf("%d connections at the new address, want 1", n)
@@ -146,7 +147,7 @@ func TestTransportOfAConfiguration(t *testing.T) {
 	for range goneAfter {
 		client.transport.check()
 	}
-	eventually(t, "the end of the connection", func() bool { return one.open.Load() == 0 })
+	one.open.Wait(t, 0)
 	if client.transport.current.Load() != g {
 		t.Error("there is another")
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/scripttest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -24,8 +25,8 @@ func TestPhases(t *testing.T) {
 	const tlsFailed = "the TLS handshake with the upstream failed"
 	serveTLS := func(certificate tls.Certificate) func(t *testing.T) string {
 		return func(t *testing.T) string {
-			ln := tls.NewListener(listen(t, "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{certificate}})
-			s := newScript(t, ln, func(s *script, _ int64, c net.Conn) { s.read(bufio.NewReader(c)) })
+			ln := tls.NewListener(scripttest.Listen(t, "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{certificate}})
+			s := newScriptOn(t, ln, func(s *script, c net.Conn, br *bufio.Reader) { s.read(br) })
 			t.Cleanup(func() {
 				if n := s.posts.Load(); n != 0 {
 					t.Errorf("%d POSTs were read", n)
@@ -34,14 +35,14 @@ func TestPhases(t *testing.T) {
 			return "https://" + ln.Addr().String()
 		}
 	}
-	serve := func(scheme string, serve func(s *script, _ int64, c net.Conn)) func(t *testing.T) string {
+	serve := func(scheme string, serve func(s *script, c net.Conn, br *bufio.Reader)) func(t *testing.T) string {
 		return func(t *testing.T) string {
-			return scheme + newScript(t, listen(t, "127.0.0.1:0"), serve).Addr().String()
+			return scheme + newScript(t, serve).Addr().String()
 		}
 	}
 	at := func(base string) func(t *testing.T) string { return func(*testing.T) string { return base } }
 	nowhere := func(t *testing.T) string {
-		ln := listen(t, "127.0.0.1:0")
+		ln := scripttest.Listen(t, "127.0.0.1:0")
 		defer ln.Close()
 		return "http://" + ln.Addr().String()
 	}
@@ -67,13 +68,13 @@ func TestPhases(t *testing.T) {
 		{"refused", nowhere, nil, wire.KindUpstream, gateway.PhaseConnect, "connecting to the upstream failed"},
 		{"all addresses refuse", at("http://up.example:1"), resolve(newNameserver(t, "127.0.0.2", "127.0.0.3").address), wire.KindUpstream, gateway.PhaseConnect, "connecting to the upstream failed"},
 		{"connect stalls", blackhole, json.RawMessage(`{"protocol":"http","dial_timeout":"300ms"}`), wire.KindTimeout, gateway.PhaseConnect, "connecting to the upstream timed out"},
-		{"handshake stalls", serve("https://", func(_ *script, _ int64, c net.Conn) { _, _ = io.Copy(io.Discard, c) }), a.transport(""), wire.KindTimeout, gateway.PhaseTLS, "the TLS handshake with the upstream timed out"},
-		{"closed in the handshake", serve("https://", func(_ *script, _ int64, c net.Conn) { _, _ = c.Read(make([]byte, 4096)) }), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
+		{"handshake stalls", serve("https://", func(_ *script, c net.Conn, _ *bufio.Reader) { _, _ = io.Copy(io.Discard, c) }), a.transport(""), wire.KindTimeout, gateway.PhaseTLS, "the TLS handshake with the upstream timed out"},
+		{"closed in the handshake", serve("https://", func(_ *script, c net.Conn, _ *bufio.Reader) { _, _ = c.Read(make([]byte, 4096)) }), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
 		{"expired", serveTLS(a.issue(t, "127.0.0.1", time.Now().Add(-time.Hour))), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
 		{"wrong name", serveTLS(a.issue(t, "other.example", hour)), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
 		{"unknown authority", serveTLS(stranger.issue(t, "127.0.0.1", hour)), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
-		{"HTTP on the TLS port", serve("https://", func(s *script, _ int64, c net.Conn) {
-			s.read(bufio.NewReader(c))
+		{"HTTP on the TLS port", serve("https://", func(s *script, c net.Conn, br *bufio.Reader) {
+			s.read(br)
 			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
 		}), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
 	} {
@@ -117,8 +118,8 @@ func blackhole(t *testing.T) string {
 
 // TestManyDeadAddresses holds that one good address among many is found.
 func TestManyDeadAddresses(t *testing.T) {
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-		if s.read(bufio.NewReader(c)) {
+	s := newScript(t, func(s *script, c net.Conn, br *bufio.Reader) {
+		if s.read(br) {
 			answer(c, "ok")
 		}
 	})

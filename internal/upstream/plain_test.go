@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/scripttest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -36,12 +37,12 @@ func (s stiff) Write(p []byte) (int, error) {
 // connection when one that was used before took nothing of it, that one which
 // was not is an error that says so, and that each call is processed once.
 func TestConnectionThatTakesNothing(t *testing.T) {
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-		for br := bufio.NewReader(c); s.read(br); {
+	s := newScript(t, func(s *script, c net.Conn, br *bufio.Reader) {
+		for s.read(br) {
 			answer(c, "ok")
 		}
 	})
-	client := provision(t, &Config{BaseURL: "http://" + s.Addr().String()})
+	client := provision(t, &Config{BaseURL: s.URL()})
 	plain := client.transport.current.Load().plain
 	dial := plain.Dial
 	var last atomic.Pointer[atomic.Bool]
@@ -87,11 +88,11 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"cut", "HTTP/1.1 200 OK\r\nContent-", closedMessage},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-				s.read(bufio.NewReader(c))
+			s := newScript(t, func(s *script, c net.Conn, br *bufio.Reader) {
+				s.read(br)
 				_, _ = io.WriteString(c, tt.answer)
 			})
-			_, err := post(t, provision(t, &Config{BaseURL: "http://" + s.Addr().String()}))
+			_, err := post(t, provision(t, &Config{BaseURL: s.URL()}))
 			checkError(t, err, wire.KindUpstream, gateway.PhaseRoundTrip, tt.message)
 			if s.posts.Load() != 1 {
 				t.Errorf("%d POSTs were read", s.posts.Load())
@@ -102,13 +103,12 @@ func TestAnswersThatAreNone(t *testing.T) {
 
 // TestResponseHeaderTimeout holds that the transport's own is kept.
 func TestResponseHeaderTimeout(t *testing.T) {
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-		br := bufio.NewReader(c)
+	s := newScript(t, func(s *script, c net.Conn, br *bufio.Reader) {
 		s.read(br)
 		_, _ = br.ReadByte()
 	})
 	for _, member := range []string{`"response_header_timeout":"50ms"`, `"read_timeout":"50ms"`} {
-		client := provision(t, &Config{BaseURL: "http://" + s.Addr().String(), TransportRaw: []byte(`{"protocol":"http",` + member + `}`)})
+		client := provision(t, &Config{BaseURL: s.URL(), TransportRaw: []byte(`{"protocol":"http",` + member + `}`)})
 		_, err := post(t, client)
 		checkError(t, err, wire.KindTimeout, gateway.PhaseRoundTrip, "the upstream did not answer in time")
 	}
@@ -120,8 +120,8 @@ func TestResponseHeaderTimeout(t *testing.T) {
 // TestLargeBody holds that a body which no connection takes at once arrives
 // whole, from memory and from elsewhere.
 func TestLargeBody(t *testing.T) {
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(_ *script, _ int64, c net.Conn) {
-		for br := bufio.NewReader(c); ; {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
+		for {
 			req, err := http.ReadRequest(br)
 			if err != nil {
 				return
@@ -130,7 +130,7 @@ func TestLargeBody(t *testing.T) {
 			answer(c, fmt.Sprint(n, " ", err))
 		}
 	})
-	client := provision(t, &Config{BaseURL: "http://" + s.Addr().String()})
+	client := provision(t, &Config{BaseURL: s.URL()})
 	text := strings.Repeat("x", 8<<20)
 	for _, body := range []io.Reader{strings.NewReader(text), io.MultiReader(strings.NewReader(text)), memory{bytes.NewBufferString(text)}} {
 		res, err := client.Do(t.Context(), &gateway.Call{Operation: wire.Chat, Path: "/x", Method: "POST", Body: body, Length: int64(len(text))})

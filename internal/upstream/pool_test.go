@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/internal/waittest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -33,8 +34,9 @@ const (
 // connections.
 type counted struct {
 	*httptest.Server
-	opened, open atomic.Int64
-	release      chan struct{}
+	opened  atomic.Int64
+	open    waittest.Count
+	release chan struct{}
 }
 
 func newCounted(t *testing.T, protocol string) *counted {
@@ -153,8 +155,8 @@ func TestReloads(t *testing.T) {
 			for _, res := range streams {
 				finish(t, res, proto+" end")
 			}
-			eventually(t, "the end of all connections", func() bool { return server.open.Load() == 0 })
-			eventually(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= before })
+			server.open.Wait(t, 0)
+			waittest.Eventually(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= before })
 		})
 	}
 }
@@ -199,7 +201,7 @@ func reloadUnderCalls(t *testing.T, protocol string) {
 	close(stop)
 	callers.Wait()
 	current.Load().unload(t)
-	eventually(t, "the end of all connections", func() bool { return server.open.Load() == 0 })
+	server.open.Wait(t, 0)
 }
 
 // TestShareKey holds what makes two transports the same.

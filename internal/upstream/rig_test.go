@@ -18,7 +18,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,11 +26,10 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/caddytls" // the sources of trust
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/scripttest"
+	"github.com/weirproxy/weir/internal/waittest"
 	"github.com/weirproxy/weir/wire"
 )
-
-// patience bounds waits for things that must happen; nothing is timed by it.
-const patience = 20 * time.Second
 
 // provision makes a client of c as a guest module does.
 func provision(t *testing.T, c *Config) *Client {
@@ -53,7 +51,7 @@ func provision(t *testing.T, c *Config) *Client {
 // post makes one call with a body and returns what it was answered.
 func post(t *testing.T, client *Client) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	defer cancel()
 	return postIn(ctx, client)
 }
@@ -88,54 +86,21 @@ func checkError(t *testing.T, err error, kind wire.Kind, phase, message string) 
 	}
 }
 
-// script is a server that does with each connection as a test says.
+// script is a server that counts what was posted.
 type script struct {
-	net.Listener
-	accepted atomic.Int64
-	posts    atomic.Int64
+	*scripttest.Server
+	posts atomic.Int64
 }
 
-func newScript(t *testing.T, ln net.Listener, serve func(s *script, n int64, c net.Conn)) *script {
+func newScript(t *testing.T, serve func(s *script, c net.Conn, br *bufio.Reader)) *script {
 	t.Helper()
-	s := &script{Listener: ln}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var open []net.Conn
-	all.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open = append(open, c)
-			mu.Unlock()
-			n := s.accepted.Add(1)
-			all.Go(func() {
-				defer c.Close()
-				serve(s, n, c)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = ln.Close()
-		mu.Lock()
-		for _, c := range open {
-			_ = c.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
+	return newScriptOn(t, scripttest.Listen(t, "127.0.0.1:0"), serve)
+}
+
+func newScriptOn(t *testing.T, ln net.Listener, serve func(s *script, c net.Conn, br *bufio.Reader)) *script {
+	s := new(script)
+	s.Server = scripttest.ServeOn(t, ln, func(_ int64, c net.Conn, br *bufio.Reader) { serve(s, c, br) })
 	return s
-}
-
-func listen(t *testing.T, address string) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
 }
 
 // read reads one HTTP/1.1 request and counts it.
@@ -275,15 +240,4 @@ func (a *authority) transport(members string) json.RawMessage {
 	}
 	return json.RawMessage(fmt.Sprintf(`{"protocol":"http","tls":{"handshake_timeout":"300ms","ca":{"provider":"inline","trusted_ca_certs":[%q]}}%s}`,
 		base64.StdEncoding.EncodeToString(a.cert.Raw), members))
-}
-
-// eventually polls until ok holds.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }

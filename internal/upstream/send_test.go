@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/scripttest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -31,8 +32,7 @@ func TestRequestThatWasReadIsNotSentAgain(t *testing.T) {
 		{"used connection, other idempotency key", map[string]string{"X-Idempotency-Key": "k"}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-				br := bufio.NewReader(c)
+			s := newScript(t, func(s *script, c net.Conn, br *bufio.Reader) {
 				for range tt.answers {
 					if s.read(br) {
 						answer(c, "ok")
@@ -40,7 +40,7 @@ func TestRequestThatWasReadIsNotSentAgain(t *testing.T) {
 				}
 				s.read(br)
 			})
-			client := provision(t, &Config{BaseURL: "http://" + s.Addr().String(), Headers: tt.headers})
+			client := provision(t, &Config{BaseURL: s.URL(), Headers: tt.headers})
 			for range tt.answers {
 				if got, err := post(t, client); got != "ok" || err != nil {
 					t.Fatalf("%q, %v", got, err)
@@ -59,7 +59,7 @@ func TestRequestThatWasReadIsNotSentAgain(t *testing.T) {
 // timeout, whoever notices first, and that each call is processed once.
 func TestConnectionThatClosedWhileIdle(t *testing.T) {
 	for _, encrypted := range []bool{false, true} {
-		ln := listen(t, "127.0.0.1:0")
+		ln := scripttest.Listen(t, "127.0.0.1:0")
 		c := &Config{BaseURL: "http://" + ln.Addr().String()}
 		if encrypted {
 			a := newAuthority(t)
@@ -67,8 +67,8 @@ func TestConnectionThatClosedWhileIdle(t *testing.T) {
 			c.BaseURL, c.TransportRaw = "https://"+ln.Addr().String(), a.transport("")
 		}
 		closed := make(chan struct{})
-		s := newScript(t, ln, func(s *script, _ int64, c net.Conn) {
-			if s.read(bufio.NewReader(c)) {
+		s := newScriptOn(t, ln, func(s *script, c net.Conn, br *bufio.Reader) {
+			if s.read(br) {
 				answer(c, "ok")
 				_ = c.Close()
 				closed <- struct{}{}
@@ -92,14 +92,14 @@ func TestConnectionThatClosedWhileIdle(t *testing.T) {
 // that took the request, so that who still has the body can try again.
 func TestBodyThatCannotBeSentAgain(t *testing.T) {
 	closed := make(chan struct{})
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-		if s.read(bufio.NewReader(c)) {
+	s := newScript(t, func(s *script, c net.Conn, br *bufio.Reader) {
+		if s.read(br) {
 			answer(c, "ok")
 			_ = c.Close()
 			close(closed)
 		}
 	})
-	client := provision(t, &Config{BaseURL: "http://" + s.Addr().String()})
+	client := provision(t, &Config{BaseURL: s.URL()})
 	// The reader of the connection is kept from noticing first.
 	if _, err := post(t, client); err != nil {
 		t.Fatal(err)
@@ -179,10 +179,10 @@ func TestHTTP2Refusals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newAuthority(t)
-			ln := tls.NewListener(listen(t, "127.0.0.1:0"), &tls.Config{
+			ln := tls.NewListener(scripttest.Listen(t, "127.0.0.1:0"), &tls.Config{
 				Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}, NextProtos: []string{"h2"},
 			})
-			s := newScript(t, ln, func(s *script, _ int64, c net.Conn) {
+			s := newScriptOn(t, ln, func(s *script, c net.Conn, br *bufio.Reader) {
 				frames(s, c, func(post int64) byte {
 					if post >= tt.from && post <= tt.to {
 						return tt.code

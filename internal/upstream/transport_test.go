@@ -18,6 +18,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/http1"
+	"github.com/weirproxy/weir/internal/scripttest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -73,8 +74,7 @@ func TestPlain(t *testing.T) {
 // TestEgressProxy holds that a proxy is used when it is configured, and that
 // the environment's, which TestMain sets to one that is not there, never is.
 func TestEgressProxy(t *testing.T) {
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(s *script, _ int64, c net.Conn) {
-		br := bufio.NewReader(c)
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, br *bufio.Reader) {
 		if line, err := br.ReadString('\n'); err == nil {
 			answer(c, strings.Fields(line)[1])
 		}
@@ -244,7 +244,7 @@ func TestWarm(t *testing.T) {
 		}
 		server.Close()
 	}
-	ln := listen(t, "127.0.0.1:0")
+	ln := scripttest.Listen(t, "127.0.0.1:0")
 	_ = ln.Close()
 	client := provision(t, &Config{BaseURL: "http://" + ln.Addr().String(), WarmConnections: 3})
 	if err := client.warm(t.Context(), 3); err == nil {
@@ -258,13 +258,13 @@ func TestWarm(t *testing.T) {
 // upstream that does not answer.
 func TestWarmEndsWithItsConfiguration(t *testing.T) {
 	gone := make(chan struct{})
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(_ *script, _ int64, c net.Conn) {
+	s := scripttest.Serve(t, func(_ int64, c net.Conn, _ *bufio.Reader) {
 		_, _ = io.Copy(io.Discard, c)
 		close(gone)
 	})
-	client := provision(t, &Config{BaseURL: "http://" + s.Addr().String(), WarmConnections: 1})
+	client := provision(t, &Config{BaseURL: s.URL(), WarmConnections: 1})
 	client.Warm()
-	eventually(t, "a connection", func() bool { return s.accepted.Load() == 1 })
+	s.Accepted.Wait(t, 1)
 	if err := client.Cleanup(); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ type valve struct {
 
 func newValve(t *testing.T, to string) *valve {
 	v := &valve{closed: make(chan struct{}, 10)}
-	s := newScript(t, listen(t, "127.0.0.1:0"), func(_ *script, n int64, c net.Conn) {
+	s := scripttest.Serve(t, func(n int64, c net.Conn, _ *bufio.Reader) {
 		up, err := net.Dial("tcp", to)
 		if err != nil {
 			return

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/internal/waittest"
 	"github.com/weirproxy/weir/records/ledger"
 )
 
@@ -128,7 +129,7 @@ func TestSlowDisk(t *testing.T) {
 	}
 	held.Store(false)
 	close(release)
-	eventually(t, "begins are waited for", func() bool { return !j.late.Load() })
+	waittest.Eventually(t, "begins are waited for", func() bool { return !j.late.Load() })
 	if n := survivors(t, fs).count(); n < 2 {
 		t.Errorf("%d rows", n)
 	}

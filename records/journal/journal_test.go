@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/waittest"
 	"github.com/weirproxy/weir/records/ledger"
 	"github.com/weirproxy/weir/wire"
 )
@@ -41,21 +42,6 @@ func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eventually waits for what another goroutine does.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	ctx := within(t)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatal("never: " + what)
-		}
-	}
 }
 
 func TestDelivery(t *testing.T) {
@@ -92,7 +78,7 @@ func TestDelivery(t *testing.T) {
 	if err := errors.Join(j.Append(row("last", 1)), j.Flush(within(t))); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "delivered segments go", func() bool { return j.Stats().Disk < 32<<10 })
+	waittest.Eventually(t, "delivered segments go", func() bool { return j.Stats().Disk < 32<<10 })
 	if s := j.Stats(); s.Pending != 0 || s.InFlight != 0 || s.Memory != 0 || s.Degraded {
 		t.Errorf("%+v", s)
 	}
@@ -112,7 +98,7 @@ func TestOutage(t *testing.T) {
 	if err := j.Sync(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "some tries", func() bool { store.mu.Lock(); defer store.mu.Unlock(); return store.puts > 2 })
+	waittest.Eventually(t, "some tries", func() bool { store.mu.Lock(); defer store.mu.Unlock(); return store.puts > 2 })
 	if err := j.Close(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +145,7 @@ func TestDiskFull(t *testing.T) {
 	fs.mu.Lock()
 	fs.quota = 0
 	fs.mu.Unlock()
-	eventually(t, "recovery", func() bool { return !j.Degraded() })
+	waittest.Eventually(t, "recovery", func() bool { return !j.Degraded() })
 	if err := j.Close(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -211,14 +197,14 @@ func TestRescue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "delivery from memory", func() bool { return store.count() == 20 && j.Stats().Pending == 0 })
+	waittest.Eventually(t, "delivery from memory", func() bool { return store.count() == 20 && j.Stats().Pending == 0 })
 	if !j.Degraded() {
 		t.Error("the disk is full and nobody is told")
 	}
 	fs.mu.Lock()
 	fs.quota = 0
 	fs.mu.Unlock()
-	eventually(t, "recovery", func() bool { return !j.Degraded() })
+	waittest.Eventually(t, "recovery", func() bool { return !j.Degraded() })
 
 	// What was open is known to the disk again.
 	fs = fs.reboot(rand.New(rand.NewPCG(1, 1)), false)
@@ -250,7 +236,7 @@ func TestMaxSize(t *testing.T) {
 		t.Errorf("%d bytes on the disk", s.Disk)
 	}
 	j.SetStore(newFakeStore())
-	eventually(t, "recovery", func() bool { return !j.Degraded() && j.Stats().Pending == 0 })
+	waittest.Eventually(t, "recovery", func() bool { return !j.Degraded() && j.Stats().Pending == 0 })
 }
 
 // TestFsyncFails holds that a failed fsync is not believed the second time.
@@ -270,7 +256,7 @@ func TestFsyncFails(t *testing.T) {
 	if err := j.Open(row("open", 1)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the write", func() bool { return j.Stats().Memory == 0 })
+	waittest.Eventually(t, "the write", func() bool { return j.Stats().Memory == 0 })
 	failed := 0
 	fs.mu.Lock()
 	fs.fault = func(op, name string) error {

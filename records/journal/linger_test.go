@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 // TestLinger holds that rows do not wait for others when somebody waits for them,
@@ -35,5 +37,5 @@ func TestLinger(t *testing.T) {
 		t.Fatalf("%d rows, %v", store.count(), err)
 	}
 	add(400, 400+2*putRows)
-	eventually(t, "many rows do not wait", func() bool { return store.count() > 401+putRows-1 })
+	waittest.Eventually(t, "many rows do not wait", func() bool { return store.count() > 401+putRows-1 })
 }
