@@ -131,17 +131,21 @@ func (f *Flight) put(piece []byte, kind Kind, fixed bool) {
 func (f *Flight) putLocked(piece []byte, kind Kind, fixed bool) {
 	start := f.size
 	f.size += int64(len(piece))
-	if !fixed && f.last != nil && f.last.fits(len(piece)) {
+	switch {
+	case fixed:
+		f.addLocked(ofOne(start, piece, kind))
+	case f.last != nil && f.last.fits(len(piece)):
 		f.last.append(piece, kind)
-		return
+	default:
+		c := newChunk(start, max(len(piece), min(max(int(start), smallest), largest)))
+		c.append(piece, kind)
+		f.addLocked(c)
 	}
-	var c *chunk
-	if fixed {
-		c = ofOne(start, piece, kind)
-	} else {
-		c = newChunk(start, max(len(piece), min(max(int(start), smallest), largest)))
-	}
-	if start == 0 {
+}
+
+// addLocked puts a chunk at the end of the tape, which has its size already.
+func (f *Flight) addLocked(c *chunk) {
+	if c.start == 0 {
 		f.first, f.oldest = c, c
 	}
 	if f.first != nil && (f.size > f.set.limit || !f.countLocked(c)) {
@@ -161,10 +165,6 @@ func (f *Flight) putLocked(piece []byte, kind Kind, fixed bool) {
 	}
 	if f.last = c; f.first == nil && len(f.readers) == 0 {
 		f.last = nil
-		return
-	}
-	if !fixed {
-		c.append(piece, kind)
 	}
 }
 
