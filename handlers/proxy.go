@@ -3,21 +3,16 @@
 package handlers
 
 import (
-	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/batch"
-	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/overload"
-	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/internal/tokens"
@@ -26,59 +21,6 @@ import (
 
 func init() {
 	caddy.RegisterModule(Proxy{})
-}
-
-// Host is the `ai` app as the handlers see it.
-type Host interface {
-	Gateway() *gateway.Gateway
-	Metrics() *telemetry.Metrics
-	Tokens() *tokens.Counter
-
-	// VirtualKeys are the keys that Weir issues, and KeyRules the limits of one.
-	VirtualKeys() *keys.Set
-	KeyRules(key *keys.Key) ([]limits.Rule, error)
-
-	// Generation is the configuration's number in inflight.Process: calls with
-	// keys are watched, each with its keys.Grant.
-	Generation() uint64
-
-	// Rules are the configuration's own limits, LimitStore where all are counted.
-	Rules() *gateway.Rules
-	LimitStore() limits.Store
-
-	// Margins know who holds more under limits than is needed.
-	Margins() *limits.Margins
-
-	// Queues are where requests wait for room under limits.
-	Queues() *queue.Set
-
-	// Guard refuses what is too much for the process.
-	Guard() *overload.Guard
-
-	// Price is what a target costs, nil if that is not known; UnpricedPolicy
-	// says what then becomes of callers under a limit in usd.
-	Price(target gateway.Target, at time.Time) *prices.Price
-	UnpricedPolicy() string
-
-	// Began and Went tell the ledger of a call that is about to be sent, and of
-	// how far it has come, for the case that the process dies. LedgerFails says
-	// that the ledger cannot be written.
-	Began(x *gateway.Exchange)
-	Went(x *gateway.Exchange)
-	LedgerFails() bool
-
-	// Kept is what the process keeps of answers, and Remote where a fleet does, nil
-	// for nowhere. WantMemory and WantRows say
-	// how many bytes the configuration wants for them, and how many to find by meaning.
-	Kept() *Kept
-	Remote() (cache.Remote, error)
-	WantMemory(size int64)
-	WantRows(n int)
-
-	// LimitDrain tells the app how long Caddy will go on accepting requests
-	// when the process exits, and how long it will then wait for open ones;
-	// 0 for ever.
-	LimitDrain(delay, grace time.Duration)
 }
 
 // Proxy answers AI requests: it finds the provider of the model asked for,
@@ -204,94 +146,6 @@ func (Proxy) CaddyModule() caddy.ModuleInfo {
 		ID:  "http.handlers.ai_proxy",
 		New: func() caddy.Module { return new(Proxy) },
 	}
-}
-
-// The values of Proxy.Unmapped.
-const (
-	unmappedDrop   = "drop"
-	unmappedReject = "reject"
-)
-
-// Defaults of Proxy's settings.
-const (
-	defaultMaxBody      = 32 << 20
-	defaultMaxUpload    = 200 << 20
-	defaultHeartbeat    = 15 * time.Second
-	defaultWriteTimeout = 30 * time.Second
-	defaultResumeBuffer = 4 << 20
-)
-
-// Provision implements caddy.Provisioner.
-func (p *Proxy) Provision(ctx caddy.Context) error {
-	p.logger = ctx.Logger()
-	host, err := hostOf(ctx)
-	if err != nil {
-		return err
-	}
-	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
-	p.rules, p.limits, p.queues, p.margins = host.Rules(), host.LimitStore(), host.Queues(), host.Margins()
-	p.overload, p.kept = host.Guard(), host.Kept()
-	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
-	setDefault(&p.MaxBody, defaultMaxBody)
-	setDefault(&p.MaxUpload, defaultMaxUpload)
-	setDefault(&p.Heartbeat, caddy.Duration(defaultHeartbeat))
-	setDefault(&p.ResumeBuffer, defaultResumeBuffer)
-	setDefault(&p.WriteTimeout, caddy.Duration(defaultWriteTimeout))
-	p.policy = gateway.Policy{
-		MaxOutputTokens: p.MaxOutputTokens,
-		OnExceed:        p.OnExceed,
-		MaxInputTokens:  p.MaxInputTokens,
-		MinTemperature:  p.MinTemperature,
-		MaxTemperature:  p.MaxTemperature,
-		AllowParams:     p.AllowParams,
-		DenyParams:      p.DenyParams,
-	}
-	p.timeouts = gateway.Timeouts{
-		ResponseHeader: time.Duration(p.ResponseHeaderTimeout),
-		FirstToken:     time.Duration(p.FirstTokenTimeout),
-		Idle:           time.Duration(p.IdleTimeout),
-		Total:          time.Duration(p.TotalTimeout),
-	}
-	p.batcher = p.BatchEmbeddings.batcher()
-	// The http app is only half built here, but its own settings are there.
-	if app, err := ctx.AppIfConfigured("http"); err == nil {
-		server := app.(*caddyhttp.App)
-		host.LimitDrain(time.Duration(server.ShutdownDelay), time.Duration(server.GracePeriod))
-	}
-	return nil
-}
-
-func setDefault[T int64 | caddy.Duration](field *T, value T) {
-	if *field == 0 {
-		*field = value
-	}
-}
-
-// Validate implements caddy.Validator.
-func (p *Proxy) Validate() error {
-	switch {
-	case p.Unmapped != "" && p.Unmapped != unmappedDrop && p.Unmapped != unmappedReject:
-		return fmt.Errorf("unmapped must be 'drop' or 'reject', not '%s'", p.Unmapped)
-	case p.Errors != "" && p.Errors != "dialect" && p.Errors != "caddy":
-		return fmt.Errorf("errors must be 'dialect' or 'caddy', not '%s'", p.Errors)
-	case p.MaxBody < 0 || p.MaxUpload < 0 || p.ResumeBuffer < 0 || p.MaxOutputTokens < 0 || p.MaxInputTokens < 0:
-		return fmt.Errorf("limits must not be negative")
-	case p.MinTemperature != nil && p.MaxTemperature != nil && *p.MinTemperature > *p.MaxTemperature:
-		return fmt.Errorf("temperature: the lower bound is above the upper one")
-	}
-	if err := p.BatchEmbeddings.validate(); err != nil {
-		return err
-	}
-	return gateway.CheckExceed(p.OnExceed)
-}
-
-// hostOf returns the `ai` app of the configuration that ctx belongs to.
-func hostOf(ctx caddy.Context) (Host, error) {
-	app, err := ctx.App("ai")
-	if err != nil {
-		return nil, fmt.Errorf("loading the ai app: %w", err)
-	}
-	return app.(Host), nil
 }
 
 // ServeHTTP serves one request. Everything that happens to it happens below,
