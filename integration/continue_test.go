@@ -497,11 +497,11 @@ func TestContinueAlone(t *testing.T) {
 	}
 }
 
-// TestContinueAllowed asks again whether the key may use the target that goes
-// on.
-func TestContinueAllowed(t *testing.T) {
+// newPair starts a gateway whose provider a breaks off after "One two" and whose
+// provider b goes on with " three"; models are its models and keys.
+func newPair(t *testing.T, models string) *rig {
+	t.Helper()
 	t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
-	t.Setenv("SOME_KEY", "sk-some-key-of-a-test-0123456789")
 	chat := doors[0]
 	r := &rig{}
 	r.up = weirtest.NewUpstream(t, func(w http.ResponseWriter, req *weirtest.Request) {
@@ -515,9 +515,17 @@ func TestContinueAllowed(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		fmt.Fprintf(&ai, "provider %s openai {\nbase_url %s/%s/v1\napi_key {env.UPSTREAM_KEY}\nserves chat\n}\n", name, r.up.URL, name)
 	}
-	ai.WriteString("model m a/gpt-4o {\nfallback n\non_cut continue\nfail_duration off\nmax_fails 1\n}\nmodel n b/gpt-4o\n" +
-		"key few {env.SOME_KEY} {\nmodels m\n}\n")
+	ai.WriteString("model m a/gpt-4o {\nfallback n\non_cut continue\nfail_duration off\nmax_fails 1\n}\n" + models)
 	r.Gateway = weirtest.Start(t, ai.String(), "ai_gateway")
+	return r
+}
+
+// TestContinueAllowed asks again whether the key may use the target that goes
+// on.
+func TestContinueAllowed(t *testing.T) {
+	t.Setenv("SOME_KEY", "sk-some-key-of-a-test-0123456789")
+	r := newPair(t, "model n b/gpt-4o\nkey few {env.SOME_KEY} {\nmodels m\n}\n")
+	chat := doors[0]
 	got := r.ask(t, chat.path, chat.body, "Authorization: Bearer sk-some-key-of-a-test-0123456789")
 	if calls := r.upstreamCalls(); got.status != 200 || !got.cut || len(calls) != 1 {
 		t.Errorf("status %d, cut %v, %d calls; a target that the key may not use went on:\n%s", got.status, got.cut, len(calls), got.body)
@@ -527,26 +535,12 @@ func TestContinueAllowed(t *testing.T) {
 // TestContinueRules holds the request against the rules of the model that goes on,
 // as it would be held against them had that been the first to be asked.
 func TestContinueRules(t *testing.T) {
-	t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
 	chat := doors[0]
 	for rule, goesOn := range map[string]bool{
 		"deny_params logit_bias": false, "allow_params temperature": false, "deny_params seed": true, "allow_params logit_bias stream_options": true,
 	} {
 		t.Run(rule, func(t *testing.T) {
-			r := &rig{}
-			r.up = weirtest.NewUpstream(t, func(w http.ResponseWriter, req *weirtest.Request) {
-				if strings.HasPrefix(req.Path, "/a/") {
-					chat.breaks(chat.said(false, "One two"))(w, req)
-					return
-				}
-				chat.plays(chat.said(true, " three"))(w, req)
-			})
-			var ai strings.Builder
-			for _, name := range []string{"a", "b"} {
-				fmt.Fprintf(&ai, "provider %s openai {\nbase_url %s/%s/v1\napi_key {env.UPSTREAM_KEY}\nserves chat\n}\n", name, r.up.URL, name)
-			}
-			ai.WriteString("model m a/gpt-4o {\nfallback n\non_cut continue\nfail_duration off\nmax_fails 1\n}\nmodel n b/gpt-4o {\n" + rule + "\n}\n")
-			r.Gateway = weirtest.Start(t, ai.String(), "ai_gateway")
+			r := newPair(t, "model n b/gpt-4o {\n"+rule+"\n}\n")
 			got := r.ask(t, chat.path, with1(chat.body, `"logit_bias":{}`))
 			if calls := r.upstreamCalls(); got.status != 200 || got.cut == goesOn || len(calls) != 1 && !goesOn {
 				t.Errorf("status %d, cut %v, %d calls:\n%s", got.status, got.cut, len(calls), got.body)
