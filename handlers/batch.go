@@ -33,13 +33,6 @@ type BatchEmbeddings struct {
 	Scope string `json:"scope,omitempty"`
 }
 
-// The values of BatchEmbeddings.Scope.
-const (
-	scopeKey    = "key"
-	scopeTeam   = "team"
-	scopeGlobal = "global"
-)
-
 // Defaults and bounds of BatchEmbeddings.
 const (
 	defaultBatchWait = 5 * time.Millisecond
@@ -71,19 +64,20 @@ func (b *BatchEmbeddings) validate() error {
 		return fmt.Errorf("batch_embeddings: max must not be negative, got %d", b.Max)
 	}
 	switch b.Scope {
-	case "", scopeKey, scopeTeam, scopeGlobal:
+	case "", gateway.ScopeKey, gateway.ScopeTeam, gateway.ScopeGlobal:
 		return nil
 	default:
 		return fmt.Errorf("batch_embeddings: scope must be 'key', 'team' or 'global', not '%s'", b.Scope)
 	}
 }
 
-// of is the scope of a principal.
+// of is the scope of a principal. Callers without a key are one, wherever they
+// call from: unlike in [call.scope], nobody sees an answer to another.
 func (b *BatchEmbeddings) of(p gateway.Principal) string {
 	switch {
-	case b == nil || b.Scope == scopeGlobal:
+	case b == nil || b.Scope == gateway.ScopeGlobal:
 		return ""
-	case b.Scope == scopeTeam && p.Team != "":
+	case b.Scope == gateway.ScopeTeam && p.Team != "":
 		return "team\x00" + p.Team
 	default:
 		return "key\x00" + p.Key + "\x00" + p.User
@@ -121,7 +115,7 @@ func (b *BatchEmbeddings) unmarshalOption(d *caddyfile.Dispenser, option string)
 	case "max":
 		return words.Count(d, &b.Max)
 	case "scope":
-		return words.Choice(d, &b.Scope, scopeKey, scopeTeam, scopeGlobal)
+		return words.Choice(d, &b.Scope, gateway.ScopeKey, gateway.ScopeTeam, gateway.ScopeGlobal)
 	default:
 		return d.Errf("unrecognized batch_embeddings option '%s'%s", option, typo.Suggest(option, "wait", "max", "scope"))
 	}
