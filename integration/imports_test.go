@@ -49,6 +49,7 @@ var layers = []struct {
 	{"/gateway/queue", []string{"/internal/typo"}},
 	{"/gateway/prices", []string{"/wire"}},
 	{"/gateway/limits*", []string{"/gateway/limits*", "/internal/typo"}},
+	{"/cache/cachetest", []string{"/cache", "/wire", "/internal/waittest"}},
 	{"/cache*", []string{"/cache*", "/wire*", "/internal/jsonscan", "/internal/jsonw", "/internal/sse", "/internal/typo"}},
 	{"/internal/needtest", nil},
 	{"/internal/redistest", []string{"/internal/needtest"}},

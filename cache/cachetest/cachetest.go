@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/cache"
+	"github.com/weirproxy/weir/internal/waittest"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -27,7 +28,7 @@ func Process(t *testing.T, r cache.Remote) *cache.Cache {
 		t.Fatal(err)
 	}
 	t.Cleanup(marks.Attach(r))
-	Eventually(t, "the marks", func() bool { return r.Stats().Up })
+	waittest.Eventually(t, "the marks", func() bool { return r.Stats().Up })
 	return c
 }
 
@@ -51,7 +52,7 @@ func Shelve(t *testing.T, c *cache.Cache, r cache.Remote, request string, tags .
 	put := func() { c.Put(KeyOf(request), "a", Answer("answer to "+request, tags...), c.Stamp(), Hour) }
 	put()
 	lost := before
-	Eventually(t, "the answer", func() bool {
+	waittest.Eventually(t, "the answer", func() bool {
 		now := r.Stats()
 		if now.Puts == before.Puts && now.Dropped+now.Refused > lost.Dropped+lost.Refused {
 			lost = now
@@ -65,16 +66,4 @@ func Shelve(t *testing.T, c *cache.Cache, r cache.Remote, request string, tags .
 func Has(c *cache.Cache, request string) bool {
 	hit, ok := c.Fetch(context.Background(), KeyOf(request), "a")
 	return ok && string(hit.Form.Body) == "answer to "+request
-}
-
-// Eventually waits until something holds.
-func Eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for until := time.Now().Add(20 * time.Second); !holds(); <-tick.C {
-		if time.Now().After(until) {
-			t.Fatalf("%s does not come", what)
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirproxy/weir/cache/cachetest"
 	"github.com/weirproxy/weir/internal/leaktest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m, "certmagic", "caddy/v2") }
@@ -47,5 +48,5 @@ var (
 	hour       = cachetest.Hour
 	shelve     = cachetest.Shelve
 	has        = cachetest.Has
-	eventually = cachetest.Eventually
+	eventually = waittest.Eventually
 )

@@ -18,6 +18,7 @@ import (
 	"github.com/weirproxy/weir/cache/cachetest"
 	"github.com/weirproxy/weir/internal/breaker"
 	"github.com/weirproxy/weir/internal/redistest"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 var background = context.Background()
@@ -40,7 +41,7 @@ func remote(tb testing.TB, url string) *Cache {
 
 // The helpers that tests of all stores share.
 var (
-	eventually = cachetest.Eventually
+	eventually = waittest.Eventually
 	process    = cachetest.Process
 	keyOf      = cachetest.KeyOf
 	answer     = cachetest.Answer
