@@ -9,21 +9,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
-	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/weirproxy/weir/bench/mock"
 	"github.com/weirproxy/weir/bench/proc"
 	"github.com/weirproxy/weir/bench/report"
 	"github.com/weirproxy/weir/bench/targets"
@@ -74,20 +68,6 @@ type options struct {
 	env                       targets.Env
 }
 
-// beUpstream serves until its standard input ends, as it does when the one who
-// started it is gone.
-func beUpstream(addr string) error {
-	s, err := mock.New(addr)
-	if err != nil {
-		return err
-	}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		s.Close()
-	}()
-	return s.Serve()
-}
-
 func writePage(path string) error {
 	r, err := report.Read(path)
 	if err != nil {
@@ -101,38 +81,6 @@ func writePage(path string) error {
 		return err
 	}
 	return os.WriteFile(page, text, 0o644)
-}
-
-// Where things run on a machine of two processors or more.
-const (
-	harnessCPU = 0
-	targetCPU  = 1
-)
-
-// What the harness sets for itself: its own collections are to disturb little.
-const (
-	goGC  = "GOGC"
-	ownGC = "400"
-)
-
-// pin puts this process on a processor of its own, by starting it anew: Go
-// counts processors only once.
-func pin() (pinned bool, err error) {
-	const already = "WEIR_BENCH_PINNED"
-	if os.Getenv(already) != "" {
-		// It is the harness's own: targets collect garbage as they are shipped.
-		return true, os.Unsetenv(goGC)
-	}
-	taskset, err := exec.LookPath("taskset")
-	if err != nil || runtime.NumCPU() < 2 {
-		return false, nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return false, err
-	}
-	args := append([]string{taskset, "-c", strconv.Itoa(harnessCPU), self}, os.Args[1:]...)
-	return false, syscall.Exec(taskset, args, append(os.Environ(), already+"=1", goGC+"="+ownGC))
 }
 
 func (o *options) run() error {
@@ -331,72 +279,4 @@ func (o *options) keep(rep *report.Report) error {
 	}
 	log.Printf("written: %s.json and its plots", base)
 	return rep.Write(base + ".json")
-}
-
-// beginUpstream starts the upstream as a process of its own.
-func (r *runner) beginUpstream() (stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	port, err := targets.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	r.env.Upstream = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	cmd := exec.Command(self, "-upstream", r.env.Upstream)
-	cmd.Stderr = os.Stderr
-	cmd.Env = append(os.Environ(), goGC+"="+ownGC)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the upstream: %w", err)
-	}
-	r.harness = []int{os.Getpid(), cmd.Process.Pid}
-	stop = func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	}
-	return stop, listens(r.env.Upstream)
-}
-
-// beginRedis starts a Redis for the limits, if there is a redis-server.
-func (r *runner) beginRedis() (stop func(), err error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, nil // the targets that need it say so
-	}
-	port, err := targets.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no")
-	cmd.Dir = r.env.Dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if err := listens(addr); err != nil {
-		stop()
-		return nil, err
-	}
-	r.env.Redis = addr
-	r.harness = append(r.harness, cmd.Process.Pid)
-	return stop, nil
-}
-
-func listens(addr string) error {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
-			return c.Close()
-		}
-	}
-	return fmt.Errorf("nobody listens at %s", addr)
 }
