@@ -1,0 +1,130 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirproxy/weir/gateway/limits"
+)
+
+// Reserve implements limits.Store.
+func (s *Store) Reserve(_ context.Context, r *limits.Reservation) (bool, error) {
+	if err := r.Begin(); err != nil {
+		return false, err
+	}
+	var d decision
+	if err := s.lock(&d, r.Claims); err != nil {
+		return false, err
+	}
+	defer s.unlock(&d)
+	if s.decide(&d, r); r.Refuse() {
+		return false, nil
+	}
+	for i := range r.Claims {
+		claim, hold, c := &r.Claims[i], &r.Holds[i], d.counters[i]
+		if hold.Amount = claim.Amount; claim.Rule.Unit == limits.Concurrency {
+			hold.Lease = s.leases.Add(1)
+			c.Take(hold.Lease, claim.Amount, d.now.Micros+limits.LeaseTime)
+		} else {
+			hold.Slot = c.Add(claim.Amount)
+		}
+		wait := r.Decisions[i].Wait
+		r.Decide(i, c.Used(), c.Reset(claim.Rule, d.now), wait)
+	}
+	r.Held = true
+	return true, nil
+}
+
+// decide notes where every claim stands.
+func (s *Store) decide(d *decision, r *limits.Reservation) {
+	for i := range r.Claims {
+		claim, c := &r.Claims[i], d.counters[i]
+		limit := min(max(claim.Rule.Amount, 0), limits.MaxAmount)
+		var wait time.Duration
+		if !c.Fits(claim.Amount, limit) {
+			wait = c.Wait(claim.Rule, d.now, claim.Amount, limit)
+		}
+		r.Decide(i, c.Used(), c.Reset(claim.Rule, d.now), wait)
+	}
+}
+
+// Settle implements limits.Store.
+func (s *Store) Settle(_ context.Context, r *limits.Reservation, actual []int64) error {
+	if !r.Held {
+		return nil
+	}
+	r.Held = false
+	var d decision
+	if err := s.lock(&d, r.Claims); err != nil {
+		return err
+	}
+	defer s.unlock(&d)
+	r.Prepare()
+	for i := range r.Claims {
+		rule, hold, c := r.Claims[i].Rule, &r.Holds[i], d.counters[i]
+		switch {
+		case rule.Unit == limits.Concurrency:
+			c.Release(hold.Lease)
+		case i < len(actual):
+			c.Settle(hold.Slot, hold.Amount, actual[i])
+		}
+		r.Decide(i, c.Used(), c.Reset(rule, d.now), 0)
+	}
+	return nil
+}
+
+// Amend implements limits.Store.
+func (s *Store) Amend(_ context.Context, r *limits.Reservation, amounts []int64) error {
+	if !r.Held {
+		return nil
+	}
+	var d decision
+	if err := s.lock(&d, r.Claims); err != nil {
+		return err
+	}
+	defer s.unlock(&d)
+	for i := range min(len(amounts), len(r.Claims)) {
+		if hold := &r.Holds[i]; r.Lowers(i, amounts[i]) {
+			d.counters[i].Settle(hold.Slot, hold.Amount, amounts[i])
+			hold.Amount = amounts[i]
+		}
+	}
+	r.Lower(amounts)
+	return nil
+}
+
+// Renew implements limits.Store.
+func (s *Store) Renew(_ context.Context, r *limits.Reservation) error {
+	if !r.Held {
+		return nil
+	}
+	var d decision
+	if err := s.lock(&d, r.Claims); err != nil {
+		return err
+	}
+	defer s.unlock(&d)
+	lost := false
+	for i := range r.Claims {
+		if claim := &r.Claims[i]; claim.Rule.Unit == limits.Concurrency {
+			expiry := d.now.Micros + limits.LeaseTime
+			lost = !d.counters[i].Renew(r.Holds[i].Lease, r.Holds[i].Amount, expiry, claim.Rule.Amount) || lost
+		}
+	}
+	if lost {
+		return limits.ErrLeaseLost
+	}
+	return nil
+}
+
+// Peek implements limits.Store.
+func (s *Store) Peek(_ context.Context, r *limits.Reservation) error {
+	var d decision
+	if err := s.lock(&d, r.Claims); err != nil {
+		return err
+	}
+	defer s.unlock(&d)
+	r.Prepare()
+	s.decide(&d, r)
+	r.Refuse()
+	return nil
+}
