@@ -1,6 +1,8 @@
 package weir
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/gateway"
@@ -64,7 +66,7 @@ func (p *appParser) model(d *caddyfile.Dispenser) error {
 	if _, ok := p.app.Models[name]; ok {
 		return d.Errf("model '%s' is given twice", name)
 	}
-	if star := indexStar(name); star >= 0 && star != len(name)-1 {
+	if star := strings.IndexByte(name, '*'); star >= 0 && star != len(name)-1 {
 		return d.Errf("model '%s': `*` may only stand at the end of a name", name)
 	}
 	m := new(Model)

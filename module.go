@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -142,19 +141,6 @@ type App struct {
 	delay, drain atomic.Int64
 }
 
-// Tokenizer is a vocabulary in a file.
-type Tokenizer struct {
-	// The upstream models that it counts for; may end in `*`.
-	Models string `json:"models"`
-
-	// `tiktoken` (ranks), `huggingface` (tokenizer.json with byte-level BPE)
-	// or `sentencepiece` (.model).
-	Format string `json:"format"`
-
-	// The file. Placeholders are resolved when the configuration is loaded.
-	Path string `json:"path"`
-}
-
 // CaddyModule returns the Caddy module information.
 func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -269,93 +255,6 @@ func newRequestID() string {
 	return string(text[:])
 }
 
-func (a *App) loadProviders(ctx caddy.Context) (map[string]gateway.Provider, error) {
-	providers := make(map[string]gateway.Provider, len(a.ProvidersRaw))
-	mods, err := ctx.LoadModule(a, "ProvidersRaw")
-	if err != nil {
-		return nil, fmt.Errorf("loading providers: %w", err)
-	}
-	for name, mod := range mods.(map[string]any) {
-		p, ok := mod.(gateway.Provider)
-		if !ok {
-			return nil, fmt.Errorf("provider '%s': module %T is no provider", name, mod)
-		}
-		providers[name] = p
-	}
-	return providers, nil
-}
-
-func (a *App) loadSinks(ctx caddy.Context) ([]gateway.UsageSink, error) {
-	if a.UsageRaw == nil {
-		a.UsageRaw = []json.RawMessage{json.RawMessage(`{"sink":"log"}`)}
-	}
-	mods, err := ctx.LoadModule(a, "UsageRaw")
-	if err != nil {
-		return nil, fmt.Errorf("loading usage sinks: %w", err)
-	}
-	var sinks []gateway.UsageSink
-	for _, mod := range mods.([]any) {
-		sink, ok := mod.(gateway.UsageSink)
-		if !ok {
-			return nil, fmt.Errorf("module %T is no usage sink", mod)
-		}
-		sinks = append(sinks, sink)
-	}
-	return sinks, nil
-}
-
-func (a *App) loadTokenizers() (*tokens.Counter, error) {
-	repl := caddy.NewReplacer()
-	files := make([]tokens.File, 0, len(a.Tokenizers))
-	for _, t := range a.Tokenizers {
-		path, err := repl.ReplaceOrErr(t.Path, true, true)
-		if err != nil {
-			return nil, fmt.Errorf("tokenizer of '%s': resolving path: %w", t.Models, err)
-		}
-		files = append(files, tokens.File{Pattern: t.Models, Format: t.Format, Path: path})
-	}
-	return tokens.NewCounter(files)
-}
-
-// Validate implements caddy.Validator.
-func (a *App) Validate() error {
-	switch a.Unpriced {
-	case "", gateway.UnpricedDeny, gateway.UnpricedEstimate, gateway.UnpricedFree:
-	default:
-		return fmt.Errorf("unpriced must be 'deny', 'estimate' or 'free', not '%s'", a.Unpriced)
-	}
-	if err := a.Overload.check(); err != nil {
-		return err
-	}
-	for name, m := range a.Models {
-		if m == nil {
-			return fmt.Errorf("model '%s' is null", name)
-		}
-		if err := limits.Check(m.Limits); err != nil {
-			return fmt.Errorf("model '%s': %w", name, err)
-		}
-		if i := indexStar(name); i >= 0 && i != len(name)-1 {
-			return fmt.Errorf("model '%s': `*` may only stand at the end of a name", name)
-		}
-		if err := m.Attempts.check(); err != nil {
-			return fmt.Errorf("model '%s': %w", name, err)
-		}
-		if m.MaxOutputTokens < 0 || m.MaxInputTokens < 0 || m.ContextWindow < 0 {
-			return fmt.Errorf("model '%s': limits must not be negative", name)
-		}
-	}
-	return nil
-}
-
-func indexStar(name string) int {
-	for i := range len(name) {
-		if name[i] == '*' {
-			return i
-		}
-	}
-	return -1
-}
-
 // Start implements caddy.App. It only begins background work, since requests
 // may have come before.
 func (a *App) Start() error {
@@ -419,15 +318,6 @@ func (a *App) Margins() *limits.Margins { return a.shared.margins }
 
 // Tokens implements handlers.Host.
 func (a *App) Tokens() *tokens.Counter { return a.tokens }
-
-// moduleOf is the name of a provider's module.
-func moduleOf(raw json.RawMessage) string {
-	var inline struct {
-		Provider string `json:"provider"`
-	}
-	_ = json.Unmarshal(raw, &inline) // an error shows when the module is loaded
-	return inline.Provider
-}
 
 // Interface guards.
 var (
