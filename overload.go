@@ -107,15 +107,7 @@ func (p *appParser) overload(d *caddyfile.Dispenser) error {
 func (o *Overload) unmarshal(d *caddyfile.Dispenser) error {
 	switch d.Val() {
 	case "max_in_flight":
-		var n int64
-		if err := words.Count(d, &n); err != nil {
-			return err
-		}
-		if n > 1<<30 {
-			return d.Errf("max_in_flight: %d is too much", n)
-		}
-		o.MaxInFlight = int(n)
-		return nil
+		return words.Few(d, &o.MaxInFlight, 1<<30)
 	case "max_memory":
 		return o.unmarshalMemory(d)
 	case "target_latency":

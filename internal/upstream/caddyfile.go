@@ -189,30 +189,14 @@ func (c *Config) unmarshalWarm(d *caddyfile.Dispenser) error {
 		c.WarmConnections = 1
 		return nil
 	}
-	var n int64
-	if err := words.Count(d, &n); err != nil {
-		return err
-	}
-	if n > maxWarm {
-		return d.Errf("warm: %d is more than %d", n, maxWarm)
-	}
-	c.WarmConnections = int(n)
-	return nil
+	return words.Few(d, &c.WarmConnections, maxWarm)
 }
 
 func (c *Config) unmarshalMaxInputs(d *caddyfile.Dispenser) error {
 	if c.MaxInputs != 0 {
 		return d.Err("max_inputs is given twice")
 	}
-	var n int64
-	if err := words.Count(d, &n); err != nil {
-		return err
-	}
-	if n > maxInputs {
-		return d.Errf("max_inputs: %d is more than %d", n, maxInputs)
-	}
-	c.MaxInputs = int(n)
-	return nil
+	return words.Few(d, &c.MaxInputs, maxInputs)
 }
 
 // maxInputs bounds what can be meant by a bound.

@@ -50,15 +50,7 @@ func (c *Capacity) unmarshalBound(d *caddyfile.Dispenser) error {
 	if c.MaxInFlight != 0 {
 		return d.Err("max_in_flight is given twice")
 	}
-	var n int64
-	if err := words.Count(d, &n); err != nil {
-		return err
-	}
-	if n > maxPlaces {
-		return d.Errf("max_in_flight: %d is more than %d", n, maxPlaces)
-	}
-	c.MaxInFlight = int(n)
-	return nil
+	return words.Few(d, &c.MaxInFlight, maxPlaces)
 }
 
 // maxPlaces bounds what can be meant by a bound.

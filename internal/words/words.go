@@ -45,6 +45,20 @@ func Count(d *caddyfile.Dispenser, into *int64) error {
 	return nil
 }
 
+// Few reads one whole number from 1 to most.
+func Few(d *caddyfile.Dispenser, into *int, most int) error {
+	option := d.Val()
+	var n int64
+	if err := Count(d, &n); err != nil {
+		return err
+	}
+	if n > int64(most) {
+		return d.Errf("%s: %d is more than %d", option, n, most)
+	}
+	*into = int(n)
+	return nil
+}
+
 // Number reads one whole number, which may be 0.
 func Number(d *caddyfile.Dispenser, into **int) error {
 	option, value, err := one(d)

@@ -30,6 +30,10 @@ func read(kind, line string) string {
 		var v int64
 		err = Count(d, &v)
 		value = v
+	case "few":
+		var v int
+		err = Few(d, &v, 10)
+		value = v
 	case "number":
 		var v *int
 		if err = Number(d, &v); err == nil {
@@ -85,6 +89,9 @@ func TestWords(t *testing.T) {
 		{"count", "n 0", "error: n: '0' is no whole number of at least 1"},
 		{"count", "n 1.5", "error: n: '1.5'"},
 		{"count", "n 99999999999999999999", "error: n: "},
+		{"few", "n 10", "10"},
+		{"few", "n 11", "error: n: 11 is more than 10"},
+		{"few", "n 0", "error: n: '0' is no whole number of at least 1"},
 		{"number", "n 0", "0"},
 		{"number", "n 12", "12"},
 		{"number", "n -1", "error: n: '-1' is no whole number"},
