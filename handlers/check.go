@@ -42,6 +42,14 @@ func Ask(ctx context.Context, check *gateway.Check, timeout time.Duration, metri
 	return e.Message
 }
 
+// ownCall is a call that the gateway makes on its own behalf.
+func ownCall(route *gateway.Route, account int, body []byte) *gateway.Call {
+	return &gateway.Call{
+		Operation: route.Operation, Path: route.Operation.Path, Model: route.Target.Model, Account: account,
+		Method: http.MethodPost, Header: http.Header{}, Body: bytes.NewReader(body), Length: int64(len(body)), ContentType: "application/json",
+	}
+}
+
 // ask reports whether the upstream answered, and what is wrong.
 func ask(ctx context.Context, check *gateway.Check, metrics *telemetry.Metrics) (reached bool, err error) {
 	route := check.Route
@@ -53,10 +61,7 @@ func ask(ctx context.Context, check *gateway.Check, metrics *telemetry.Metrics) 
 	if err != nil {
 		return false, err
 	}
-	res, err := route.Provider.Do(ctx, &gateway.Call{
-		Operation: route.Operation, Path: route.Operation.Path, Model: route.Target.Model, Account: check.Account,
-		Method: http.MethodPost, Header: http.Header{}, Body: bytes.NewReader(body), Length: int64(len(body)), ContentType: "application/json",
-	})
+	res, err := route.Provider.Do(ctx, ownCall(route, check.Account, body))
 	if err != nil && errors.Is(context.Cause(ctx), errSlowCheck) {
 		err = errSlowCheck
 	}

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -66,10 +65,7 @@ func (c *call) askEmbedder(ctx context.Context, pick *gateway.Pick, text string)
 	if err != nil {
 		return nil, err
 	}
-	res, err := route.Provider.Do(ctx, &gateway.Call{
-		Operation: route.Operation, Path: route.Operation.Path, Model: route.Target.Model, Account: pick.Account,
-		Method: http.MethodPost, Header: http.Header{}, Body: bytes.NewReader(body), Length: int64(len(body)), ContentType: "application/json",
-	})
+	res, err := route.Provider.Do(ctx, ownCall(route, pick.Account, body))
 	c.proxy.metrics.Attempt(route.Target.Provider, res, err)
 	if err != nil {
 		return nil, err
