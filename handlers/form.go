@@ -131,11 +131,7 @@ func (f *form) scan(op *wire.Operation) error {
 
 // parts calls use with each part of the form.
 func (f *form) parts(use func(*multipart.Part) error) error {
-	r, err := f.spool.reader()
-	if err != nil {
-		return err
-	}
-	mr := multipart.NewReader(r, f.boundary)
+	mr := multipart.NewReader(f.spool.reader(), f.boundary)
 	for i := 0; ; i++ {
 		part, err := mr.NextRawPart()
 		switch {
@@ -154,14 +150,13 @@ func (f *form) parts(use func(*multipart.Part) error) error {
 
 // send returns the form as it goes upstream: as it came, or, when the model
 // has another name there, written anew with the same boundary.
-func (f *form) send(model string) (body io.ReadCloser, length int64, err error) {
+func (f *form) send(model string) (body io.ReadCloser, length int64) {
 	if model == f.model {
-		r, err := f.spool.reader()
-		return io.NopCloser(r), f.spool.size, err
+		return io.NopCloser(f.spool.reader()), f.spool.size
 	}
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(f.rewrite(pw, model)) }()
-	return pr, -1, nil
+	return pr, -1
 }
 
 func (f *form) rewrite(w io.Writer, model string) error {
@@ -219,12 +214,12 @@ func (s *spool) Write(p []byte) (int, error) {
 
 // reader returns a reader from the beginning; readers do not disturb each
 // other.
-func (s *spool) reader() (io.Reader, error) {
+func (s *spool) reader() io.Reader {
 	memory := bytes.NewReader(s.memory.Bytes())
 	if s.file == nil {
-		return memory, nil
+		return memory
 	}
-	return io.MultiReader(memory, io.NewSectionReader(s.file, 0, s.size-int64(s.memory.Len()))), nil
+	return io.MultiReader(memory, io.NewSectionReader(s.file, 0, s.size-int64(s.memory.Len())))
 }
 
 // close gives the temporary file back.

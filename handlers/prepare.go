@@ -23,11 +23,7 @@ func (a *attempt) prepare() error {
 		RequestID: c.id,
 	}
 	if c.form != nil {
-		body, length, err := c.form.send(target.Model)
-		if err != nil {
-			return err
-		}
-		a.outgoing.Body, a.outgoing.Length = body, length
+		a.outgoing.Body, a.outgoing.Length = c.form.send(target.Model)
 		a.outgoing.ContentType = c.r.Header.Get("Content-Type")
 		return nil
 	}
