@@ -26,7 +26,7 @@ type relayed struct {
 	asked []*weirtest.Request   // of second
 }
 
-func newRelayed(t *testing.T, options, site string) *relayed {
+func newRelayed(t *testing.T, options string) *relayed {
 	t.Helper()
 	t.Setenv("UPSTREAM_KEY", "sk-upstream-secret")
 	r := &relayed{rig: &rig{}}
@@ -72,7 +72,7 @@ func newRelayed(t *testing.T, options, site string) *relayed {
 				first.name, second.name, first.name, first.model, second.name, second.model, second.name, second.model, options)
 		}
 	}
-	r.Gateway = weirtest.Start(t, ai.String(), "ai_gateway {\n"+site+"\n}")
+	r.Gateway = weirtest.Start(t, ai.String(), "ai_gateway")
 	return r
 }
 
@@ -170,7 +170,7 @@ func checkOne(t *testing.T, client *door, got *reply, want string) *wire.Respons
 // TestContinue lets targets of every dialect break off and others of every
 // dialect go on, for clients of every dialect.
 func TestContinue(t *testing.T) {
-	r := newRelayed(t, "", "")
+	r := newRelayed(t, "")
 	for _, client := range doors {
 		for _, first := range upstreams() {
 			for _, second := range upstreams() {
@@ -211,7 +211,7 @@ func TestContinue(t *testing.T) {
 
 // TestContinueSeams joins what upstreams really say at a seam.
 func TestContinueSeams(t *testing.T) {
-	r := newRelayed(t, "", "")
+	r := newRelayed(t, "")
 	for _, tt := range []struct {
 		name          string
 		first, second []string
@@ -239,7 +239,7 @@ func TestContinueSeams(t *testing.T) {
 
 // TestContinueTwice goes on with what went on, and with what was refused.
 func TestContinueTwice(t *testing.T) {
-	r := newRelayed(t, "", "")
+	r := newRelayed(t, "")
 	for _, d := range doors {
 		for name, second := range map[string][]answerer{
 			"breaks again": {d.breaks(d.said(false, " three four")), d.plays(d.said(true, " five"))},
@@ -277,7 +277,7 @@ func TestContinueTwice(t *testing.T) {
 // TestContinueFaults are the deaths of a stream that are gone on with, and those
 // that are not.
 func TestContinueFaults(t *testing.T) {
-	r := newRelayed(t, "idle_timeout 300ms", "")
+	r := newRelayed(t, "idle_timeout 300ms")
 	for _, d := range doors {
 		begun := d.said(false, "One two")
 		idle := func(w http.ResponseWriter, req *weirtest.Request) {
@@ -314,7 +314,7 @@ func TestContinueFaults(t *testing.T) {
 
 // TestNotContinued are answers that nobody can go on with.
 func TestNotContinued(t *testing.T) {
-	r := newRelayed(t, "", "")
+	r := newRelayed(t, "")
 	chat, responses, messages, gemini := doors[0], doors[1], doors[2], doors[3]
 	call := func(d *door) string {
 		encoder := codecs.Codec(operationOf(d)).StreamEncoder(&wire.Reply{ID: "9", Model: d.model, Created: 7})
@@ -389,7 +389,7 @@ func TestNotContinued(t *testing.T) {
 
 // TestContinueThenCalls lets the target that goes on think, and call a tool.
 func TestContinueThenCalls(t *testing.T) {
-	r := newRelayed(t, "", "")
+	r := newRelayed(t, "")
 	for _, client := range doors {
 		for _, second := range doors {
 			t.Run(client.name+"/"+second.name, func(t *testing.T) {
@@ -434,7 +434,7 @@ func TestContinueThenCalls(t *testing.T) {
 // TestContinueCost charges the prompt once and all that was shown; the rest is
 // overhead. The cap shrinks by what has come.
 func TestContinueCost(t *testing.T) {
-	r := newRelayed(t, "", "")
+	r := newRelayed(t, "")
 	chat := doors[0]
 	r.play(chat.breaks(chat.said(false, strings.Repeat(" word", 10))), chat.plays(chat.said(true, " three")))
 	got := r.say(t, chat, chat, chat, with1(chat.body, `"max_completion_tokens":50`))

@@ -194,7 +194,7 @@ func (r *replay) run(t *testing.T, rec *recording, way int, split bool) {
 		checkError(t, rec, res, got, readErr, record)
 		return
 	case stream:
-		checkStream(t, rec, want, res, got, readErr, split)
+		checkStream(t, rec, want, res, got, readErr)
 	default:
 		checkAnswer(t, rec, want, res, got, readErr)
 	}
@@ -390,7 +390,7 @@ func checkAnswer(t *testing.T, rec *recording, want *expectation, res *http.Resp
 
 // checkStream judges a stream. An error before the first content is answered
 // as an error; one behind it ends the body abnormally.
-func checkStream(t *testing.T, rec *recording, want *expectation, res *http.Response, got []byte, err error, split bool) {
+func checkStream(t *testing.T, rec *recording, want *expectation, res *http.Response, got []byte, err error) {
 	t.Helper()
 	if want.failed && !want.content {
 		if err != nil || res.StatusCode < 400 || parseObject(got).object("error") == nil {

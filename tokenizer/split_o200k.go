@@ -24,7 +24,7 @@ func pieceO200k(s string, i, digits int, contractions bool) (end int, open bool)
 		start += size
 	}
 	if b := s[i]; b != '\r' && b != '\n' {
-		end, open = wordO200k(s, i, start, first, contractions)
+		end, open = wordO200k(s, start, first, contractions)
 		if end > i {
 			return end, open
 		}
@@ -56,9 +56,9 @@ func spaceO200k(s string, i int) (end int, open bool) {
 	return last, false
 }
 
-// wordO200k matches the first two alternatives: the piece starts at i, its
-// letters at start. It returns end 0 when neither matches.
-func wordO200k(s string, i, start int, first class, contractions bool) (end int, open bool) {
+// wordO200k matches the first two alternatives: the letters of the
+// piece start at start. It returns end 0 when neither matches.
+func wordO200k(s string, start int, first class, contractions bool) (end int, open bool) {
 	q, both := start, 0 // both: end of the last \p{Lm}\p{Lo}\p{M} of the capital run
 	lower := false
 	for q < len(s) {

@@ -68,15 +68,15 @@ func TestPhases(t *testing.T) {
 		{"refused", nowhere, nil, wire.KindUpstream, gateway.PhaseConnect, "connecting to the upstream failed"},
 		{"all addresses refuse", at("http://up.example:1"), resolve(newNameserver(t, "127.0.0.2", "127.0.0.3").address), wire.KindUpstream, gateway.PhaseConnect, "connecting to the upstream failed"},
 		{"connect stalls", blackhole, json.RawMessage(`{"protocol":"http","dial_timeout":"300ms"}`), wire.KindTimeout, gateway.PhaseConnect, "connecting to the upstream timed out"},
-		{"handshake stalls", serve("https://", func(_ *script, c net.Conn, _ *bufio.Reader) { _, _ = io.Copy(io.Discard, c) }), a.transport(""), wire.KindTimeout, gateway.PhaseTLS, "the TLS handshake with the upstream timed out"},
-		{"closed in the handshake", serve("https://", func(_ *script, c net.Conn, _ *bufio.Reader) { _, _ = c.Read(make([]byte, 4096)) }), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
-		{"expired", serveTLS(a.issue(t, "127.0.0.1", time.Now().Add(-time.Hour))), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
-		{"wrong name", serveTLS(a.issue(t, "other.example", hour)), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
-		{"unknown authority", serveTLS(stranger.issue(t, "127.0.0.1", hour)), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
+		{"handshake stalls", serve("https://", func(_ *script, c net.Conn, _ *bufio.Reader) { _, _ = io.Copy(io.Discard, c) }), a.transport(), wire.KindTimeout, gateway.PhaseTLS, "the TLS handshake with the upstream timed out"},
+		{"closed in the handshake", serve("https://", func(_ *script, c net.Conn, _ *bufio.Reader) { _, _ = c.Read(make([]byte, 4096)) }), a.transport(), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
+		{"expired", serveTLS(a.issue(t, "127.0.0.1", time.Now().Add(-time.Hour))), a.transport(), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
+		{"wrong name", serveTLS(a.issue(t, "other.example", hour)), a.transport(), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
+		{"unknown authority", serveTLS(stranger.issue(t, "127.0.0.1", hour)), a.transport(), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
 		{"HTTP on the TLS port", serve("https://", func(s *script, c net.Conn, br *bufio.Reader) {
 			s.read(br)
 			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
-		}), a.transport(""), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
+		}), a.transport(), wire.KindUpstream, gateway.PhaseTLS, tlsFailed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := provision(t, &Config{BaseURL: tt.base(t), TransportRaw: tt.transport})

@@ -233,11 +233,8 @@ func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certif
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
 }
 
-// transport is Caddy's own with trust in a and further members.
-func (a *authority) transport(members string) json.RawMessage {
-	if members != "" {
-		members = "," + members
-	}
-	return json.RawMessage(fmt.Sprintf(`{"protocol":"http","tls":{"handshake_timeout":"300ms","ca":{"provider":"inline","trusted_ca_certs":[%q]}}%s}`,
-		base64.StdEncoding.EncodeToString(a.cert.Raw), members))
+// transport is Caddy's own with trust in a.
+func (a *authority) transport() json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"protocol":"http","tls":{"handshake_timeout":"300ms","ca":{"provider":"inline","trusted_ca_certs":[%q]}}}`,
+		base64.StdEncoding.EncodeToString(a.cert.Raw)))
 }

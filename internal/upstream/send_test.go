@@ -64,7 +64,7 @@ func TestConnectionThatClosedWhileIdle(t *testing.T) {
 		if encrypted {
 			a := newAuthority(t)
 			ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}})
-			c.BaseURL, c.TransportRaw = "https://"+ln.Addr().String(), a.transport("")
+			c.BaseURL, c.TransportRaw = "https://"+ln.Addr().String(), a.transport()
 		}
 		closed := make(chan struct{})
 		s := newScriptOn(t, ln, func(s *script, c net.Conn, br *bufio.Reader) {
@@ -190,7 +190,7 @@ func TestHTTP2Refusals(t *testing.T) {
 					return 0
 				})
 			})
-			client := provision(t, &Config{BaseURL: "https://" + ln.Addr().String(), TransportRaw: a.transport("")})
+			client := provision(t, &Config{BaseURL: "https://" + ln.Addr().String(), TransportRaw: a.transport()})
 			if _, err := post(t, client); err != nil {
 				t.Fatal(err)
 			}

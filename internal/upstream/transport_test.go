@@ -323,7 +323,7 @@ func TestDeadConnection(t *testing.T) {
 		server.TLS = &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}}
 		server.StartTLS()
 		v := newValve(t, server.Listener.Addr().String())
-		client := provision(t, &Config{BaseURL: "https://" + v.address, TransportRaw: a.transport("")})
+		client := provision(t, &Config{BaseURL: "https://" + v.address, TransportRaw: a.transport()})
 		h2 := client.transport.current.Load().std.HTTP2
 		h2.SendPingTimeout, h2.PingTimeout = 50*time.Millisecond, 50*time.Millisecond
 		if got, err := post(t, client); got != "HTTP/2.0" || err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // longStream is a stream of 1,000 events, half text, half a call's arguments.
-func longStream(b *testing.B) []sse.Event {
+func longStream() []sse.Event {
 	var text []byte
 	chunk := func(delta, finish string) {
 		text = append(text, `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","service_tier":"default","system_fingerprint":"fp","choices":[{"index":0,"delta":`+delta+`,"logprobs":null,"finish_reason":`+finish+`}],"usage":null,"obfuscation":"abcdefg"}`+"\n\n"...)
@@ -39,7 +39,7 @@ func longStream(b *testing.B) []sse.Event {
 }
 
 func BenchmarkTranslateStream(b *testing.B) {
-	events := longStream(b)
+	events := longStream()
 	codec := openai.Codec{}
 	reply := &wire.Reply{ID: "r"}
 	b.ReportAllocs()
