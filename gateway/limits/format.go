@@ -57,9 +57,9 @@ func (r *Rule) Append(dst []byte) []byte {
 	return dst
 }
 
-// appendWindow appends the window's word. A sliding day or week of dollars, or of
-// a rule with a zone, would read as a calendar window if it were written in
-// days, so whole days are written in hours unless they cannot be mistaken.
+// appendWindow appends the window's word. Whole days are written in days, as
+// people write them and count them. A sliding day of dollars would read as a
+// calendar window if it were, so it is written in hours.
 func (r *Rule) appendWindow(dst []byte) []byte {
 	switch r.Calendar {
 	case Day:
@@ -69,9 +69,12 @@ func (r *Rule) appendWindow(dst []byte) []byte {
 	case Month:
 		return append(dst, "1M"...)
 	}
-	const day, week = 24 * time.Hour, 7 * 24 * time.Hour
-	if r.Unit == USD && (r.Window == day || r.Window == week) {
-		return append(strconv.AppendInt(dst, int64(r.Window/time.Hour), 10), 'h')
+	const day = 24 * time.Hour
+	switch {
+	case r.Unit == USD && r.Window == day:
+		return append(dst, "24h"...)
+	case r.Window > 0 && r.Window%day == 0:
+		return append(strconv.AppendInt(dst, int64(r.Window/day), 10), 'd')
 	}
 	return appendDuration(dst, r.Window)
 }
