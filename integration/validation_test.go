@@ -27,6 +27,7 @@ func (r *rig) checkRefusal(t *testing.T, d *door, got *reply, status int, param,
 			Status    string
 			Param     *string
 			RequestID string `json:"request_id"`
+			Details   []struct{ RequestID string }
 		}
 		Type      string
 		RequestID string `json:"request_id"`
@@ -43,8 +44,10 @@ func (r *rig) checkRefusal(t *testing.T, d *door, got *reply, status int, param,
 		if body.Error.Param == nil && param != "" || body.Error.Param != nil && *body.Error.Param != param {
 			t.Errorf("param %v, want %q", body.Error.Param, param)
 		}
-	} else if d.dialect == wire.Gemini { // which has no place for the id
-		id = requestID
+	} else if d.dialect == wire.Gemini {
+		if len(body.Error.Details) == 1 {
+			id = body.Error.Details[0].RequestID
+		}
 		if body.Error.Code != float64(status) || body.Error.Status == "" {
 			t.Errorf("code %v, status %q", body.Error.Code, body.Error.Status)
 		}

@@ -116,7 +116,13 @@ func ErrorBody(dialect Dialect, f *Failure) []byte {
 		dst = jsonscan.AppendString(dst, f.Message)
 		dst = append(dst, `,"status":"`...)
 		dst = append(dst, w.geminiStatus...)
-		dst = append(dst, `"}}`...)
+		dst = append(dst, '"')
+		if f.RequestID != "" { // google.rpc.RequestInfo is where Google's APIs name it
+			dst = append(dst, `,"details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":`...)
+			dst = jsonscan.AppendString(dst, f.RequestID)
+			dst = append(dst, `}]`...)
+		}
+		dst = append(dst, `}}`...)
 	default:
 		dst = AppendOpenAIError(dst, f)
 	}
