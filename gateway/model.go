@@ -134,7 +134,7 @@ func (g *Gateway) CheckDowngrades(rules []limits.Rule) error {
 		if provider, model, ok := strings.Cut(name, "/"); ok && model != "" && g.providers[provider] != nil {
 			continue
 		}
-		return fmt.Errorf("limit %s: downgrade: %s", &rules[i], g.unknown(name))
+		return fmt.Errorf("limit %s: downgrade: %s", &rules[i], g.Unknown(name, anybody).Message)
 	}
 	return nil
 }
@@ -149,17 +149,19 @@ func (g *Gateway) CheckModel(op *wire.Operation, name string) error {
 	return err
 }
 
-// Names returns the configured names that clients may use, and those of
-// providers as `name/*`, sorted.
-func (g *Gateway) Names() []string {
-	names := make([]string, 0, len(g.models.exact)+len(g.providers))
+// names are the configured names that may be used, and those of providers as
+// `name/*`, sorted.
+func (g *Gateway) names(may func(model, target string) bool) []string {
+	var names []string
 	for _, model := range g.Models() {
-		names = append(names, model.Name)
+		if may(model.Name, model.Targets[0].String()) {
+			names = append(names, model.Name)
+		}
 	}
-	providers := make([]string, 0, len(g.providers))
-	for name := range g.providers {
-		providers = append(providers, name+"/*")
+	for _, provider := range g.ProviderNames() {
+		if all := provider + "/*"; may(all, all) {
+			names = append(names, all)
+		}
 	}
-	sort.Strings(providers)
-	return append(names, providers...)
+	return names
 }

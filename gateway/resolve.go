@@ -31,7 +31,7 @@ func (g *Gateway) Resolve(op *wire.Operation, name string) (*Route, error) {
 func (g *Gateway) legOf(room *legRoom, op *wire.Operation, name string, internal bool, facts *Facts) (*leg, error) {
 	if model, rest := g.models.find(name); model != nil {
 		if model.Internal && !internal {
-			return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
+			return nil, g.Unknown(name, anybody)
 		}
 		l := g.modelLeg(room, op, model, name, rest, facts)
 		if len(l.routes) == 0 {
@@ -47,7 +47,7 @@ func (g *Gateway) legOf(room *legRoom, op *wire.Operation, name string, internal
 	if provider := g.owner(name); provider != "" {
 		return g.direct(room, op, name, Target{Provider: provider, Model: name})
 	}
-	return nil, &Error{Kind: wire.KindModelNotFound, Param: "model", Message: g.unknown(name)}
+	return nil, g.Unknown(name, anybody)
 }
 
 // modelLeg is the leg of a configured model: those of its targets that can do
@@ -141,11 +141,15 @@ func (g *Gateway) owner(model string) string {
 	return best
 }
 
-// unknown words the refusal of a name, with the names that are nearest to it.
-func (g *Gateway) unknown(name string) string {
+// Unknown is the refusal of a name that stands for no model, with the names nearest
+// to it of those that may be used: what is somebody else's is not told.
+func (g *Gateway) Unknown(name string, may func(model, target string) bool) *Error {
 	message := fmt.Sprintf("the model '%s' does not exist or is not configured here", name)
-	if near := typo.Nearest(name, 3, g.Names()...); len(near) > 0 {
+	if near := typo.Nearest(name, 3, g.names(may)...); len(near) > 0 {
 		message += "; did you mean '" + strings.Join(near, "', '") + "'?"
 	}
-	return message
+	return &Error{Kind: wire.KindModelNotFound, Param: "model", Message: message}
 }
+
+// anybody may use everything.
+func anybody(_, _ string) bool { return true }

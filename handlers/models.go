@@ -77,7 +77,7 @@ func (c *call) serveModel(id string) error {
 	route, err := g.Resolve(generation(c.route.Dialect), id)
 	if err != nil {
 		if route, err = g.Resolve(wire.ListModels, id); err != nil {
-			return c.render(gateway.AsError(err))
+			return c.render(gateway.AsError(c.unknown(err, id)))
 		}
 	}
 	if c.caller.key != nil && !c.caller.key.Allows(id, route.Target.String()) {

@@ -16,7 +16,7 @@ func (c *call) resolve() error {
 	ask := c.ask()
 	trip, err := c.proxy.gateway.Itinerary(&ask)
 	if err != nil {
-		return err
+		return c.unknown(err, ask.Model)
 	}
 	pick, err := trip.First()
 	if err != nil {
@@ -28,6 +28,15 @@ func (c *call) resolve() error {
 		return c.elsewhere(err)
 	}
 	return nil
+}
+
+// unknown is err, why the gateway has no way to a model, without suggestions that
+// are not the caller's to use.
+func (c *call) unknown(err error, model string) error {
+	if key := c.caller.key; key != nil && gateway.AsError(err).Kind == wire.KindModelNotFound {
+		return c.proxy.gateway.Unknown(model, key.Allows)
+	}
+	return err
 }
 
 // way is where a call goes: its itinerary, and the present pick of that.

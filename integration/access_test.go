@@ -469,3 +469,41 @@ func TestReloadKeepsCounts(t *testing.T) {
 	ask(200)
 	ask(429)
 }
+
+// TestSuggestions holds that who mistypes a name is shown names that are the key's
+// own to use, and no others.
+func TestSuggestions(t *testing.T) {
+	g, _ := access(t, "key ci {env.CI_KEY} {\nmodels m\n}\nkey all {env.OTHER_KEY}\nmodel acme-secret openai/gpt-4o-mini", "ai_gateway", hello)
+	for _, tt := range []struct{ key, model, want, never string }{
+		{"a-secret-of-ci-0001", "acme-secre", "does not exist", "acme-secret"},
+		{"a-secret-of-ci-0001", "mm", "did you mean 'm'?", "acme"},
+		{"a-secret-of-ci-0001", "openi/x", "does not exist", "openai"},
+		{"a-secret-of-other-1", "acme-secre", "did you mean 'acme-secret'", "\x00"},
+		{"a-secret-of-other-1", "openi/x", "'openai/*'", "\x00"},
+	} {
+		for _, ask := range []func() (*http.Request, error){
+			func() (*http.Request, error) {
+				return http.NewRequest(http.MethodPost, g.URL+"/v1/chat/completions", strings.NewReader(strings.Replace(hi, `"m"`, `"`+tt.model+`"`, 1)))
+			},
+			func() (*http.Request, error) {
+				return http.NewRequest(http.MethodGet, g.URL+"/v1/models/"+tt.model, http.NoBody)
+			},
+		} {
+			req, err := ask()
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Api-Key", tt.key)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			rest := strings.ReplaceAll(string(body), "'"+tt.model+"'", "")
+			if err != nil || res.StatusCode != 404 || !strings.Contains(rest, tt.want) || strings.Contains(rest, tt.never) {
+				t.Errorf("%s of %s: %d %s %v", req.Method, tt.model, res.StatusCode, body, err)
+			}
+		}
+	}
+}
