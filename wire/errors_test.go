@@ -39,7 +39,7 @@ func TestErrorBodies(t *testing.T) {
 			bodies := map[wire.Dialect]any{
 				wire.OpenAI:    map[string]any{"error": map[string]any{"message": f.Message, "type": tt.kindOfError, "param": "model", "code": tt.code, "request_id": "req-1"}},
 				wire.Anthropic: map[string]any{"type": "error", "error": map[string]any{"type": tt.anthropic, "message": f.Message}, "request_id": "req-1"},
-				wire.Gemini:    map[string]any{"error": map[string]any{"code": float64(tt.status), "message": f.Message, "status": tt.gemini, "details": []any{
+				wire.Gemini: map[string]any{"error": map[string]any{"code": float64(tt.status), "message": f.Message, "status": tt.gemini, "details": []any{
 					map[string]any{"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "req-1"},
 				}}},
 			}
