@@ -43,6 +43,8 @@ type access struct {
 	keeper  cache.RemoteProvider // where a fleet keeps answers, nil for nowhere
 	prices  prices.Table
 
+	storeName string // the module's
+
 	// ruled are the parsed limits of keys, by *keys.Key.
 	ruled sync.Map
 }
@@ -83,7 +85,7 @@ func (a *App) loadStore(ctx caddy.Context, acc *access) error {
 		}
 		return fmt.Errorf("module %T is no store", mod)
 	}
-	acc.store = guest.Store()
+	acc.store, acc.storeName = guest.Store(), mod.(caddy.Module).CaddyModule().ID.Name()
 	acc.keeper, _ = mod.(cache.RemoteProvider)
 	shared, ok := acc.store.(sharedStore)
 	if !ok {

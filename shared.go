@@ -45,7 +45,8 @@ const hedgeFloor = 3
 
 // metrics are the process's collectors. They stay even when no configuration
 // has an `ai` app for a while, since counters must not go back.
-var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased), telemetry.Places(places), telemetry.Kept(keptStats))
+var metrics = telemetry.NewMetrics(telemetry.Breakers(breakers), telemetry.Leased(leased), telemetry.Places(places), telemetry.Kept(keptStats),
+	telemetry.Ledger(ledgerPending), telemetry.StoreErrors(storeErrors))
 
 func acquireShared() (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {

@@ -40,6 +40,8 @@ type Remote interface {
 
 // RemoteStats count what a Remote did.
 type RemoteStats struct {
+	// Store is the name of its module.
+	Store string
 	// Gets that were answered, and those that failed or were not sent.
 	Gets, Failed int64
 	// Puts that arrived, were dropped before they were sent, and that the store

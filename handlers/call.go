@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -255,17 +256,21 @@ func (c *call) finish(record *gateway.Record) {
 	if record == nil {
 		return
 	}
-	c.proxy.metrics.End(record, c.modelLabel())
+	c.proxy.metrics.End(record, c.modelLabel(record.Model))
 	if c.current != nil {
 		telemetry.EndSpan(c.current.span, record)
 	}
 }
 
 // modelLabel is the model as metrics name it: only configured names, so that
-// clients cannot make series.
-func (c *call) modelLabel() string {
-	if c.target != nil && c.target.Alias != "" {
-		return c.target.Alias
+// clients cannot make series. asked is the name that the client sent: all there is of
+// a request that was refused, or counted here, before it had a target.
+func (c *call) modelLabel(asked string) string {
+	if c.target != nil {
+		return cmp.Or(c.target.Alias, telemetry.Other)
+	}
+	if model, _ := c.proxy.gateway.Alias(asked); model != nil && !model.Internal {
+		return model.Name
 	}
 	return telemetry.Other
 }

@@ -175,7 +175,7 @@ func (f *fleet) waiting(t *testing.T, m *peer, n int) {
 	eventually(t, fmt.Sprintf("%d requests under way", n), func() bool { return m.metric(t, "caddy_ai_in_flight") == float64(n) })
 }
 
-// metric is a series of the peer's without labels.
+// metric is a series of the peer's, with its labels if it has any.
 func (m *peer) metric(t *testing.T, name string) (value float64) {
 	t.Helper()
 	res, err := http.Get(m.admin + "/metrics")
@@ -315,5 +315,10 @@ func TestFleetCacheOutage(t *testing.T) {
 			tc.mend(t)
 			f.shared(t)
 		})
+	}
+	for _, m := range []*peer{f.a, f.b} {
+		if n := m.metric(t, `caddy_ai_store_errors_total{store="redis"}`); n == 0 {
+			t.Error("no error of the store is counted")
+		}
 	}
 }

@@ -232,6 +232,8 @@ var metricLabels = map[string]string{
 	"caddy_ai_cost_usd_total":                     "",
 	"caddy_ai_unpriced_total":                     "",
 	"caddy_ai_limit_decisions_total":              "decision,unit",
+	"caddy_ai_ledger_pending":                     "",
+	"caddy_ai_store_errors_total":                 "store",
 	"caddy_ai_upstream_attempts_total":            "outcome,provider",
 	"caddy_ai_fallbacks_total":                    "reason",
 	"caddy_ai_cache_lookups_total":                "kind,result",
@@ -268,6 +270,8 @@ func TestMetrics(t *testing.T) {
 	call("/v1/chat/completions", asks("sim/err-429"))
 	call("/v1/chat/completions", asks("sim/invented"))
 	call("/v1/chat/completions", asks("invented"))
+	call("/v1/chat/completions", `{"model":"chat","messages":[],"temperature":"hot"}`)
+	call("/v1/tokenize", `{"model":"chat","input":"hi"}`)
 	after := scrape(t, client, admin)
 
 	got := make(map[string]string)
@@ -292,6 +296,8 @@ func TestMetrics(t *testing.T) {
 		`caddy_ai_requests_total{dialect="openai",model="_other",provider="sim",status="429",stream="false"}`:    1,
 		`caddy_ai_requests_total{dialect="openai",model="_other",provider="sim",status="200",stream="false"}`:    1,
 		`caddy_ai_requests_total{dialect="openai",model="_other",provider="_other",status="404",stream="false"}`: 1,
+		`caddy_ai_requests_total{dialect="openai",model="chat",provider="_other",status="400",stream="false"}`:   1,
+		`caddy_ai_requests_total{dialect="openai",model="chat",provider="sim",status="200",stream="false"}`:      1,
 		`caddy_ai_upstream_attempts_total{outcome="ok",provider="sim"}`:                                          3,
 		`caddy_ai_upstream_attempts_total{outcome="rate_limited",provider="sim"}`:                                1,
 		`caddy_ai_in_flight`: 0,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 // LocalStore is what Failover decides with while its store is away: the
@@ -36,6 +37,8 @@ type Failover struct {
 
 	// instances is how many gateways share the store.
 	instances func() int
+
+	failures atomic.Int64
 }
 
 // NewFailover returns store with local to fall back on. instances says how
@@ -45,6 +48,19 @@ func NewFailover(store Store, local LocalStore, instances func() int) *Failover 
 		l.local.Store(&local)
 	}
 	return &Failover{store: store, local: local, instances: instances}
+}
+
+// Failures is how often the store was asked and did not answer in time, or was not
+// asked since it was away.
+func (f *Failover) Failures() int64 { return f.failures.Load() }
+
+// judge counts what the store did not answer. A client that leaves says nothing
+// about it.
+func (f *Failover) judge(ctx context.Context, err error) error {
+	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+		f.failures.Add(1)
+	}
+	return err
 }
 
 // Ratio is Leased.Ratio, of a store that lends room.
@@ -64,6 +80,7 @@ func (f *Failover) Reserve(ctx context.Context, r *Reservation) (bool, error) {
 	}
 	f.local.Recall(r)
 	ok, err := f.store.Reserve(ctx, r)
+	_ = f.judge(ctx, err)
 	switch {
 	case err == nil:
 		r.degraded = false
@@ -151,7 +168,7 @@ func (f *Failover) Settle(ctx context.Context, r *Reservation, actual []int64) e
 	if !r.degraded {
 		r.Prepare()
 		f.local.Recall(r)
-		err := f.store.Settle(ctx, r, actual)
+		err := f.judge(ctx, f.store.Settle(ctx, r, actual))
 		if err == nil {
 			f.local.Note(r)
 		}
@@ -185,7 +202,7 @@ func (f *Failover) Settle(ctx context.Context, r *Reservation, actual []int64) e
 		}
 	}
 	if len(charges) > 0 {
-		_ = f.store.Charge(ctx, charges)
+		_ = f.Charge(ctx, charges)
 	}
 	return err
 }
@@ -196,7 +213,7 @@ func (f *Failover) Amend(ctx context.Context, r *Reservation, amounts []int64) e
 	case !r.Held:
 		return nil
 	case !r.degraded:
-		return f.store.Amend(ctx, r, amounts)
+		return f.judge(ctx, f.store.Amend(ctx, r, amounts))
 	}
 	b := r.backup
 	b.scaled = b.scaled[:0]
@@ -214,7 +231,7 @@ func (f *Failover) Amend(ctx context.Context, r *Reservation, amounts []int64) e
 
 // Charge implements Store.
 func (f *Failover) Charge(ctx context.Context, claims []Claim) error {
-	return f.store.Charge(ctx, claims)
+	return f.judge(ctx, f.store.Charge(ctx, claims))
 }
 
 // Renew implements Store.
@@ -228,14 +245,14 @@ func (f *Failover) Renew(ctx context.Context, r *Reservation) error {
 	if r.backup != nil {
 		_ = f.local.Renew(ctx, r.backup)
 	}
-	return f.store.Renew(ctx, r)
+	return f.judge(ctx, f.store.Renew(ctx, r))
 }
 
 // Peek implements Store.
 func (f *Failover) Peek(ctx context.Context, r *Reservation) error {
 	r.Prepare()
 	f.local.Recall(r)
-	err := f.store.Peek(ctx, r)
+	err := f.judge(ctx, f.store.Peek(ctx, r))
 	if err == nil {
 		// A store that has lost its counters learns nothing from a look: it must
 		// be told again.
@@ -267,7 +284,7 @@ func (f *Failover) Peek(ctx context.Context, r *Reservation) error {
 
 // Restore implements Store.
 func (f *Failover) Restore(ctx context.Context, claims []Claim) error {
-	return errors.Join(f.local.Restore(ctx, claims), f.store.Restore(ctx, claims))
+	return errors.Join(f.local.Restore(ctx, claims), f.judge(ctx, f.store.Restore(ctx, claims)))
 }
 
 // SelfTest implements Tester, for a store that is one.

@@ -95,12 +95,18 @@ func TestFailover(t *testing.T) {
 	if err := f.Peek(ctx, &r); err != nil || r.Decisions[0].Used != 600 {
 		t.Error("a refusal has cost something", err, r.Decisions)
 	}
+	if n := f.Failures(); n != 5 {
+		t.Errorf("%d failures of the store, want 3 decisions, a charge and a look", n)
+	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	r.Reset()
 	r.Claim("t", rule, 1)
 	if ok, err := f.Reserve(gone, &r); ok || err == nil {
 		t.Error("decided for a client that has left")
+	}
+	if n := f.Failures(); n != 5 {
+		t.Errorf("%d failures of the store: a client that leaves is none", n)
 	}
 	shared.away = false
 	if ok, err := ask(tokens(600)); !ok || err != nil || r.Decisions[0].Degraded {

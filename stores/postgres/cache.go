@@ -330,7 +330,7 @@ func (c *Cache) Destruct() error { return c.Close() }
 // Stats implements cache.Remote.
 func (c *Cache) Stats() cache.RemoteStats {
 	return cache.RemoteStats{
-		Gets: c.gets.Load(), Failed: c.failed.Load(),
+		Store: "postgres", Gets: c.gets.Load(), Failed: c.failed.Load(),
 		Puts: c.arrived.Load(), Dropped: c.dropped.Load(), Refused: c.refused.Load(),
 		Up: c.breaker.Allow() && c.watchers.Ready(),
 	}

@@ -251,7 +251,7 @@ func (c *Cache) Destruct() error { return c.Close() }
 // Stats implements cache.Remote.
 func (c *Cache) Stats() cache.RemoteStats {
 	return cache.RemoteStats{
-		Gets: c.gets.Load(), Failed: c.failed.Load(),
+		Store: "redis", Gets: c.gets.Load(), Failed: c.failed.Load(),
 		Puts: c.arrived.Load(), Dropped: c.dropped.Load(), Refused: c.refused.Load(),
 		Up: c.up() != nil && c.watchers.Ready(),
 	}
