@@ -123,15 +123,16 @@ func (c *call) copyRetry(from http.Header) {
 }
 
 // setRetry tells SDKs whether and when to try again: without it they retry
-// every 429 and 5xx, also those that cannot succeed.
+// every 429 and 5xx, also those that cannot succeed. A budget that is spent is not
+// to be tried again by itself, but people learn when there is money again.
 func setRetry(set func(name, value string), e *gateway.Error) {
-	if !e.Kind.Retryable() || e.NoRetry {
-		set(headerRetry, "false")
-		return
-	}
-	set(headerRetry, "true")
+	should := e.Kind.Retryable() && !e.NoRetry
+	set(headerRetry, strconv.FormatBool(should))
 	wait := e.RetryAfter
-	if wait <= 0 {
+	switch {
+	case e.NoRetry, wait <= 0 && !should:
+		return
+	case wait <= 0:
 		wait = time.Second
 	}
 	set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))

@@ -51,7 +51,9 @@ func TestSetRetry(t *testing.T) {
 		should, after, after2 string
 	}{
 		{"invalid", &gateway.Error{Kind: wire.KindInvalid}, "false", "", ""},
-		{"budget", &gateway.Error{Kind: wire.KindBudget, RetryAfter: time.Hour}, "false", "", ""},
+		{"budget", &gateway.Error{Kind: wire.KindBudget, RetryAfter: time.Hour}, "false", "3600", "3600000"},
+		{"budget that is too small", &gateway.Error{Kind: wire.KindBudget, NoRetry: true}, "false", "", ""},
+		{"no retry", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: time.Hour, NoRetry: true}, "false", "", ""},
 		{"upstream", &gateway.Error{Kind: wire.KindUpstream}, "true", "1", "1000"},
 		{"rate limit", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: 1200 * time.Millisecond}, "true", "2", "1200"},
 	} {

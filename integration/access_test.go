@@ -338,6 +338,10 @@ func TestBudgets(t *testing.T) {
 	if status != 200 || header.Get("X-Ai-Cost-Usd") != "0.006" {
 		t.Errorf("status %d, cost %q: %s", status, header.Get("X-Ai-Cost-Usd"), body)
 	}
+	status, header, body = askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(strings.Replace(hi, `"m"`, `"gold"`, 1), "20", "994", 1))
+	if status != 429 || header.Get("X-Should-Retry") != "false" || header.Get("Retry-After") == "" || !strings.Contains(body, `"insufficient_quota"`) {
+		t.Errorf("status %d, %v: %s", status, header, body)
+	}
 	records := g.Records.Wait(t, 3)
 	if r := records[0]; !r.Priced || r.Cost.Total != 75_000 {
 		t.Errorf("record %+v", r.Cost)
