@@ -132,6 +132,9 @@ func (k *Key) option(d *caddyfile.Dispenser, option string) error {
 		if k.Metadata == nil {
 			k.Metadata = make(map[string]string)
 		}
+		if _, ok := k.Metadata[name]; ok {
+			return d.Errf("metadata %s is given twice", name)
+		}
 		k.Metadata[name] = value
 	case "disabled":
 		if d.NextArg() {
