@@ -17,15 +17,25 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("ai", parseGlobal)
 
-	httpcaddyfile.RegisterHandlerDirective("ai_health", handlers.ParseHealth)
-	httpcaddyfile.RegisterHandlerDirective("ai_auth", handlers.ParseAuth)
-	httpcaddyfile.RegisterHandlerDirective("ai_limit", handlers.ParseLimit)
-	httpcaddyfile.RegisterHandlerDirective("ai_cache", handlers.ParseCache)
-	httpcaddyfile.RegisterHandlerDirective("ai_proxy", handlers.ParseProxy)
+	httpcaddyfile.RegisterHandlerDirective("ai_health", named(handlers.ParseHealth))
+	httpcaddyfile.RegisterHandlerDirective("ai_auth", named(handlers.ParseAuth))
+	httpcaddyfile.RegisterHandlerDirective("ai_limit", named(handlers.ParseLimit))
+	httpcaddyfile.RegisterHandlerDirective("ai_cache", named(handlers.ParseCache))
+	httpcaddyfile.RegisterHandlerDirective("ai_proxy", named(handlers.ParseProxy))
 	httpcaddyfile.RegisterDirective("ai_gateway", parseGateway)
 
 	for _, directive := range []string{"ai_health", "ai_auth", "ai_limit", "ai_cache", "ai_proxy", "ai_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
+	}
+}
+
+// named reads a directive once it is known that models name what there is.
+func named(parse httpcaddyfile.UnmarshalHandlerFunc) httpcaddyfile.UnmarshalHandlerFunc {
+	return func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		if err := checkNames(h); err != nil {
+			return nil, err
+		}
+		return parse(h)
 	}
 }
 
@@ -42,6 +52,9 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}
 	matcher, err := h.ExtractMatcherSet()
 	if err != nil {
+		return nil, err
+	}
+	if err := checkNames(h); err != nil {
 		return nil, err
 	}
 	auth, cache, proxy, err := handlers.ParseGateway(h)

@@ -162,10 +162,12 @@ func readTime(value string) (time.Time, bool) {
 
 // limit reads a limit of the whole gateway or of one bearer.
 func (p *appParser) limit(d *caddyfile.Dispenser) error {
+	place := place(d)
 	args := d.RemainingArgs()
 	var l Limit
 	if len(args) > 2 && slices.Contains(gateway.NamedScopes, args[0]) {
 		l.Scope, l.Name, args = args[0], args[1], args[2:]
+		p.places.name("limit "+l.Scope, l.Name, place)
 	}
 	rule, err := limits.Parse(args)
 	if err != nil {

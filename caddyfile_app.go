@@ -45,8 +45,9 @@ import (
 //		}
 //	}
 func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
-	p := &appParser{app: new(App)}
+	p := &appParser{app: new(App), places: make(wordPlaces)}
 	if existing, ok := existing.(httpcaddyfile.App); ok {
+		p.places = placesOf(existing.Value)
 		if err := json.Unmarshal(existing.Value, p.app); err != nil {
 			return nil, d.Errf("reading the ai option before this one: %v", err)
 		}
@@ -54,11 +55,16 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := p.parse(d); err != nil {
 		return nil, err
 	}
-	return httpcaddyfile.App{Name: "ai", Value: caddyconfig.JSON(p.app, nil)}, nil
+	value, err := p.places.carry(caddyconfig.JSON(p.app, nil))
+	if err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "ai", Value: value}, nil
 }
 
 // appParser builds an App from tokens.
 type appParser struct {
+	places wordPlaces
 	app    *App
 	prices prices.Overrides
 }

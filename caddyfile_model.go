@@ -69,6 +69,7 @@ func (p *appParser) model(d *caddyfile.Dispenser) error {
 	if star := strings.IndexByte(name, '*'); star >= 0 && star != len(name)-1 {
 		return d.Errf("model '%s': `*` may only stand at the end of a name", name)
 	}
+	p.places.note(name, d)
 	m := new(Model)
 	if err := m.readTargets(d); err != nil {
 		return err

@@ -78,6 +78,14 @@ func (r *Routing) plan(ctx caddy.Context, targets int) (plan gateway.Plan, err e
 	if r.policy != nil {
 		plan.Balance = r.policy.Policy()
 	}
+	balance := plan.Balance
+	plan, err = r.names()
+	plan.Balance = balance
+	return plan, err
+}
+
+// names is the plan without its policy.
+func (r *Routing) names() (plan gateway.Plan, err error) {
 	plan.Targets = domainTargets(r.Targets)
 	plan.Fallback = domainTargets(r.Fallback)
 	for _, rule := range r.FallbackOn {

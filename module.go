@@ -221,6 +221,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkBearers(a.gateway.ProviderNames()); err != nil {
+		return err
+	}
 	if err := a.checkDowngrades(); err != nil {
 		return err
 	}

@@ -86,13 +86,13 @@ func (p *planner) check(owner string, plan *Plan) error {
 
 func (p *planner) checkTarget(owner string, target Target) error {
 	if target.Provider == "" {
-		return fmt.Errorf("model '%s': target '%s' must be written provider/model", owner, target)
+		return BadName(owner, target.String(), "model '%s': target '%s' must be written provider/model", owner, target)
 	}
 	if _, ok := p.providers[target.Provider]; !ok {
-		return fmt.Errorf("model '%s' names the provider '%s', which is not configured%s", owner, target.Provider, typo.Suggest(target.Provider, sortedNames(p.providers)...))
+		return BadName(owner, target.String(), "model '%s' names the provider '%s', which is not configured%s", owner, target.Provider, typo.Suggest(target.Provider, sortedNames(p.providers)...))
 	}
 	if target.Model == "" {
-		return fmt.Errorf("model '%s': target '%s' names no model", owner, target)
+		return BadName(owner, target.String(), "model '%s': target '%s' names no model", owner, target)
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (p *planner) checkFallback(owner string, targets []Target) error {
 func (p *planner) unknownAlias(owner, name string) error {
 	// A class that is mistyped behind others in fallback_on looks like a name.
 	near := append(p.models.names(), classNames[:]...)
-	return fmt.Errorf("model '%s' names '%s', which is neither a configured model nor written provider/model%s", owner, name, typo.Suggest(name, near...))
+	return BadName(owner, name, "model '%s' names '%s', which is neither a configured model nor written provider/model%s", owner, name, typo.Suggest(name, near...))
 }
 
 // checkCircles refuses models that lead back to themselves.
@@ -127,8 +127,8 @@ func (p *planner) checkCircles(list []*Model) error {
 	const open, done = 1, 2
 	state := make(map[*Model]int, len(list))
 	var path []string
-	var visit func(m *Model) error
-	visit = func(m *Model) error {
+	var visit func(m *Model, by string) error
+	visit = func(m *Model, by string) error {
 		path = append(path, m.Name)
 		defer func() { path = path[:len(path)-1] }()
 		switch state[m] {
@@ -139,12 +139,12 @@ func (p *planner) checkCircles(list []*Model) error {
 			for path[first] != m.Name {
 				first++
 			}
-			return fmt.Errorf("models lead in a circle: %s", strings.Join(path[first:], " → "))
+			return BadName(path[len(path)-2], by, "models lead in a circle: %s", strings.Join(path[first:], " → "))
 		}
 		state[m] = open
 		for _, name := range m.aliases() {
 			next, _ := p.models.find(name)
-			if err := visit(next); err != nil {
+			if err := visit(next, name); err != nil {
 				return err
 			}
 		}
@@ -152,7 +152,7 @@ func (p *planner) checkCircles(list []*Model) error {
 		return nil
 	}
 	for _, m := range list {
-		if err := visit(m); err != nil {
+		if err := visit(m, m.Name); err != nil {
 			return err
 		}
 	}

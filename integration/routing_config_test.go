@@ -80,3 +80,29 @@ func TestInternalModel(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitNamesJSON holds that limits of providers and models that there are not
+// are refused in JSON too.
+func TestLimitNamesJSON(t *testing.T) {
+	for limit, want := range map[string]string{
+		`{"scope":"provider","name":"sim","rule":"requests 5 1m"}`:   "",
+		`{"scope":"provider","name":"*","rule":"requests 5 1m"}`:     "",
+		`{"scope":"model","name":"sim/any","rule":"requests 5 1m"}`:  "",
+		`{"scope":"team","name":"later","rule":"requests 5 1m"}`:     "",
+		`{"scope":"provider","name":"simm","rule":"requests 5 1m"}`:  "limit: the provider 'simm' is not configured; did you mean 'sim'?",
+		`{"scope":"model","name":"chta","rule":"requests 5 1m"}`:     "limit: 'chta' is neither a configured model nor written provider/model; did you mean 'chat'?",
+		`{"scope":"model","name":"simm/any","rule":"requests 5 1m"}`: "limit: 'simm/any' is neither",
+		`{"scope":"model","name":"sim/","rule":"requests 5 1m"}`:     "limit: 'sim/' is neither",
+		`{"scope":"modle","name":"sim/any","rule":"requests 5 1m"}`:  "unknown scope 'modle'",
+	} {
+		config := `{"admin":{"disabled":true},"apps":{"ai":{"records":{"records":"off"},"providers":{"sim":{"provider":"simulator"}},"models":{"chat":{"targets":[{"provider":"sim","model":"a"}]}},"limits":[` + limit + `]}}}`
+		var cfg caddy.Config
+		if err := json.Unmarshal([]byte(config), &cfg); err != nil {
+			t.Fatal(err)
+		}
+		err := caddy.Validate(&cfg)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s\nerror %v\nwant  %s", limit, err, want)
+		}
+	}
+}

@@ -270,7 +270,7 @@ func TestMetrics(t *testing.T) {
 	call("/v1/chat/completions", asks("sim/err-429"))
 	call("/v1/chat/completions", asks("sim/invented"))
 	call("/v1/chat/completions", asks("invented"))
-	call("/v1/chat/completions", `{"model":"chat","messages":[],"temperature":"hot"}`)
+	call("/v1/tokenize", `{"model":"chat"}`)
 	call("/v1/tokenize", `{"model":"chat","input":"hi"}`)
 	after := scrape(t, client, admin)
 
@@ -296,7 +296,7 @@ func TestMetrics(t *testing.T) {
 		`caddy_ai_requests_total{dialect="openai",model="_other",provider="sim",status="429",stream="false"}`:    1,
 		`caddy_ai_requests_total{dialect="openai",model="_other",provider="sim",status="200",stream="false"}`:    1,
 		`caddy_ai_requests_total{dialect="openai",model="_other",provider="_other",status="404",stream="false"}`: 1,
-		`caddy_ai_requests_total{dialect="openai",model="chat",provider="_other",status="400",stream="false"}`:   1,
+		`caddy_ai_requests_total{dialect="openai",model="chat",provider="sim",status="400",stream="false"}`:      1,
 		`caddy_ai_requests_total{dialect="openai",model="chat",provider="sim",status="200",stream="false"}`:      1,
 		`caddy_ai_upstream_attempts_total{outcome="ok",provider="sim"}`:                                          3,
 		`caddy_ai_upstream_attempts_total{outcome="rate_limited",provider="sim"}`:                                1,
