@@ -3,6 +3,7 @@ package handlers
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -19,7 +20,8 @@ func init() {
 // limits together with all others, in one step.
 type Limit struct {
 	// What has a counter of its own, with placeholders, such as
-	// `{client_ip}`. Default: one counter for all requests.
+	// `{client_ip}`; those that begin with `{http.ai.` are known wherever
+	// this handler stands. Default: one counter for all requests.
 	Key string `json:"key,omitempty"`
 
 	// Tells the counters of several of these handlers apart that have the
@@ -28,6 +30,10 @@ type Limit struct {
 
 	// The limits, such as `requests 10 1m`.
 	Limits []limits.Rule `json:"limits,omitempty"`
+
+	// late says that the key is known only once ai_auth and ai_proxy have looked at
+	// the request, wherever they stand.
+	late bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -40,6 +46,7 @@ func (Limit) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (l *Limit) Provision(ctx caddy.Context) error {
+	l.late = strings.Contains(l.Key, "{http.ai.")
 	host, err := hostOf(ctx)
 	if err != nil {
 		return err
@@ -55,10 +62,27 @@ func (l *Limit) Validate() error {
 	return limits.Check(l.Limits)
 }
 
-// zone is one counter of a Limit handler.
+// zone is one counter of a Limit handler; name is empty until it is known.
 type zone struct {
+	limit *Limit
 	name  string
-	rules []limits.Rule
+}
+
+// named is the name of the counter, which is known by now.
+func (z *zone) named(r *http.Request) string {
+	if z.name == "" {
+		return z.limit.zone(r)
+	}
+	return z.name
+}
+
+// zone is the name of the counter that r counts for, as far as r has come.
+func (l *Limit) zone(r *http.Request) string {
+	value := ""
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		value = repl.ReplaceAll(l.Key, "")
+	}
+	return l.Name + "\x00" + l.Key + "\x00" + value
 }
 
 // zonesVar is the request variable that holds the []zone of a request.
@@ -71,11 +95,10 @@ func zonesOf(r *http.Request) []zone {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (l *Limit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	value := ""
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		value = repl.ReplaceAll(l.Key, "")
+	z := zone{limit: l}
+	if !l.late { // what comes in between may change what it stands for
+		z.name = l.zone(r)
 	}
-	z := zone{name: l.Name + "\x00" + l.Key + "\x00" + value, rules: l.Limits}
 	caddyhttp.SetVar(r.Context(), zonesVar, append(zonesOf(r), z))
 	return next.ServeHTTP(w, r)
 }

@@ -223,7 +223,7 @@ func (c *call) claim(r *limits.Reservation) error {
 		}
 	}
 	for _, z := range zonesOf(c.r) {
-		if err := add(gateway.ScopeSite, z.name, z.rules); err != nil {
+		if err := add(gateway.ScopeSite, z.named(c.r), z.limit.Limits); err != nil {
 			return err
 		}
 	}

@@ -293,9 +293,16 @@ func TestScopes(t *testing.T) {
 		{"each key", "limit key * requests 1 1h", "", false, "key 'ci'"},
 		{"a placeholder", "", "ai_limit {\nkey {client_ip}\nrequests 1 1h\n}\n", true, "the site"},
 		{"the key by placeholder", "", "ai_limit {\nkey {http.ai.key.name}\nrequests 1 1h\n}\n", false, "the site"},
+		{"the key before it is known", "", "ai_limit {\nkey {http.ai.key.name}\nrequests 1 1h\n}\nai_gateway", false, "the site"},
+		{"the team before it is known", "", "ai_limit {\nkey {http.ai.key.team}\nrequests 1 1h\n}\nai_gateway", true, "the site"},
+		{"the model", "", "ai_limit {\nkey {http.ai.key.name}/{http.ai.model}\nrequests 1 1h\n}\nai_gateway", false, "the site"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g, _ := access(t, "key ci {env.CI_KEY} {\nteam platform\nuser ann\n}\nkey other {env.OTHER_KEY} {\nteam platform\nuser bob\n}\n"+modelN(tt.ai), "ai_auth\n"+tt.site+"ai_proxy", hello)
+			site := tt.site
+			if !strings.HasSuffix(site, "ai_gateway") {
+				site = "ai_auth\n" + site + "ai_proxy"
+			}
+			g, _ := access(t, "key ci {env.CI_KEY} {\nteam platform\nuser ann\n}\nkey other {env.OTHER_KEY} {\nteam platform\nuser bob\n}\n"+modelN(tt.ai), site, hello)
 			body := strings.Replace(hi, `"m"`, `"n"`, 1)
 			if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", body); status != 200 {
 				t.Fatalf("status %d: %s", status, answer)
@@ -310,6 +317,12 @@ func TestScopes(t *testing.T) {
 			}
 			if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-other-1", body); status != want {
 				t.Errorf("the other: status %d: %s", status, answer)
+			}
+			if !strings.Contains(tt.site, "http.ai.model") {
+				return
+			}
+			if status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", hi); status != 200 {
+				t.Errorf("another model: status %d: %s", status, answer)
 			}
 		})
 	}
