@@ -82,7 +82,7 @@ func (c *call) read() error {
 func (c *call) readBody(p *payload) error {
 	limit := c.proxy.MaxBody
 	if c.r.ContentLength > limit {
-		return tooLarge(limit)
+		return tooLarge("body", "max_body", limit, c.r.ContentLength)
 	}
 	var src io.Reader = c.r.Body
 	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
@@ -109,7 +109,7 @@ func (c *call) readBody(p *payload) error {
 	case err != nil:
 		return c.readFailed(err)
 	case n > limit:
-		return tooLarge(limit)
+		return tooLarge("body", "max_body", limit, 0)
 	case n == 0:
 		return gateway.Invalid("", "the body is empty; send a JSON object")
 	}
@@ -130,7 +130,7 @@ func (c *call) readFailed(err error) error {
 	var tooBig *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooBig):
-		return tooLarge(tooBig.Limit)
+		return tooLarge("body", "max_body", tooBig.Limit, 0)
 	case errors.As(err, &status) && status.StatusCode == http.StatusRequestEntityTooLarge:
 		return &gateway.Error{Kind: wire.KindTooLarge, Message: "the body is larger than this site allows", Cause: err}
 	case c.r.Context().Err() != nil:
@@ -142,6 +142,12 @@ func (c *call) readFailed(err error) error {
 	}
 }
 
-func tooLarge(limit int64) error {
-	return &gateway.Error{Kind: wire.KindTooLarge, Message: fmt.Sprintf("the body is larger than the %d bytes that this site allows (max_body)", limit)}
+// tooLarge refuses a body or form of so many bytes, 0 if that is not known: nobody
+// has read it to its end.
+func tooLarge(what, option string, limit, size int64) error {
+	message := fmt.Sprintf("the %s is larger than the %d bytes that this site allows (%s)", what, limit, option)
+	if size > 0 {
+		message += fmt.Sprintf("; it has %d", size)
+	}
+	return &gateway.Error{Kind: wire.KindTooLarge, Message: message}
 }

@@ -46,7 +46,7 @@ func (c *call) readForm(boundary string) error {
 	}
 	limit := c.proxy.MaxUpload
 	if c.r.ContentLength > limit {
-		return uploadTooLarge(limit)
+		return tooLarge("form", "max_upload", limit, c.r.ContentLength)
 	}
 	f := &form{spool: &spool{}, boundary: boundary}
 	c.form = f
@@ -56,7 +56,7 @@ func (c *call) readForm(boundary string) error {
 	case err != nil:
 		return c.readFailed(err)
 	case n > limit:
-		return uploadTooLarge(limit)
+		return tooLarge("form", "max_upload", limit, 0)
 	}
 	if err := f.scan(c.route.Operation); err != nil {
 		return err
@@ -75,10 +75,6 @@ func (f *form) envelope(op *wire.Operation) wire.Envelope {
 		env.Temperature, env.HasTemperature = *f.temperature, true
 	}
 	return env
-}
-
-func uploadTooLarge(limit int64) error {
-	return &gateway.Error{Kind: wire.KindTooLarge, Message: fmt.Sprintf("the form is larger than the %d bytes that this site allows (max_upload)", limit)}
 }
 
 // scan reads the fields that decide, each of which may stand once.

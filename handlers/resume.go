@@ -80,7 +80,7 @@ func (c *call) comeBack() (*replay.Client, *gateway.Error) {
 	case err != nil:
 		return nil, gateway.AsError(c.readFailed(err))
 	case n > c.proxy.MaxBody:
-		return nil, gateway.AsError(tooLarge(c.proxy.MaxBody))
+		return nil, gateway.AsError(tooLarge("body", "max_body", c.proxy.MaxBody, 0))
 	}
 	tape := replay.Process.Find(c.tapeKey())
 	if tape == nil {

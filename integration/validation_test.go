@@ -110,7 +110,7 @@ func TestBodies(t *testing.T) {
 				{"denied", open + `,"user":"u"}`, 400, "user", "deny_params"},
 				{"denied in another case", open + `,"USER":"u"}`, 400, "USER", "deny_params"},
 				{"denied with an escape", open + `,"\u0075ser":"u"}`, 400, "user", "deny_params"},
-				{"too large", open + `,"x":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "", "max_body"},
+				{"too large", open + `,"x":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "", "65536 bytes that this site allows (max_body); it has 65"},
 			} {
 				if d.inPath() && (tt.param == "model" || tt.param == "stream" || tt.param == "max_tokens") {
 					continue // members that such a body does not have
