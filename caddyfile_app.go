@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -52,8 +53,12 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 			return nil, d.Errf("reading the ai option before this one: %v", err)
 		}
 	}
+	missing := unset(d)
 	if err := p.parse(d); err != nil {
 		return nil, err
+	}
+	for _, warning := range missing {
+		caddy.Log().Named("ai").Warn(warning)
 	}
 	value, err := p.places.carry(caddyconfig.JSON(p.app, nil))
 	if err != nil {
