@@ -30,6 +30,9 @@ func (c *call) countsHere() bool {
 
 // count answers a request for a count.
 func (c *call) count() error {
+	if err := c.mayCount(); err != nil {
+		return err
+	}
 	model := c.countedModel()
 	op, body := c.route.Operation, c.x.Envelope.Body()
 	if op == wire.Tokenize {
@@ -59,16 +62,40 @@ func (c *call) count() error {
 // countedModel is the model that a name stands for, since an alias says
 // nothing of a tokenizer. Names that are not configured are counted as well.
 func (c *call) countedModel() string {
-	for _, op := range []*wire.Operation{wire.Chat, wire.Messages, wire.Embeddings} {
+	route := c.countedRoute()
+	if route == nil {
+		return c.x.Model
+	}
+	c.x.Update(func() { c.x.Target = route.Target })
+	if as := route.Provider.Traits().CountsAs; as != "" {
+		return as
+	}
+	return route.Target.Model
+}
+
+// countedRoute is where a request for the model would go, nil for a name that is
+// not configured.
+func (c *call) countedRoute() *gateway.Route {
+	for _, op := range [...]*wire.Operation{wire.Chat, wire.Messages, wire.Embeddings} {
 		if route, err := c.proxy.gateway.Resolve(op, c.x.Model); err == nil {
-			c.x.Update(func() { c.x.Target = route.Target })
-			if as := route.Provider.Traits().CountsAs; as != "" {
-				return as
-			}
-			return route.Target.Model
+			return route
 		}
 	}
-	return c.x.Model
+	return nil
+}
+
+// mayCount refuses a model that the caller's key may not use, whether its upstream
+// counts or Weir does. A vendor's own names are nobody's secret: their tokens may be
+// looked at.
+func (c *call) mayCount() error {
+	key, route := c.caller.key, c.countedRoute()
+	switch {
+	case key == nil || route == nil, key.Allows(c.x.Model, route.Target.String()):
+		return nil
+	case c.route.Operation == wire.Tokenize && route.Alias == "":
+		return nil
+	}
+	return forbidden(key, c.x.Model)
 }
 
 // tokenizeAnswer is the shape of POST /v1/tokenize.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -131,7 +132,11 @@ func (c *call) permit() error {
 	if key == nil || key.Allows(c.target.Name, c.target.Target.String()) {
 		return nil
 	}
-	return &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: "the key '" + key.Name + "' may not use the model '" + c.target.Name + "'"}
+	return forbidden(key, c.target.Name)
+}
+
+func forbidden(key *keys.Key, model string) error {
+	return &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: "the key '" + key.Name + "' may not use the model '" + model + "'"}
 }
 
 // requireCap refuses a request without the cap that its vendor demands, unless

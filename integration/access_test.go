@@ -487,6 +487,32 @@ func TestReloadKeepsCounts(t *testing.T) {
 	ask(429)
 }
 
+// TestCountsNeedTheModel holds that a key's models are those that it may count for.
+func TestCountsNeedTheModel(t *testing.T) {
+	g, up := access(t, "key ci {env.CI_KEY} {\nmodels m\n}\nmodel other openai/gpt-4o-mini", "ai_gateway", hello)
+	for _, tt := range []struct {
+		path, model, body string
+		status            int
+	}{
+		{"/v1/messages/count_tokens", "m", `{"model":"m","messages":[{"role":"user","content":"hi"}]}`, 200},
+		{"/v1/messages/count_tokens", "other", `{"model":"other","messages":[{"role":"user","content":"hi"}]}`, 403},
+		{"/v1/messages/count_tokens", "openai/gpt-4o", `{"model":"openai/gpt-4o","messages":[{"role":"user","content":"hi"}]}`, 403},
+		{"/v1beta/models/m:countTokens", "m", `{"contents":[{"parts":[{"text":"hi"}]}]}`, 200},
+		{"/v1beta/models/other:countTokens", "other", `{"contents":[{"parts":[{"text":"hi"}]}]}`, 403},
+		{"/v1/tokenize", "m", `{"model":"m","input":"hi"}`, 200},
+		{"/v1/tokenize", "other", `{"model":"other","input":"hi"}`, 403},
+		{"/v1/tokenize", "gpt-4o", `{"model":"gpt-4o","input":"hi"}`, 200},
+	} {
+		status, _, body := askWith(t, g, tt.path, "a-secret-of-ci-0001", tt.body)
+		if status != tt.status || status == 403 && !strings.Contains(body, "may not use the model '"+tt.model+"'") {
+			t.Errorf("%s of %s: %d %s", tt.path, tt.model, status, body)
+		}
+	}
+	if n := len(up.Requests()); n != 0 {
+		t.Errorf("%d upstream calls", n)
+	}
+}
+
 // TestSuggestions holds that who mistypes a name is shown names that are the key's
 // own to use, and no others.
 func TestSuggestions(t *testing.T) {
