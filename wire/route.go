@@ -37,7 +37,10 @@ func Match(method, path string, versioned bool) Route {
 	var route Route
 	if at := strings.LastIndex(path, "/models"); at >= 0 {
 		rest := path[at+len("/models"):]
-		if rest == "" || rest[0] == '/' {
+		// Google's APIs have verbs behind their models; those that are served have
+		// been found above, and others are no paths.
+		verb := method == http.MethodPost && strings.Contains(rest, ":")
+		if rest == "" || rest[0] == '/' && !verb {
 			route.Operation = ListModels
 			route.Dialect = dialectOf(path, versioned)
 			route.Model = strings.TrimPrefix(rest, "/")

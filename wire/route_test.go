@@ -25,6 +25,9 @@ func TestMatch(t *testing.T) {
 		model, allow       string
 	}{
 		{"chat", "POST", "/v1/chat/completions", false, wire.Chat, wire.OpenAI, "", ""},
+		{"an unknown verb of a tuned model", "POST", "/v1beta/tunedModels/a/models/b:foo", false, nil, wire.Gemini, "", ""},
+		{"a verb asked for", "GET", "/v1beta/models/gemini-2.5-flash:generateContent", false, wire.GeminiGenerate, wire.Gemini, "gemini-2.5-flash", "POST"},
+		{"a model with a colon", "GET", "/v1/models/ft:gpt-4o:org", false, wire.ListModels, wire.OpenAI, "ft:gpt-4o:org", ""},
 		{"completions", "POST", "/v1/completions", false, wire.Completions, wire.OpenAI, "", ""},
 		{"responses", "POST", "/v1/responses", false, wire.Responses, wire.OpenAI, "", ""},
 		{"input tokens", "POST", "/v1/responses/input_tokens", false, wire.ResponsesTokens, wire.OpenAI, "", ""},
@@ -75,7 +78,7 @@ func TestMatch(t *testing.T) {
 		{"unknown with the header", "POST", "/v1/nothing", true, nil, wire.Anthropic, "", ""},
 		{"below messages", "POST", "/v1/messages/batches", false, nil, wire.Anthropic, "", ""},
 		{"anthropic's oldest", "POST", "/v1/complete", false, nil, wire.Anthropic, "", ""},
-		{"gemini's other verbs", "POST", "/v1beta/models/gemini-2.5-flash:predict", false, wire.ListModels, wire.Gemini, "gemini-2.5-flash:predict", "GET"},
+		{"gemini's other verbs", "POST", "/v1beta/models/gemini-2.5-flash:predict", false, nil, wire.Gemini, "", ""},
 		{"no part of a word", "POST", "/v1/modelsx", false, nil, wire.OpenAI, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
