@@ -2,8 +2,9 @@ package handlers
 
 import (
 	"bytes"
+	"compress/gzip"
 	"io"
-	"mime"
+	"mime/multipart"
 	"net/http"
 	"path"
 	"strings"
@@ -20,8 +21,9 @@ func init() {
 }
 
 // MatchModel matches requests by the model that they ask for, with `*` as a
-// wildcard. It reads the body, which stays readable for what comes after it;
-// a body that cannot be read as JSON, or is too large, matches nothing.
+// wildcard. It reads the body as ai_proxy does, JSON, plain or with gzip, or a form;
+// it stays readable for what comes after. A body that cannot be understood, or is
+// larger than 32 MiB, matches nothing.
 type MatchModel []string
 
 // maxPeek bounds the body that is read for a match; the default of ai_proxy.
@@ -94,14 +96,15 @@ func peekModel(r *http.Request) (string, error) {
 		return model, nil
 	}
 	route := wire.Match(r.Method, decodedPath(r.URL), r.Header.Get("Anthropic-Version") != "")
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if route.Operation == nil || route.Allow != "" || route.Operation == wire.ListModels || strings.HasPrefix(mediaType, "multipart/") {
+	if route.Operation == nil || route.Allow != "" || route.Operation == wire.ListModels {
 		return "", nil
 	}
 	if route.Model != "" {
 		return route.Model, nil // Gemini names it in the path
 	}
-	if r.ContentLength > maxPeek {
+	mediaType, params, _ := parseMediaType(r.Header.Get("Content-Type"))
+	form := route.Operation.Form && strings.HasPrefix(mediaType, "multipart/")
+	if r.ContentLength > maxPeek && !form {
 		return "", nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPeek+1))
@@ -119,12 +122,59 @@ func peekModel(r *http.Request) (string, error) {
 		// A limit of a handler before this one; it chose the status.
 		return "", err
 	}
-	var env wire.Envelope
-	if env.Decode(route.Operation, body) != nil {
-		return "", nil // ai_proxy tells the client what is wrong
+	model := ""
+	if form {
+		model = modelOfForm(route.Operation, body, params["boundary"])
+	} else {
+		model = modelOfJSON(route.Operation, body, r.Header.Get("Content-Encoding"))
 	}
-	caddyhttp.SetVar(r.Context(), peekedKey, env.Model)
-	return env.Model, nil
+	caddyhttp.SetVar(r.Context(), peekedKey, model)
+	return model, nil
+}
+
+// modelOfJSON is the model that a body asks for; empty where ai_proxy will tell the
+// client what is wrong.
+func modelOfJSON(op *wire.Operation, body []byte, encoding string) string {
+	switch encoding {
+	case "", "identity":
+	case "gzip":
+		packed, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return ""
+		}
+		if body, err = io.ReadAll(io.LimitReader(packed, maxPeek+1)); err != nil || len(body) > maxPeek {
+			return ""
+		}
+	default:
+		return ""
+	}
+	var env wire.Envelope
+	if env.Decode(op, body) != nil {
+		return ""
+	}
+	return env.Model
+}
+
+// modelOfForm does so for a form, of which body may be the beginning.
+func modelOfForm(op *wire.Operation, body []byte, boundary string) string {
+	parts := multipart.NewReader(bytes.NewReader(body), boundary)
+	for range maxParts {
+		part, err := parts.NextRawPart()
+		switch {
+		case err == io.EOF:
+			return op.DefaultModel
+		case err != nil:
+			return ""
+		case part.FormName() != "model":
+			continue
+		}
+		value, err := io.ReadAll(io.LimitReader(part, maxField))
+		if err != nil {
+			return ""
+		}
+		return string(value)
+	}
+	return ""
 }
 
 // Interface guards.
