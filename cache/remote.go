@@ -75,6 +75,9 @@ type Flight interface {
 	// all there is. It may block for as long as the store's deadline.
 	End(complete bool)
 
+	// Followed asks whether anybody follows at present.
+	Followed(ctx context.Context) bool
+
 	// Follow yields the records from the one with this number, 0 for the first,
 	// as they come, until the flight is complete, or an error: ErrLost when that
 	// will not happen.

@@ -20,6 +20,9 @@ const claimTime = 3 * time.Second
 // errFleetLost breaks off an answer of which the client has seen a part.
 var errFleetLost = &gateway.Error{Kind: wire.KindUpstream, Phase: "coalesced", Message: "the gateway that was getting the answer is gone"}
 
+// claim is a flight of the fleet's that the call makes.
+type claim struct{ cache.Flight }
+
 // The records of a flight that instances share begin with one of these; the rest
 // is JSON or a piece of the answer.
 const (
@@ -54,13 +57,13 @@ type (
 
 // tell appends a record for the other instances, if there are any.
 func (l *lead) tell(kind byte, data []byte) {
-	if l.far != nil {
-		l.far.Append(append([]byte{kind}, data...))
+	if far := l.far.Load(); far != nil {
+		far.Append(append([]byte{kind}, data...))
 	}
 }
 
 func (l *lead) tellJSON(kind byte, value any) {
-	if l.far == nil {
+	if l.far.Load() == nil {
 		return
 	}
 	if data, err := json.Marshal(value); err == nil {
@@ -70,8 +73,7 @@ func (l *lead) tellJSON(kind byte, value any) {
 
 // endFar gives the claim back; nobody waits for that.
 func (l *lead) endFar(complete bool) {
-	if far := l.far; far != nil {
-		l.far = nil
+	if far := l.far.Swap(nil); far != nil {
 		go far.End(complete)
 	}
 }
@@ -102,7 +104,7 @@ func (c *call) followFleet() shower {
 		return nil
 	}
 	if far.Own() {
-		l.far = far
+		l.far.Store(&claim{far})
 		return nil
 	}
 	c.attend()

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
-	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/flight"
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
@@ -17,7 +17,7 @@ import (
 type lead struct {
 	call   *call
 	flight *flight.Flight
-	far    cache.Flight // for those at other instances; nil where there are none
+	far    atomic.Pointer[claim] // for those at other instances; nil where there are none
 
 	// played is closed when all on the tape has been written to the client by the
 	// goroutine that does so once somebody follows; nil before that.
@@ -54,8 +54,8 @@ func (c *call) takeLead(f *flight.Flight) { c.led.Store(&lead{call: c, flight: f
 // own client's business. Its answer may be kept all the same.
 func (c *call) goAlone() {
 	l := c.led.Load()
-	l.endFar(false)
 	l.flight.Disperse()
+	l.endFar(false)
 	c.takeLead(c.proxy.kept.Flights.Alone(c.keeping.key, c.keeping.want))
 }
 
@@ -175,7 +175,7 @@ func (c *call) writes(write func() error) error {
 // is gone.
 func (c *call) handsOver() bool {
 	l := c.led.Load()
-	if l == nil || !l.flight.LeaderLeaves() {
+	if l == nil || !l.flight.Followed() && !l.staysForFleet() || !l.flight.LeaderLeaves() {
 		return false
 	}
 	c.out.silence()
@@ -209,19 +209,19 @@ func (l *lead) finish(err error, o landing) {
 	}
 	l.finished = true
 	switch {
-	case l.far == nil:
+	case l.far.Load() == nil:
 	case err == nil:
 		l.tellJSON(recordEnd, farEnd{Usage: o.usage, Cost: o.cost, ID: o.seen.ID, Model: o.seen.Model, Created: o.seen.Created})
 	case l.opened:
 		e := gateway.AsError(err)
 		l.tellJSON(recordFailed, farFailure{Kind: e.Kind, Phase: e.Phase, Message: e.Message, Told: o.told})
 	}
-	l.endFar(err == nil)
 	var told any
 	if l.flight.Close(); l.flight.Followed() {
 		told = o
 	}
 	l.flight.Finish(err, told)
+	l.endFar(err == nil)
 }
 
 // landWith hands followers a kept answer.

@@ -104,7 +104,7 @@ func (c *call) enterFlight() *flight.Reader {
 		c.takeLead(set.Alone(k.key, k.want))
 		return nil
 	}
-	f, follow := set.Enter(k.key, k.since, k.want, func() { c.cancel(gateway.ErrClientGone) })
+	f, follow := set.Enter(k.key, k.since, k.want, c.forsaken)
 	if follow == nil {
 		c.takeLead(f)
 	}

@@ -149,6 +149,18 @@ func (f *Flight) LeaderLeaves() bool {
 	return goesOn
 }
 
+// Hold counts somebody as one who follows, without reading, until release; ok is
+// false when the call is over.
+func (f *Flight) Hold() (release func(), ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return nil, false
+	}
+	f.followers.Add(1)
+	return (&Reader{f: f}).Leave, true
+}
+
 // Writing notes when the leader begins to write to its own client, and the zero
 // time that it is done.
 func (f *Flight) Writing(since time.Time) {

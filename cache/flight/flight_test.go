@@ -242,6 +242,30 @@ func TestWhoLeavesLast(t *testing.T) {
 	}
 }
 
+// TestHeld holds that a call goes on for somebody who follows elsewhere.
+func TestHeld(t *testing.T) {
+	gone := 0
+	s := newSet(1<<20, 1<<30)
+	f := lead(t, s, stream, func() { gone++ })
+	release, ok := f.Hold()
+	if !ok || !f.Followed() || !f.LeaderLeaves() {
+		t.Fatal("it does not go on for who follows elsewhere")
+	}
+	join(t, s, stream).Leave()
+	if gone > 0 {
+		t.Fatal("cancelled while it is held")
+	}
+	release()
+	release()
+	if gone != 1 || f.Followed() {
+		t.Error("not cancelled when nobody is left")
+	}
+	f.Finish(nil, nil)
+	if _, ok := f.Hold(); ok {
+		t.Error("what is over can be held")
+	}
+}
+
 func TestHowFlightsEnd(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")

@@ -48,6 +48,7 @@ type Cache struct {
 	purging  *rueidis.Lua
 	claiming *rueidis.Lua
 	renewing *rueidis.Lua
+	hearing  *rueidis.Lua
 
 	background context.Context
 	cancel     context.CancelFunc
@@ -92,7 +93,8 @@ func NewCache(options Options, clock func() time.Time) (*Cache, error) {
 	c := &Cache{
 		dial: dial, prefix: options.Prefix + ":cache:", pool: options.Pool, clock: clock, instance: hex.EncodeToString(instance[:]),
 		purging: rueidis.NewLuaScript(purgeSource), claiming: rueidis.NewLuaScript(claimSource), renewing: rueidis.NewLuaScript(renewSource),
-		kicks: make(chan struct{}, 1), outbox: cache.NewOutbox(), rowPuts: make(chan rowPut, maxRowPuts),
+		hearing: rueidis.NewLuaScript(earsSource),
+		kicks:   make(chan struct{}, 1), outbox: cache.NewOutbox(), rowPuts: make(chan rowPut, maxRowPuts),
 	}
 	c.deadline.Store(int64(CacheDeadline))
 	c.background, c.cancel = context.WithCancel(context.Background())

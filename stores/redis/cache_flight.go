@@ -21,6 +21,8 @@ var (
 	claimSource string
 	//go:embed renew.lua
 	renewSource string
+	//go:embed ears.lua
+	earsSource string
 )
 
 const (
@@ -55,6 +57,7 @@ type flight struct {
 	own        bool
 	ttl        time.Duration
 	lease, log string
+	ears       string // who follows
 
 	// lost is closed when the lease is gone, done when the owner's work is over.
 	lost, done chan struct{}
@@ -90,7 +93,7 @@ func (c *Cache) Claim(ctx context.Context, key cache.Key, ttl time.Duration) (ca
 		return nil, fmt.Errorf("claiming an answer in redis: %w", err)
 	}
 	f.id, f.own = owner, owner == id
-	f.log = c.name(key, "log:"+owner)
+	f.log, f.ears = c.name(key, "log:"+owner), c.name(key, "ears:"+owner)
 	if f.own {
 		go f.work()
 	}
@@ -236,6 +239,7 @@ func (f *flight) patience() time.Duration { return max(f.ttl/3, time.Duration(f.
 // Follow implements cache.Flight.
 func (f *flight) Follow(ctx context.Context, from int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
+		defer f.listen(ctx)()
 		// gone is set once the owner was: then it is looked once more.
 		for gone := false; ; {
 			entries, err := f.read(ctx, from, !gone)
