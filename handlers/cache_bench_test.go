@@ -35,6 +35,13 @@ func (keeper) WantMemory(int64)              {}
 // gets the same answer, which is kept.
 func benchCache(tb testing.TB, events int) (serve func(number int) (word string)) {
 	p, _ := benchProxy(tb, events)
+	_, serve = keeps(tb, p, new(CacheExact))
+	return serve
+}
+
+// keeps has p keep answers, by a policy that is returned, and returns what asks for
+// one.
+func keeps(tb testing.TB, p *Proxy, exact *CacheExact) (policy *Cache, serve func(number int) (word string)) {
 	answers, err := cache.NewMemory(64 << 20)
 	if err != nil {
 		tb.Fatal(err)
@@ -56,7 +63,7 @@ func benchCache(tb testing.TB, events int) (serve func(number int) (word string)
 	p.limits, p.queues, p.margins = memory.New(time.Now, 1<<10), queue.NewSet(queue.System{}), limits.NewMargins()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: tb.Context()})
 	tb.Cleanup(cancel)
-	policy := &Cache{Exact: new(CacheExact)}
+	policy = &Cache{Exact: exact}
 	if err := policy.Exact.provision(ctx); err != nil {
 		tb.Fatal(err)
 	}
@@ -64,7 +71,7 @@ func benchCache(tb testing.TB, events int) (serve func(number int) (word string)
 		tb.Fatal(err)
 	}
 	vars := context.WithValue(context.Background(), caddyhttp.VarsCtxKey, map[string]any{cacheVar: policy})
-	return func(number int) string {
+	return policy, func(number int) string {
 		request := fmt.Appendf(nil, `{"model":"up/gpt-4o","stream":true,"messages":[{"role":"user","content":"hi %d"}]}`, number)
 		r := httptest.NewRequestWithContext(vars, http.MethodPost, "/v1/chat/completions", bytes.NewReader(request))
 		r.RemoteAddr = "127.0.0.1:1"

@@ -43,16 +43,21 @@ func (f *follower) show() error {
 	if !c.x.Stream {
 		return f.whole(head)
 	}
-	c.out.prepare(func() { c.announceShared(head) })
-	return f.play()
+	return f.play(head)
 }
 
 // play passes a stream on.
-func (f *follower) play() error {
+func (f *follower) play(head *flight.Head) error {
 	c := f.call
-	c.out.openStream()
 	for first := true; ; first = false {
 		part, err := f.reader.Next(c.ctx.Done())
+		if first {
+			if err != nil && !errors.Is(err, io.EOF) {
+				return f.judge(err) // nothing has been shown yet
+			}
+			c.out.prepare(func() { c.announceShared(head) })
+			c.out.openStream()
+		}
 		if len(part.Data) > 0 || part.Last {
 			if first {
 				c.x.Update(func() { c.x.Timings.FirstToken = c.proxy.gateway.Now().Sub(c.x.Start) })

@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/cache"
 )
 
 // attend has the pulse look after a client that waits without an attempt of its
@@ -29,6 +31,7 @@ func (c *call) refresh() {
 	if !c.proxy.kept.Refreshes.Begin(k.key) {
 		return
 	}
+	answers, scope, terms := k.exact.answers, k.scope, k.exact.terms()
 	body := bytes.Clone(c.x.Envelope.Body())
 	ctx := context.WithoutCancel(c.r.Context())
 	// What the handlers before this one have found out stays; what belongs to the
@@ -52,6 +55,9 @@ func (c *call) refresh() {
 				c.proxy.logger.Error("refreshing kept answer: " + crashed(p).Error())
 			}
 		}()
+		if renewed, ok := answers.Fetch(ctx, k.key, scope); ok && terms.State(k.key, renewed.Age) == cache.Fresh {
+			return // another instance has done it, and now it is here as well
+		}
 		renewing := c.proxy.newCall(nowhere{http.Header{}}, r)
 		renewing.renewed = end
 		_ = renewing.exchange()

@@ -79,11 +79,16 @@ func benchProxy(tb testing.TB, events int) (*Proxy, func()) {
 
 // proxyTo is a proxy whose only provider is up, and what has it serve a stream.
 func proxyTo(tb testing.TB, up gateway.Provider) (*Proxy, func(http.ResponseWriter)) {
+	return proxyAt(tb, up, gateway.SystemClock{})
+}
+
+// proxyAt is proxyTo with a clock.
+func proxyAt(tb testing.TB, up gateway.Provider, clock gateway.Clock) (*Proxy, func(http.ResponseWriter)) {
 	g, err := gateway.New(gateway.Config{
 		Providers: map[string]gateway.Provider{"up": up},
 		Tokens:    &tokens.Counter{},
 		Health:    health.New(gateway.SystemClock{}, rand.Float64),
-		Clock:     gateway.SystemClock{},
+		Clock:     clock,
 		NewID:     func() string { return "req_1" },
 	})
 	if err != nil {
