@@ -35,6 +35,10 @@ type Form struct {
 	Body []byte
 }
 
+// FinishLength is the finish reason of an answer that met its cap on tokens, in
+// whatever words its vendor says so.
+const FinishLength = "length"
+
 // Answer is a complete answer as it is kept. It must not be changed.
 type Answer struct {
 	// Made is when it was complete, Took how long its upstream needed from the
@@ -50,7 +54,7 @@ type Answer struct {
 	Usage wire.Usage
 	Cost  int64
 
-	// Finish is the vendor's finish reason.
+	// Finish is the vendor's finish reason, or FinishLength.
 	Finish string
 
 	// Tags are the names by which it can be purged.

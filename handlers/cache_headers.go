@@ -57,6 +57,9 @@ func showCollapsed(h http.Header) { note(h, cacheMiss, []byte("weir; fwd=miss; c
 // showUnwanted is for an answer that the client did not want from the cache.
 func showUnwanted(h http.Header, stored bool) { note(h, cacheBypass, forwarded("request", stored)) }
 
+// showUnpaid is for a request that is answered from the cache or not at all.
+func showUnpaid(h http.Header) { note(h, cacheMiss, []byte("weir; detail=only-if-cached")) }
+
 // showBypass is for a request that a rule keeps from the cache; rule is a token.
 func showBypass(h http.Header, rule string) {
 	note(h, cacheBypass, append([]byte("weir; fwd=bypass; detail="), rule...))

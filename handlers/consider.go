@@ -11,10 +11,10 @@ import (
 
 // consider decides what a kept answer is good for; nil when it does not serve now.
 func (c *call) consider(hit cache.Hit, ok bool) *recalled {
-	if !ok || !c.mayUse(hit.Provider, hit.Model) {
+	k := c.keeping
+	if !ok || !k.exact.serves(&hit) || !c.mayUse(hit.Provider, hit.Model) {
 		return nil
 	}
-	k := c.keeping
 	terms := k.exact.terms()
 	r := &k.room
 	if r.call != nil {
@@ -41,6 +41,10 @@ func (c *call) consider(hit cache.Hit, ok bool) *recalled {
 	}
 	return r
 }
+
+// serves reports whether answers like this are kept: one may be that another site, or
+// an earlier configuration, has kept.
+func (e *CacheExact) serves(hit *cache.Hit) bool { return e.Length || hit.Finish != cache.FinishLength }
 
 // terms are those that answers are kept by.
 func (e *CacheExact) terms() cache.Terms {

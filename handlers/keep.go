@@ -84,6 +84,9 @@ func (c *call) keep(a *attempt, f cache.Form, began time.Time, read *wire.Seen) 
 		Usage: seen.Usage, Cost: -1, Finish: seen.Finish,
 		Tags: tags, Form: f,
 	}
+	if facts.Finish == wire.FinishLength {
+		answer.Finish = cache.FinishLength
+	}
 	if nano, ok := c.x.CostOf(seen.Usage); ok {
 		answer.Cost = nano
 	}

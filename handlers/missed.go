@@ -18,6 +18,13 @@ func (c *call) missed() {
 	c.out.prepare(func() { c.showMissed(false) })
 }
 
+// unpaid says that there is no answer, and that none is paid for.
+func (c *call) unpaid() {
+	c.x.Update(func() { c.x.Cache = gateway.CacheMiss })
+	c.countLookup(gateway.CacheMiss)
+	c.out.prepare(func() { showUnpaid(c.out.w.Header()) })
+}
+
 // timeCache adds the time since start to what the cache has taken.
 func (c *call) timeCache(start time.Time) {
 	d := c.proxy.gateway.Now().Sub(start)

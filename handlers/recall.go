@@ -81,10 +81,14 @@ func (c *call) recall() (shower, error) {
 		}
 	}
 	if k.asked.onlyIfCached {
+		c.unpaid()
 		return nil, errNotKept
 	}
 	if far := c.followFleet(); far != nil {
 		return far, nil
+	}
+	if k.asked.refresh && k.asked.keeps() {
+		c.mean() // the new answer is for those who mean the same, too
 	}
 	c.missed()
 	return nil, nil

@@ -20,15 +20,9 @@ type meaning struct {
 func (c *call) lookAround() *recalled {
 	k := c.keeping
 	s := k.semantic
-	if s == nil || !s.applies(&k.facts) || k.asked.exactly {
+	if !c.mean() {
 		return nil
 	}
-	query, err := c.understand(k.facts.LastUser)
-	if err != nil {
-		c.proxy.metrics.Lookup(telemetry.LookupSemantic, "error")
-		return nil
-	}
-	k.meaning = &meaning{partition: c.partition(), query: query}
 	threshold := max(s.Threshold, k.asked.threshold)
 	if s.Shadow {
 		c.shadow(threshold)
@@ -46,6 +40,21 @@ func (c *call) lookAround() *recalled {
 	return hit
 }
 
+// mean finds out what the request means, for those that are compared by it.
+func (c *call) mean() bool {
+	k := c.keeping
+	if k.semantic == nil || !k.semantic.applies(&k.facts) || k.asked.exactly {
+		return false
+	}
+	query, err := c.understand(k.facts.LastUser)
+	if err != nil {
+		c.proxy.metrics.Lookup(telemetry.LookupSemantic, "error")
+		return false
+	}
+	k.meaning = &meaning{partition: c.partition(), query: query}
+	return true
+}
+
 // considerAlike decides what the answer to a similar request is good for.
 func (c *call) considerAlike(match semantic.Match) *recalled {
 	k, answers := c.keeping, c.keeping.exact.answers
@@ -57,7 +66,7 @@ func (c *call) considerAlike(match semantic.Match) *recalled {
 		}
 	}
 	r := &recalled{call: c, hit: found, state: gateway.CacheSemantic, ttl: time.Duration(k.semantic.TTL) - found.Age, near: float64(match.Similarity)}
-	if r.ttl <= 0 || !k.asked.accepts(found.Age, r.ttl, 0) || !c.mayUse(found.Provider, found.Model) || !r.fit() {
+	if r.ttl <= 0 || !k.exact.serves(&found) || !k.asked.accepts(found.Age, r.ttl, 0) || !c.mayUse(found.Provider, found.Model) || !r.fit() {
 		return nil
 	}
 	return r

@@ -83,6 +83,23 @@ func TestNeverKept(t *testing.T) {
 	}
 }
 
+// TestLengthIsTheAskers holds that an answer that met its cap is served only where such
+// answers are kept, whoever has kept it.
+func TestLengthIsTheAskers(t *testing.T) {
+	s := newStage(t, cachedModel, "cache exact\n}\n@long header X-Long *\nai_cache @long exact {\nlength on\n")
+	s.plays("one", whole(200, chatAnswer(chatChoice(`"length"`))))
+	for _, tc := range []struct{ header, value, want string }{
+		{"X-Long", "on", "miss"},
+		{"X-None", "", "miss"},
+		{"X-Long", "on", "hit"},
+		{"X-None", "", "miss"},
+	} {
+		if got := s.post(t, "/v1/chat/completions", wanting(false, ""), tc.header, tc.value); got.status != 200 || got.header.Get("X-AI-Cache") != tc.want {
+			t.Errorf("%s: %d, %s, want %s", tc.header, got.status, got.header.Get("X-AI-Cache"), tc.want)
+		}
+	}
+}
+
 // TestStandInsAreNotKept holds that an answer of a fallback is not taken for the
 // model's own.
 func TestStandInsAreNotKept(t *testing.T) {
@@ -253,8 +270,11 @@ func TestStale(t *testing.T) {
 // TestOnlyIfCached is RFC 9111, 5.2.1.7.
 func TestOnlyIfCached(t *testing.T) {
 	s := newStage(t, cachedModel, "cache exact")
-	if got := s.post(t, "/v1/chat/completions", wanting(false, ""), "Cache-Control", "only-if-cached"); got.status != 504 || got.header.Get("X-Should-Retry") != "false" {
+	if got := s.post(t, "/v1/chat/completions", wanting(false, ""), "Cache-Control", "only-if-cached"); got.status != 504 || got.header.Get("X-Should-Retry") != "false" || got.header.Get("X-AI-Cache") != "miss" || got.header.Get("Cache-Status") != "weir; detail=only-if-cached" {
 		t.Errorf("%d %v", got.status, got.header)
+	}
+	if r := s.Records.Wait(t, 1)[0]; r.Cache != gateway.CacheMiss || r.Cost.Total != 0 || r.Attempts != 0 {
+		t.Errorf("record %+v", r)
 	}
 	s.post(t, "/v1/chat/completions", wanting(false, ""))
 	if got := s.post(t, "/v1/chat/completions", wanting(false, ""), "Cache-Control", "only-if-cached"); got.status != 200 {

@@ -103,6 +103,20 @@ func TestSemanticIsExactElsewhere(t *testing.T) {
 	}
 }
 
+// TestRefreshedIsFound holds that an answer that was fetched anew, without looking for
+// one, is found by what it means.
+func TestRefreshedIsFound(t *testing.T) {
+	s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 10s\n}")
+	s.plays("two", embeds)
+	const text = "please tell me about rain in the mountains"
+	if got := s.post(t, "/v1/chat/completions", about(text), "X-AI-Cache", "refresh"); got.status != 200 || got.header.Get("X-AI-Cache") != "bypass" {
+		t.Fatalf("%d %v", got.status, got.header)
+	}
+	if got := s.post(t, "/v1/chat/completions", about(text+" quickly")); got.header.Get("X-AI-Cache") != "semantic-hit" {
+		t.Errorf("%d %v", got.status, got.header)
+	}
+}
+
 // TestSlowEmbedder holds that an embedder that fails or hangs is a miss.
 func TestSlowEmbedder(t *testing.T) {
 	opened, open := latch()
