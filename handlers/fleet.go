@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -89,7 +90,8 @@ type abroad struct {
 
 // followFleet finds out whether another instance is getting the call's answer,
 // and waits until it begins to show it; nil when the call has to be made here, for
-// the fleet then.
+// the fleet then. Of those who have waited for one that comes to nothing, one makes
+// the call and the others wait for that.
 func (c *call) followFleet() shower {
 	k, l := c.keeping, c.led.Load()
 	remote := k.exact.answers.Remote
@@ -99,22 +101,35 @@ func (c *call) followFleet() shower {
 	name := k.want.Operation.Name + " " + strconv.FormatBool(k.want.Stream) + " " + strconv.FormatBool(k.want.Usage)
 	// Who asks after a purge must not follow what was asked before.
 	purges := strconv.FormatUint(k.exact.answers.Marks.Newest(), 16)
-	far, err := remote.Claim(c.ctx, cache.KeyOf("flight", name, k.want.Spelling, purges, k.key), claimTime)
-	if err != nil {
-		return nil
+	for tries := 0; ; tries++ {
+		far, err := remote.Claim(c.ctx, cache.KeyOf("flight", name, k.want.Spelling, purges, k.key), claimTime)
+		if err != nil {
+			return nil
+		}
+		if far.Own() {
+			l.far.Store(&claim{far})
+			if tries > 0 && k.asked.looks() { // who was the next may be done by now
+				if hit := c.consider(k.exact.answers.Fetch(c.ctx, k.key, k.scope)); hit != nil {
+					c.landWith(hit)
+					return hit
+				}
+			}
+			return nil
+		}
+		if tries == maxFollows {
+			return nil
+		}
+		c.attend()
+		a := &abroad{call: c}
+		a.next, a.stop = iter.Pull2(far.Follow(c.ctx, 0))
+		record, err, ok := a.next()
+		if ok && err == nil && len(record) > 0 && record[0] == recordHead && json.Unmarshal(record[1:], &a.head) == nil && c.mayUse(a.head.Provider, a.head.Model) {
+			return a
+		}
+		if a.stop(); !errors.Is(err, cache.ErrLost) {
+			return nil
+		}
 	}
-	if far.Own() {
-		l.far.Store(&claim{far})
-		return nil
-	}
-	c.attend()
-	a := &abroad{call: c}
-	a.next, a.stop = iter.Pull2(far.Follow(c.ctx, 0))
-	if record, err, ok := a.next(); ok && err == nil && len(record) > 0 && record[0] == recordHead && json.Unmarshal(record[1:], &a.head) == nil && c.mayUse(a.head.Provider, a.head.Model) {
-		return a
-	}
-	a.stop()
-	return nil
 }
 
 // show passes on what the other instance shows its client, also to those who

@@ -47,7 +47,7 @@ func (s *shelf) only() (key cache.Key) {
 
 func (*shelf) Purge(context.Context, []cache.Mark) error            { return nil }
 func (*shelf) Watch(func([]cache.Mark), func() []cache.Mark) func() { return func() {} }
-func (*shelf) Stats() cache.RemoteStats { return cache.RemoteStats{} }
+func (*shelf) Stats() cache.RemoteStats                             { return cache.RemoteStats{} }
 
 func (*shelf) Claim(context.Context, cache.Key, time.Duration) (cache.Flight, error) {
 	return nil, errors.New("each makes its own calls")

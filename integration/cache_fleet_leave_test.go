@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,11 +20,6 @@ func TestFleetLeaderLeaves(t *testing.T) {
 	f := newFleet(t, "", fleetSite)
 	f.shared(t)
 
-	// far waits until the other instance follows the call.
-	far := func(t *testing.T) {
-		t.Helper()
-		eventually(t, "one that follows", func() bool { return strings.Contains(f.redis.Must("CLIENT LIST"), "cmd=xread") })
-	}
 	for _, stream := range []bool{true, false} {
 		t.Run(fmt.Sprintf("before content, streamed %t", stream), func(t *testing.T) {
 			asked, let := make(chan struct{}, 4), make(chan struct{})
@@ -42,15 +38,16 @@ func TestFleetLeaderLeaves(t *testing.T) {
 			<-asked
 			got := make(chan *reply, 1)
 			go func() { got <- f.send(t.Context(), f.b, keyOfCI, body) }()
-			far(t)
+			f.followed(t, 1)
 			leave()
 			<-left
-			f.a.stays(t)
+			f.a.stays(t, true)
 			close(let)
 			if r := <-got; r.status != 200 || r.cut || r.header.Get("Cache-Status") != "weir; fwd=miss; collapsed" || !strings.Contains(r.body, "by one") {
 				t.Errorf("%d %v %v %s", r.status, r.err, r.header, r.body)
 			}
 			f.paidByOne(t)
+			f.a.stays(t, false)
 		})
 	}
 
@@ -60,7 +57,7 @@ func TestFleetLeaderLeaves(t *testing.T) {
 		body := wanting(true, " left late")
 		owner, follower := f.pair(t, p, body)
 		owner.leave()
-		f.a.stays(t)
+		f.a.stays(t, true)
 		p.words <- "word1"
 		follower.until(t, "word1")
 		close(p.words)
@@ -68,6 +65,7 @@ func TestFleetLeaderLeaves(t *testing.T) {
 			t.Errorf("%v\n%s", err, got)
 		}
 		f.paidByOne(t)
+		f.a.stays(t, false)
 	})
 
 	t.Run("they leave too", func(t *testing.T) {
@@ -75,7 +73,7 @@ func TestFleetLeaderLeaves(t *testing.T) {
 		f.plays(p.answer)
 		owner, follower := f.pair(t, p, wanting(true, " all left"))
 		owner.leave()
-		f.a.stays(t)
+		f.a.stays(t, true)
 		p.words <- "word1"
 		follower.until(t, "word1")
 		follower.leave()
@@ -87,17 +85,79 @@ func TestFleetLeaderLeaves(t *testing.T) {
 	})
 }
 
-// stays waits until the peer goes on with a call for others alone.
-func (m *peer) stays(t *testing.T) {
+// TestFleetElects holds that of the instances that wait for one that dies, one makes the
+// call.
+func TestFleetElects(t *testing.T) {
+	f := newFleet(t, "", fleetSite)
+	c := f.peer(t, "c", "", fleetSite)
+	f.shared(t)
+	tries := 0
+	eventually(t, "the third's connection", func() bool {
+		tries++
+		body := wanting(false, fmt.Sprint(" third ", tries))
+		f.ask(t, f.a, body)
+		return f.sees(t, c, body)
+	})
+	f.paid()
+	for _, stream := range []bool{true, false} {
+		asked, calls := make(chan struct{}, 8), atomic.Int64{}
+		f.plays(func(w http.ResponseWriter, r *weirtest.Request) {
+			first := calls.Add(1) == 1
+			asked <- struct{}{}
+			if first {
+				<-r.Gone
+				return
+			}
+			fine("one")(w, r)
+		})
+		body := wanting(stream, fmt.Sprint(" elected ", stream))
+		go f.send(context.WithoutCancel(t.Context()), f.a, keyOfCI, body)
+		<-asked
+		got := make(chan *reply, 2)
+		for _, m := range []*peer{f.b, c} {
+			go func() { got <- f.send(t.Context(), m, keyOfCI, body) }()
+			f.waiting(t, m, 1)
+		}
+		f.followed(t, 2)
+		f.a.kill()
+		for range 2 {
+			if r := <-got; r.status != 200 || r.cut || !strings.Contains(r.body, "by one") {
+				t.Errorf("streamed %t: %d %v %s", stream, r.status, r.err, r.body)
+			}
+		}
+		if n := f.paid(); n != 2 {
+			t.Errorf("streamed %t: %d calls", stream, n)
+		}
+		f.a.process = f.a.start()
+		f.shared(t)
+	}
+}
+
+// followed waits until so many instances follow calls of others.
+func (f *fleet) followed(t *testing.T, n int) {
 	t.Helper()
-	eventually(t, "a call that goes on", func() bool {
+	eventually(t, fmt.Sprint(n, " that follow"), func() bool {
+		all := 0
+		for _, ears := range f.redis.List("KEYS *:ears:*") {
+			var some int
+			_, _ = fmt.Sscanf(f.redis.Must("ZCARD "+ears), ":%d", &some)
+			all += some
+		}
+		return all == n
+	})
+}
+
+// stays waits until the peer goes on, or does no longer, with a call for others alone.
+func (m *peer) stays(t *testing.T, want bool) {
+	t.Helper()
+	eventually(t, fmt.Sprint("a call that goes on: ", want), func() bool {
 		res, err := http.Get(m.admin + "/debug/pprof/goroutine?debug=2")
 		if err != nil {
 			return false
 		}
 		defer res.Body.Close()
-		stacks, _ := io.ReadAll(res.Body)
-		return strings.Contains(string(stacks), "handlers.(*lead).heedFleet(")
+		stacks, err := io.ReadAll(res.Body)
+		return err == nil && strings.Contains(string(stacks), "handlers.(*lead).heedFleet(") == want
 	})
 }
 
