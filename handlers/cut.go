@@ -37,7 +37,7 @@ func (s *stream) cutOff(by string) error {
 	if by == gateway.CutByLimit {
 		unit = s.allowance.refusedBy.String()
 	}
-	c.proxy.metrics.Limit(unit, "cut")
+	c.proxy.metrics.Cut(unit)
 	seen := s.told.Answer()
 	var end []byte
 	if s.conversation != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -119,22 +120,22 @@ func (c *call) settledLimits(t *texts, usage wire.Usage) {
 // model, only that.
 func (c *call) countDecisions(r *limits.Reservation, ok, turns bool) {
 	for i := range r.Claims {
-		decision := "allowed"
+		decision := telemetry.Allowed
 		shadow := r.Claims[i].Rule.Shadow
 		switch {
 		case turns && (shadow || !spent(r, i, ok)):
 			continue
 		case turns:
-			decision = "downgraded"
+			decision = telemetry.Downgraded
 		case r.Decisions[i].Over && shadow:
-			decision = "shadowed"
+			decision = telemetry.Shadowed
 		case shadow && spent(r, i, ok):
-			decision = "shadow_downgraded"
+			decision = telemetry.ShadowDowngraded
 		case r.Decisions[i].Over:
-			decision = "refused"
+			decision = telemetry.Refused
 		case r.Decisions[i].Degraded:
-			decision = "degraded"
+			decision = telemetry.Degraded
 		}
-		c.proxy.metrics.Limit(r.Claims[i].Rule.Unit.String(), decision)
+		c.proxy.metrics.Limit(r.Claims[i].Rule.Unit, decision)
 	}
 }

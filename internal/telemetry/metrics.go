@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -26,39 +25,31 @@ const Other = "_other"
 // outlives a reload still counts, and so does everything after a reload that
 // was rejected.
 type Metrics struct {
-	requests     *prometheus.CounterVec
-	duration     *prometheus.HistogramVec
-	firstToken   *prometheus.HistogramVec
-	interToken   *prometheus.HistogramVec
-	overhead     *prometheus.HistogramVec
-	tokens       *prometheus.CounterVec
-	inFlight     prometheus.Gauge
-	queued       prometheus.Gauge
-	attempts     *prometheus.CounterVec
-	fallbacks    *prometheus.CounterVec
-	cost         prometheus.Counter
-	unpriced     prometheus.Counter
-	shed         *prometheus.CounterVec
-	limits       *prometheus.CounterVec
-	lookups      *prometheus.CounterVec
-	saved        prometheus.Counter
-	memo         prometheus.Collector
-	more         []prometheus.Collector
-	requestCache sync.Map // seriesKey → *series
-}
+	requests   *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
+	firstToken *prometheus.HistogramVec
+	interToken *prometheus.HistogramVec
+	overhead   *prometheus.HistogramVec
+	tokens     *prometheus.CounterVec
+	inFlight   prometheus.Gauge
+	queued     prometheus.Gauge
+	attempts   *prometheus.CounterVec
+	fallbacks  *prometheus.CounterVec
+	cost       prometheus.Counter
+	unpriced   prometheus.Counter
+	shed       *prometheus.CounterVec
+	limits     *prometheus.CounterVec
+	lookups    *prometheus.CounterVec
+	saved      prometheus.Counter
+	memo       prometheus.Collector
+	more       []prometheus.Collector
 
-// seriesKey are the labels of one kind of request.
-type seriesKey struct {
-	dialect, model, provider string
-	status                   int
-	stream                   bool
-}
+	kinds    table[seriesKey, *series]
+	outcomes table[attemptKey, prometheus.Counter]
 
-// series are the resolved children of one seriesKey: looking labels up costs
-// more than counting.
-type series struct {
-	requests                                   prometheus.Counter
-	duration, firstToken, interToken, overhead prometheus.Observer
+	// decided and counted are the children of limits and tokens that were asked for.
+	decided [limits.Concurrency + 1][len(decisionNames)]atomic.Pointer[prometheus.Counter]
+	counted [len(directions)][len(sources)]atomic.Pointer[prometheus.Counter]
 }
 
 var (
@@ -119,8 +110,8 @@ func NewMetrics(more ...prometheus.Collector) *Metrics {
 	}
 	// Alerts on refusals need the series before the first one.
 	for unit := limits.Requests; unit <= limits.Concurrency; unit++ {
-		m.limits.WithLabelValues(unit.String(), "allowed")
-		m.limits.WithLabelValues(unit.String(), "refused")
+		m.decision(unit, Allowed)
+		m.decision(unit, Refused)
 	}
 	return m
 }
@@ -166,38 +157,16 @@ func (m *Metrics) End(r *gateway.Record, model string) {
 	if !r.Priced {
 		m.unpriced.Inc()
 	}
-	for _, t := range [...]struct {
-		direction string
-		n         int64
-	}{
-		{"input", r.Usage.Input},
-		{"output", r.Usage.Output},
-		{"cached", r.Usage.CacheRead},
-		{"reasoning", r.Usage.Reasoning},
-	} {
-		if t.n > 0 {
-			m.tokens.WithLabelValues(t.direction, r.UsageSource).Add(float64(t.n))
+	for direction, n := range [...]int64{r.Usage.Input, r.Usage.Output, r.Usage.CacheRead, r.Usage.Reasoning} {
+		if n > 0 {
+			m.direction(direction, r.UsageSource).Add(float64(n))
 		}
 	}
 }
 
-func (m *Metrics) series(key seriesKey) *series {
-	if s, ok := m.requestCache.Load(key); ok {
-		return s.(*series)
-	}
-	s := &series{
-		requests:   m.requests.WithLabelValues(key.dialect, key.model, key.provider, strconv.Itoa(key.status), strconv.FormatBool(key.stream)),
-		duration:   m.duration.WithLabelValues(key.dialect, key.model, key.provider),
-		firstToken: m.firstToken.WithLabelValues(key.dialect, key.model, key.provider),
-		interToken: m.interToken.WithLabelValues(key.dialect, key.model, key.provider),
-		overhead:   m.overhead.WithLabelValues(key.dialect),
-	}
-	m.requestCache.Store(key, s)
-	return s
-}
-
-// Limit counts one decision of a limit.
-func (m *Metrics) Limit(unit, decision string) { m.limits.WithLabelValues(unit, decision).Inc() }
+// Cut counts a stream that was ended, by the unit of the limit or by what else it
+// met.
+func (m *Metrics) Cut(by string) { m.limits.WithLabelValues(by, "cut").Inc() }
 
 // The kinds of look-ups in the cache.
 const (
@@ -241,7 +210,7 @@ func (m *Metrics) Attempt(provider string, res *http.Response, err error) {
 	case res.StatusCode >= http.StatusBadRequest:
 		outcome = "client_error"
 	}
-	m.attempts.WithLabelValues(provider, outcome).Inc()
+	m.outcome(attemptKey{provider, outcome}).Inc()
 }
 
 // SavedUSD is what answers would have cost that were kept or shared, in US dollars,

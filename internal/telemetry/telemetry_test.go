@@ -114,6 +114,56 @@ func TestAttemptOutcomes(t *testing.T) {
 	}
 }
 
+// TestKnownChildren holds that what every request counts goes to its own series, the
+// first time as well as later, and is not looked up again.
+func TestKnownChildren(t *testing.T) {
+	m := NewMetrics()
+	registry := prometheus.NewRegistry()
+	if err := m.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{}
+	decisions := map[Decision]string{
+		Allowed: "allowed", Refused: "refused", Shadowed: "shadowed", Degraded: "degraded", Downgraded: "downgraded", ShadowDowngraded: "shadow_downgraded",
+	}
+	n := 0
+	for unit := limits.Requests; unit <= limits.Concurrency; unit++ {
+		for decision, name := range decisions {
+			n++
+			for range n {
+				m.Limit(unit, decision)
+			}
+			want["caddy_ai_limit_decisions_total decision="+name+" unit="+unit.String()] = float64(n)
+		}
+	}
+	for i, source := range []string{gateway.SourceProvider, gateway.SourceEstimated, gateway.SourceNone, "else"} {
+		for range 2 {
+			k := int64(10 * (i + 1))
+			m.End(&gateway.Record{UsageSource: source, Usage: wire.Usage{Input: k + 1, Output: k + 2, CacheRead: k + 3, Reasoning: k + 4}}, Other)
+		}
+		for d, direction := range []string{"input", "output", "cached", "reasoning"} {
+			want["caddy_ai_tokens_total direction="+direction+" source="+source] = float64(2 * (10*(i+1) + d + 1))
+		}
+	}
+	m.Cut("tokens")
+	want["caddy_ai_limit_decisions_total decision=cut unit=tokens"] = 1
+	got := gather(t, registry)
+	for name, n := range want {
+		if got[name] != n {
+			t.Errorf("%s: %v, want %v", name, got[name], n)
+		}
+	}
+	record := &gateway.Record{UsageSource: gateway.SourceProvider, Usage: wire.Usage{Input: 1, Output: 1, CacheRead: 1, Reasoning: 1}}
+	answer := &http.Response{StatusCode: http.StatusOK}
+	if n := testing.AllocsPerRun(100, func() {
+		m.Limit(limits.Tokens, Refused)
+		m.Attempt("up", answer, nil)
+		m.End(record, Other)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // TestNoProvider holds that a refusal before any provider was chosen has a
 // label all the same.
 func TestNoProvider(t *testing.T) {
