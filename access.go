@@ -45,7 +45,7 @@ type access struct {
 
 	storeName string // the module's
 
-	// ruled are the parsed limits of keys, by *keys.Key.
+	// ruled are the parsed limits of keys, *limits.Ruled by *keys.Key.
 	ruled sync.Map
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/secret"
@@ -125,16 +126,17 @@ func (a *App) VirtualKeys() *keys.Set { return a.access.set }
 
 // KeyRules implements handlers.Host. A limit that cannot be read is an error:
 // a key whose limits are not known has none to spend under.
-func (a *App) KeyRules(key *keys.Key) ([]limits.Rule, error) {
+func (a *App) KeyRules(key *keys.Key) (*limits.Ruled, error) {
 	if known, ok := a.access.ruled.Load(key); ok {
-		return known.([]limits.Rule), nil
+		return known.(*limits.Ruled), nil
 	}
 	rules, err := parseRules(key.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("reading the limits of key '%s': %w", key.Name, err)
 	}
-	a.access.ruled.Store(key, rules)
-	return rules, nil
+	ruled := limits.RulesOf(gateway.ScopeKey, key.Name, rules)
+	a.access.ruled.Store(key, &ruled)
+	return &ruled, nil
 }
 
 // parseRules reads limits as keys keep them.

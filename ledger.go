@@ -125,15 +125,15 @@ func (a *App) budgets() (list []budget, err error) {
 	}
 	for _, b := range a.access.rules.Bearers() {
 		own, _ := a.access.rules.Of(b.Scope, b.Name)
-		add(b.Scope, b.Name, own)
+		add(b.Scope, b.Name, own.Rules)
 	}
 	_, each := a.access.rules.Of(gateway.ScopeKey, "any")
 	for _, key := range a.access.set.All() {
-		rules, err := a.KeyRules(key)
+		own, err := a.KeyRules(key)
 		if err != nil {
 			return nil, err
 		}
-		add(gateway.ScopeKey, key.Name, rules)
+		add(gateway.ScopeKey, key.Name, own.Rules)
 		add(gateway.ScopeKey, key.Name, each)
 	}
 	return list, nil

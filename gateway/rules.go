@@ -27,37 +27,40 @@ var NamedScopes = []string{ScopeProvider, ScopeModel, ScopeTeam, ScopeUser, Scop
 // Rules are the limits of a configuration, by scope and bearer. They are
 // immutable once shared.
 type Rules struct {
-	by map[string]map[string][]limits.Rule
+	by map[string]map[string]limits.Ruled
 }
 
 // Add adds rules of one scope; name is "" for the global scope, Each for all
 // bearers of the scope.
 func (r *Rules) Add(scope, name string, rules ...limits.Rule) error {
 	if r.by == nil {
-		r.by = make(map[string]map[string][]limits.Rule)
+		r.by = make(map[string]map[string]limits.Ruled)
 	}
 	if r.by[scope] == nil {
-		r.by[scope] = make(map[string][]limits.Rule)
+		r.by[scope] = make(map[string]limits.Ruled)
 	}
-	all := append(r.by[scope][name], rules...)
+	all := append(r.by[scope][name].Rules, rules...)
 	if err := limits.Check(all); err != nil {
 		return fmt.Errorf("limits of %s: %w", strings.TrimSpace(scope+" "+name), err)
 	}
-	r.by[scope][name] = all
+	r.by[scope][name] = limits.RulesOf(scope, name, all)
 	return nil
 }
 
 // Of returns the rules of a bearer, its own and those for each.
-func (r *Rules) Of(scope, name string) (own, each []limits.Rule) {
+func (r *Rules) Of(scope, name string) (own limits.Ruled, each []limits.Rule) {
 	named := r.by[scope]
 	if named == nil || scope != ScopeGlobal && name == "" {
-		return nil, nil
+		return own, nil
 	}
 	if own = named[name]; name != Each {
-		each = named[Each]
+		each = named[Each].Rules
 	}
 	return own, each
 }
+
+// Any reports whether there are rules of a scope at all.
+func (r *Rules) Any(scope string) bool { return r.by[scope] != nil }
 
 // Bearer is one holder of limits.
 type Bearer struct{ Scope, Name string }

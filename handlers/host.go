@@ -25,7 +25,7 @@ type Host interface {
 
 	// VirtualKeys are the keys that Weir issues, and KeyRules the limits of one.
 	VirtualKeys() *keys.Set
-	KeyRules(key *keys.Key) ([]limits.Rule, error)
+	KeyRules(key *keys.Key) (*limits.Ruled, error)
 
 	// Generation is the configuration's number in inflight.Process: calls with
 	// keys are watched, each with its keys.Grant.

@@ -14,6 +14,7 @@ import (
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/cachetest"
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/waittest"
 )
 
 // shelf is what instances share in this test.
@@ -90,7 +91,7 @@ func TestOneRefreshes(t *testing.T) {
 		return func(number int) string {
 			word := serve(number)
 			key := shared.only()
-			cachetest.Eventually(t, "the end of the refresh", func() bool { return p.kept.Refreshes.Begin(key) })
+			waittest.Eventually(t, "the end of the refresh", func() bool { return p.kept.Refreshes.Begin(key) })
 			p.kept.Refreshes.End(key)
 			return word
 		}

@@ -99,27 +99,3 @@ func TestBears(t *testing.T) {
 		}
 	}
 }
-
-// TestKeysOf holds that the keys of a reservation are those of Key.
-func TestKeysOf(t *testing.T) {
-	r := &Reservation{}
-	for range 2 { // its memory is used again
-		r.Reset()
-		var want []string
-		for i, words := range [][]string{{"tokens", "5", "1m"}, {"usd", "5", "1M"}, {"concurrency", "3"}, {"requests", "3", "1d", "zone", "Europe/Kyiv"}} {
-			rule, err := Parse(words)
-			if err != nil {
-				t.Fatal(err)
-			}
-			name := fmt.Sprint("n", i)
-			r.ClaimOf("key", name, &rule, 1)
-			want = append(want, Key("key", name, &rule))
-		}
-		r.NameKeys()
-		for i := range want {
-			if r.Claims[i].Key != want[i] {
-				t.Errorf("%q, want %q", r.Claims[i].Key, want[i])
-			}
-		}
-	}
-}

@@ -135,24 +135,6 @@ func (r *Reservation) Claim(key string, rule *Rule, amount int64) {
 	r.Claims = append(r.Claims, Claim{Key: key, Rule: rule, Amount: amount})
 }
 
-// ClaimOf adds a claim whose counter has the key that [Key] makes, when NameKeys
-// is called for all of them.
-func (r *Reservation) ClaimOf(scope, name string, rule *Rule, amount int64) {
-	r.Claims = append(r.Claims, Claim{Rule: rule, Amount: amount, Scope: scope, Name: name})
-	r.names = append(append(append(append(r.names, scope...), ':'), name...), ':')
-	r.names = rule.appendID(r.names)
-	r.ends = append(r.ends, len(r.names))
-}
-
-// NameKeys gives the claims of ClaimOf their keys, parts of one string: a store that
-// keeps one for longer than the reservation clones it.
-func (r *Reservation) NameKeys() {
-	all, begin := string(r.names), 0
-	for i, end := range r.ends {
-		r.Claims[i].Key, begin = all[begin:end], end
-	}
-}
-
 // Amounts are n amounts for r to settle, all 0, in memory of its own.
 func (r *Reservation) Amounts(n int) []int64 {
 	r.amounts = slices.Grow(r.amounts[:0], n)[:n]
