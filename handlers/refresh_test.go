@@ -12,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/cache"
-	"github.com/weirproxy/weir/cache/cachetest"
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/waittest"
 )

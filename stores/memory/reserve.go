@@ -17,8 +17,10 @@ func (s *Store) Reserve(_ context.Context, r *limits.Reservation) (bool, error) 
 		return false, err
 	}
 	defer s.unlock(&d)
-	if s.decide(&d, r); r.Refuse() {
-		return false, nil
+	if !d.fits(r) {
+		if s.decide(&d, r); r.Refuse() {
+			return false, nil
+		}
 	}
 	for i := range r.Claims {
 		claim, hold, c := &r.Claims[i], &r.Holds[i], d.counters[i]
@@ -35,11 +37,25 @@ func (s *Store) Reserve(_ context.Context, r *limits.Reservation) (bool, error) 
 	return true, nil
 }
 
+// fits reports whether there is room for all claims.
+func (d *decision) fits(r *limits.Reservation) bool {
+	for i := range r.Claims {
+		claim := &r.Claims[i]
+		if !d.counters[i].Fits(claim.Amount, most(claim.Rule)) {
+			return false
+		}
+	}
+	return true
+}
+
+// most is the rule's amount within the bounds that counters know.
+func most(rule *limits.Rule) int64 { return min(max(rule.Amount, 0), limits.MaxAmount) }
+
 // decide notes where every claim stands.
 func (s *Store) decide(d *decision, r *limits.Reservation) {
 	for i := range r.Claims {
 		claim, c := &r.Claims[i], d.counters[i]
-		limit := min(max(claim.Rule.Amount, 0), limits.MaxAmount)
+		limit := most(claim.Rule)
 		var wait time.Duration
 		if !c.Fits(claim.Amount, limit) {
 			wait = c.Wait(claim.Rule, d.now, claim.Amount, limit)
