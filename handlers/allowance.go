@@ -127,11 +127,11 @@ func (a *allowance) ask(tokens int64) {
 }
 
 func (a *allowance) reserve(r *limits.Reservation, answer chan<- *limits.Reservation) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.call.ctx), settleTime)
+	ctx, cancel := context.WithTimeout(a.call.life.Values(), settleTime)
 	defer cancel()
-	ok, err := a.call.quota.store.Reserve(ctx, r)
+	ok, err := a.call.proxy.limits.Reserve(ctx, r)
 	if err == nil && !ok && a.call.correctOthers(r) {
-		ok, err = a.call.quota.store.Reserve(ctx, r)
+		ok, err = a.call.proxy.limits.Reserve(ctx, r)
 	}
 	if ok && err == nil {
 		answer <- r
@@ -174,7 +174,7 @@ func (a *allowance) heed(wait bool) (more bool) {
 func (a *allowance) release(ctx context.Context) (err error) {
 	a.heed(true)
 	for _, r := range a.extensions {
-		if e := a.call.quota.store.Settle(ctx, r, make([]int64, len(r.Claims))); e != nil {
+		if e := a.call.proxy.limits.Settle(ctx, r, make([]int64, len(r.Claims))); e != nil {
 			err = e
 		}
 		reservations.Put(r)

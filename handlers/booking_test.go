@@ -32,8 +32,8 @@ func TestBothAreRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := new(lessor)
-	c := &call{ctx: t.Context()}
-	c.quota.store = s
+	c := &call{proxy: &Proxy{limits: s}}
+	c.life.Begin(t.Context())
 	var held [2]limits.Reservation
 	for i := range held {
 		held[i].Reset()

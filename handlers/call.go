@@ -110,7 +110,6 @@ func (p *Proxy) newCall(w http.ResponseWriter, r *http.Request) *call {
 		c.out.array = new(gemini.Array)
 	}
 	c.id = requestID(r)
-	c.quota.store = p.limits
 	return c
 }
 

@@ -69,19 +69,44 @@ func (c *call) alternative(name string) *way {
 	return &other
 }
 
+// turns are the ways that a call has turned away from, and the counters in which it
+// gave room back.
+type turns struct {
+	left  []way
+	freed []string
+}
+
+func (q *quota) turned() *turns {
+	if q.turns == nil {
+		q.turns = new(turns)
+	}
+	return q.turns
+}
+
+// leave notes that the call turns away from w.
+func (c *call) leave(w way) {
+	t := c.quota.turned()
+	t.left = append(t.left, w)
+}
+
 // beenTo reports whether the call has turned away from target.
 func (c *call) beenTo(target gateway.Target) bool {
-	return slices.ContainsFunc(c.quota.left, func(w way) bool { return w.pick.Route.Target == target })
+	t := c.quota.turns
+	return t != nil && slices.ContainsFunc(t.left, func(w way) bool { return w.pick.Route.Target == target })
 }
 
 // abandonLeft gives up the ways that the call has not taken in the end.
 func (c *call) abandonLeft() {
-	for _, w := range c.quota.left {
+	t := c.quota.turns
+	if t == nil {
+		return
+	}
+	for _, w := range t.left {
 		if w.pick != c.way.pick {
 			w.abandon()
 		}
 	}
-	c.quota.left = c.quota.left[:0]
+	t.left = t.left[:0]
 }
 
 // giveBack ends what the call holds as if it had not been asked for. Those who
@@ -92,14 +117,17 @@ func (c *call) giveBack() {
 	if r == nil {
 		return
 	}
+	t := c.quota.turned()
 	for i := range r.Claims {
-		c.quota.freed = append(c.quota.freed, r.Claims[i].Key)
+		t.freed = append(t.freed, r.Claims[i].Key)
 	}
 	reservations.Put(r)
 }
 
 func (c *call) wakeFreed() {
-	for _, key := range c.quota.freed {
-		c.proxy.queues.Wake(key)
+	if t := c.quota.turns; t != nil {
+		for _, key := range t.freed {
+			c.proxy.queues.Wake(key)
+		}
 	}
 }

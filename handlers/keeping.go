@@ -61,6 +61,9 @@ type keeping struct {
 	stale, from *recalled
 	room        recalled
 
+	// free is what the answer counts for while it is not paid for.
+	free free
+
 	// follows counts the flights that have come to nothing for the call.
 	follows int
 }

@@ -39,9 +39,9 @@ func (n *renewal) ring() {
 	if n.held == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.call.ctx), renewEvery)
+	ctx, cancel := context.WithTimeout(n.call.life.Values(), renewEvery)
 	defer cancel()
-	_ = q.store.Renew(ctx, n.held)
+	_ = n.call.proxy.limits.Renew(ctx, n.held)
 	n.alarm.reset(renewEvery)
 }
 
@@ -79,8 +79,8 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 			actual[i] = used(r.Claims[i].Rule, record)
 		}
 	}
-	ctx := context.WithoutCancel(c.ctx) // a store bounds its own waits
-	if err := q.store.Settle(ctx, r, actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
+	ctx := c.life.Values() // a store bounds its own waits
+	if err := c.proxy.limits.Settle(ctx, r, actual); err != nil && !errors.Is(err, limits.ErrUnavailable) {
 		c.proxy.logger.Warn("settling limits: " + err.Error())
 	}
 	if c.allowance != nil {

@@ -89,7 +89,7 @@ func (c *call) countExactly(r *limits.Reservation) error {
 // again when all of them have been counted, the call's own and those of others.
 func (c *call) decide(r *limits.Reservation) (ok bool, err error) {
 	before := c.returned(r)
-	ok, err = c.quota.store.Reserve(c.ctx, r)
+	ok, err = c.proxy.limits.Reserve(c.ctx, r)
 	if err == nil && !ok && c.refusedByCount(r) {
 		again := false
 		if q := &c.quota; q.need.rough {
@@ -101,7 +101,7 @@ func (c *call) decide(r *limits.Reservation) (ok bool, err error) {
 			again = true
 		}
 		if again = c.correctOthers(r) || again || c.returned(r) != before; again {
-			ok, err = c.quota.store.Reserve(c.ctx, r)
+			ok, err = c.proxy.limits.Reserve(c.ctx, r)
 		}
 	}
 	if err == nil {
@@ -182,9 +182,9 @@ func (q *quota) correct(c *call) {
 		}
 	}
 	was := append([]limits.Claim(nil), r.Claims...)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settleTime)
+	ctx, cancel := context.WithTimeout(c.life.Values(), settleTime)
 	defer cancel()
-	if err := q.store.Amend(ctx, r, amounts); err != nil {
+	if err := c.proxy.limits.Amend(ctx, r, amounts); err != nil {
 		return // it is corrected when it settles, or when somebody asks again
 	}
 	for i := range was {

@@ -73,7 +73,7 @@ func (w *waiter) look() error {
 	if err := w.r.Begin(); err != nil {
 		return err
 	}
-	return w.c.quota.store.Peek(w.c.ctx, w.r)
+	return w.c.proxy.limits.Peek(w.c.ctx, w.r)
 }
 
 // queues reports whether calls wait for a rule.

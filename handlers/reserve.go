@@ -15,8 +15,6 @@ var reservations = sync.Pool{New: func() any { return new(limits.Reservation) }}
 
 // quota is what a call holds of the limits that it falls under.
 type quota struct {
-	store limits.Store
-
 	// mu guards held: leases are renewed on a timer's goroutine.
 	mu    sync.Mutex
 	held  *limits.Reservation
@@ -29,14 +27,10 @@ type quota struct {
 	// marking says that mu is locked while a margin is reserved.
 	marking bool
 
-	// free is set for a call whose answer is not paid for, to gratis.
-	free   *free
-	gratis free
+	// free is set for a call whose answer is not paid for.
+	free *free
 
-	// left are the ways that the call has turned away from, freed the counters
-	// in which it gave room back.
-	left  []way
-	freed []string
+	turns *turns // nil for most calls
 }
 
 // manner is how room is asked for.
@@ -67,12 +61,12 @@ func (c *call) reserve() error {
 				c.giveBack()
 				home, m = c.way, manner{direct: true, once: true}
 			}
-			c.quota.left = append(c.quota.left, c.way)
+			c.leave(c.way)
 			c.turn(*other)
 		case err == nil || c.way == home || c.out.started():
 			return err
 		default:
-			c.quota.left = append(c.quota.left, c.way)
+			c.leave(c.way)
 			c.turn(home)
 			m = manner{direct: m.direct, settled: true}
 		}
@@ -167,7 +161,7 @@ func (c *call) rebook() error {
 		return nil
 	}
 	was.Force = true
-	if ok, again := q.store.Reserve(c.ctx, was); ok && again == nil {
+	if ok, again := c.proxy.limits.Reserve(c.ctx, was); ok && again == nil {
 		q.need = held
 		c.hold(was)
 	}

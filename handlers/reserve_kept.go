@@ -18,11 +18,12 @@ type free struct {
 // reserveKept takes room for a request whose answer is not paid for. usage is what
 // the answer has in tokens, nil where that is not known yet: they are settled then.
 func (c *call) reserveKept(usage *wire.Usage) error {
-	q := &c.quota
-	q.gratis = free{tokens: c.keeping.exact.CountHits}
-	if q.free = &q.gratis; usage != nil {
-		q.free.usage = *usage
+	k := c.keeping
+	k.free = free{tokens: k.exact.CountHits}
+	if usage != nil {
+		k.free.usage = *usage
 	}
+	c.quota.free = &k.free
 	return c.reserve()
 }
 
@@ -30,7 +31,9 @@ func (c *call) reserveKept(usage *wire.Usage) error {
 func (c *call) releaseKept() {
 	c.giveBack()
 	c.wakeFreed()
-	c.quota.freed = c.quota.freed[:0]
+	if t := c.quota.turns; t != nil {
+		t.freed = t.freed[:0]
+	}
 	c.quota.free = nil
 }
 

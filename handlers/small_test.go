@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -190,5 +191,13 @@ func TestMatchModelSyntax(t *testing.T) {
 		if err := new(MatchModel).UnmarshalCaddyfile(caddyfile.NewTestDispenser(bad)); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
+	}
+}
+
+// TestSizeOfCall holds that a call fits into 2 KiB with the word that the runtime
+// adds: a little more takes a quarter of a KiB more of every request.
+func TestSizeOfCall(t *testing.T) {
+	if size := unsafe.Sizeof(call{}); size > 2<<10-8 {
+		t.Errorf("%d bytes", size)
 	}
 }

@@ -125,6 +125,9 @@ func (c *Context) Value(key any) any {
 	return c.values.Value(key)
 }
 
+// Values is a context with the values of c, and without an end.
+func (c *Context) Values() context.Context { return c.values }
+
 // Deadline implements context.Context: there is none.
 func (c *Context) Deadline() (time.Time, bool) { return time.Time{}, false }
 
