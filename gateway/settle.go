@@ -33,13 +33,19 @@ func (l *Limited) Of() string { return ScopeName(l.Scope, l.Name) }
 
 // ScopeName is how clients are told whose a limit is.
 func ScopeName(scope, name string) string {
+	var room [64]byte
+	return string(AppendScopeName(room[:0], scope, name))
+}
+
+// AppendScopeName appends what ScopeName returns.
+func AppendScopeName(dst []byte, scope, name string) []byte {
 	switch scope {
 	case ScopeGlobal:
-		return "the gateway"
+		return append(dst, "the gateway"...)
 	case ScopeSite:
-		return "the site"
+		return append(dst, "the site"...)
 	default:
-		return scope + " '" + name + "'"
+		return append(append(append(append(dst, scope...), " '"...), name...), '\'')
 	}
 }
 

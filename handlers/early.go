@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -21,21 +20,26 @@ func refuseEarly(w http.ResponseWriter, r *http.Request, g *gateway.Gateway, m *
 	if id == "" {
 		id = g.NewID()
 	}
-	h := w.Header()
-	setHeader(h, headerRequestID, id)
+	t := newTexts()
+	t.value(headerRequestID, id)
 	if route.Dialect == wire.Anthropic {
-		setHeader(h, headerAnthropicID, id)
+		t.value(headerAnthropicID, id)
 	}
-	setHeader(h, "Cache-Control", "no-store")
-	setHeader(h, "X-Content-Type-Options", "nosniff")
-	setRetry(func(name, value string) { setHeader(h, name, value) }, e)
+	t.value("Cache-Control", "no-store")
+	t.value("X-Content-Type-Options", "nosniff")
+	appendRetry(t, e)
+	body := newPayload()
+	defer body.release()
+	body.bytes = wire.AppendErrorBody(body.bytes, route.Dialect, e.Failure(id))
+	size := len(body.bytes)
+	t.value("Content-Type", "application/json")
+	t.number("Content-Length", int64(size))
+	h := w.Header()
+	t.into(h)
 	leaveBody(h, r)
-	body := wire.ErrorBody(route.Dialect, e.Failure(id))
-	setHeader(h, "Content-Type", "application/json")
-	setHeader(h, "Content-Length", strconv.Itoa(len(body)))
 	status := e.Kind.Status(route.Dialect)
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // JSON, which AppendString has quoted
+	_, _ = w.Write(body.bytes) //nolint:gosec // JSON, which AppendString has quoted
 
 	if route.Operation == nil || route.Operation == wire.ListModels || route.Allow != "" {
 		return // costs nothing, whoever asks
@@ -43,7 +47,7 @@ func refuseEarly(w http.ResponseWriter, r *http.Request, g *gateway.Gateway, m *
 	m.Begin()
 	x := g.NewExchange(id)
 	x.Operation, x.Dialect = route.Operation, route.Dialect
-	x.End(func(o *gateway.Outcome) { o.Status, o.Err, o.BytesOut = status, e, int64(len(body)) })
+	x.End(func(o *gateway.Outcome) { o.Status, o.Err, o.BytesOut = status, e, int64(size) })
 	record := x.Settle()
 	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.Object("ai", telemetry.Object{Record: record}))

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -65,8 +64,10 @@ func (c *call) fail(err error) error {
 	case refused != nil:
 		return c.renderRefusal(refused)
 	default:
-		c.tell()
-		return c.render(e)
+		t := newTexts()
+		c.appendTold(t)
+		c.setExplain()
+		return c.renderIn(t, e)
 	}
 	c.breakOff(e)
 	return nil
@@ -115,20 +116,26 @@ func (c *call) letRead() {
 // render writes e as an answer in the caller's dialect, or hands it to
 // Caddy's error routes when the site asks for that. A HandlerError must be
 // the outermost error: a wrapped one is answered with 200.
-func (c *call) render(e *gateway.Error) error {
+func (c *call) render(e *gateway.Error) error { return c.renderIn(newTexts(), e) }
+
+// renderIn does so together with the fields of t, which it releases.
+func (c *call) renderIn(t *texts, e *gateway.Error) error {
 	status := e.Kind.Status(c.route.Dialect)
-	h := c.out.w.Header()
-	setRetry(c.out.set, e)
-	leaveBody(h, c.r)
+	appendRetry(t, e)
+	leaveBody(c.out.w.Header(), c.r)
 	if c.proxy.Errors == "caddy" {
+		c.out.setAll(t)
 		if c.x != nil {
 			c.x.End(func(o *gateway.Outcome) { o.Status = status })
 		}
 		return caddyhttp.Error(status, errors.New(e.Message))
 	}
-	body := wire.ErrorBody(c.route.Dialect, e.Failure(c.id))
+	body := newPayload()
+	defer body.release()
+	body.bytes = wire.AppendErrorBody(body.bytes, c.route.Dialect, e.Failure(c.id))
 	c.out.set("Content-Type", "application/json")
-	c.out.set("Content-Length", strconv.Itoa(len(body)))
-	_ = c.out.whole(status, body)
+	t.number("Content-Length", int64(len(body.bytes)))
+	c.out.setAll(t)
+	_ = c.out.whole(status, body.bytes)
 	return nil
 }

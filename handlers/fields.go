@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/http"
 	"strconv"
 	"sync"
 )
@@ -10,6 +11,8 @@ import (
 type values struct {
 	room [24]string
 	used int
+
+	texts bool // some have been set
 }
 
 // of returns value as that of a field. There is no room behind it, so whoever adds
@@ -50,8 +53,8 @@ func (o *output) set(name, value string) {
 type texts struct {
 	text []byte
 
-	names [20]string
-	ends  [20]int
+	names [32]string
+	ends  [32]int
 	n     int
 }
 
@@ -79,11 +82,48 @@ func (t *texts) number(name string, n int64) {
 	t.end(name)
 }
 
-// setAll sets the fields of t, and releases it.
+// value says that value is that of the field name.
+func (t *texts) value(name, value string) {
+	t.text = append(t.text, value...)
+	t.end(name)
+}
+
+// join adds the fields of other, and releases that.
+func (t *texts) join(other *texts) {
+	begin := len(t.text)
+	t.text = append(t.text, other.text...)
+	for i, end := range other.ends[:other.n] {
+		t.names[t.n], t.ends[t.n] = other.names[i], begin+end
+		t.n++
+	}
+	other.release()
+}
+
+// into sets the fields of t in the header of an answer that has no output, and
+// releases it.
+func (t *texts) into(h http.Header) {
+	all, at := string(t.text), 0
+	room := make([]string, t.n)
+	for i, end := range t.ends[:t.n] {
+		room[i] = all[at:end]
+		h[t.names[i]] = room[i : i+1 : i+1]
+		at = end
+	}
+	t.release()
+}
+
+// setAll sets the fields of t, and releases it. The first of an answer are new: what
+// was there before is not looked for.
 func (o *output) setAll(t *texts) {
+	h, first := o.w.Header(), !o.values.texts
+	o.values.texts = true
 	all, at := string(t.text), 0
 	for i, end := range t.ends[:t.n] {
-		o.set(t.names[i], all[at:end])
+		if value := all[at:end]; first {
+			h[t.names[i]] = o.values.of(value)
+		} else {
+			o.set(t.names[i], value)
+		}
 		at = end
 	}
 	t.release()

@@ -122,12 +122,12 @@ func (c *call) copyRetry(from http.Header) {
 	}
 }
 
-// setRetry tells SDKs whether and when to try again: without it they retry
+// appendRetry tells SDKs whether and when to try again: without it they retry
 // every 429 and 5xx, also those that cannot succeed. A budget that is spent is not
 // to be tried again by itself, but people learn when there is money again.
-func setRetry(set func(name, value string), e *gateway.Error) {
+func appendRetry(t *texts, e *gateway.Error) {
 	should := e.Kind.Retryable() && !e.NoRetry
-	set(headerRetry, strconv.FormatBool(should))
+	t.value(headerRetry, strconv.FormatBool(should))
 	wait := e.RetryAfter
 	switch {
 	case e.NoRetry, wait <= 0 && !should:
@@ -135,8 +135,8 @@ func setRetry(set func(name, value string), e *gateway.Error) {
 	case wait <= 0:
 		wait = time.Second
 	}
-	set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	set("Retry-After-Ms", strconv.FormatInt(wait.Milliseconds(), 10))
+	t.number("Retry-After", int64((wait+time.Second-1)/time.Second))
+	t.number("Retry-After-Ms", wait.Milliseconds())
 }
 
 // tell writes what a client may know of how its answer came about.
@@ -146,9 +146,18 @@ func (c *call) tell() {
 
 // tellIn does so together with the fields of t, which it releases.
 func (c *call) tellIn(t *texts) {
-	c.appendTiming(t)
+	c.appendTold(t)
 	c.out.setAll(t)
 	c.setExplain()
+}
+
+// appendTold writes what has not been told of limits and the times.
+func (c *call) appendTold(t *texts) {
+	if q := &c.quota; q.told != nil {
+		t.join(q.told)
+		q.told = nil
+	}
+	c.appendTiming(t)
 }
 
 // appendTiming writes Server-Timing with the phases that are over.

@@ -37,11 +37,26 @@ var families = [...]struct {
 }
 
 // setLimits tells the client how much is left, in the headers that its
-// vendor's clients know.
+// vendor's clients know. Those of a stream may be sent from now on, others with all
+// that is told of the answer.
 func (c *call) setLimits(r *limits.Reservation) {
+	q := &c.quota
+	if q.told != nil { // of another target's
+		c.out.prepare(c.tellLimits)
+	}
 	t := newTexts()
 	c.appendLimits(t, r)
-	c.out.prepare(func() { c.out.setAll(t) })
+	if q.told, q.toldOf = t, r; c.x.Stream {
+		c.out.prepare(c.tellLimits)
+	}
+}
+
+// tellLimits sets what setLimits has left.
+func (c *call) tellLimits() {
+	if t := c.quota.told; t != nil {
+		c.quota.told = nil
+		c.out.setAll(t)
+	}
 }
 
 // appendLimits writes how much is left. Of several limits on one unit the one with
@@ -98,6 +113,15 @@ func (c *call) settledLimits(t *texts, usage wire.Usage) {
 	defer q.mu.Unlock()
 	if q.held == nil {
 		return
+	}
+	switch {
+	case q.told == nil:
+	case q.toldOf == q.held:
+		q.told.release() // each of its fields is written now
+		q.told = nil
+	default:
+		t.join(q.told)
+		q.told = nil
 	}
 	for i := range q.held.Claims {
 		var actual int64

@@ -17,24 +17,30 @@ func (c *call) refusal(r *limits.Reservation, why error) error {
 	if claim.Rule.Unit == limits.USD {
 		e.Kind = wire.KindBudget
 	}
-	e.Message = "the limit of " + gateway.ScopeName(claim.Scope, claim.Name) + " is reached: " + claim.Rule.String() +
-		"; used " + quantity(claim.Rule, d.Used) + ", left " + quantity(claim.Rule, d.Remaining) + ", asked for " + quantity(claim.Rule, claim.Amount)
+	var room [320]byte
+	m := gateway.AppendScopeName(append(room[:0], "the limit of "...), claim.Scope, claim.Name)
+	m = claim.Rule.Append(append(m, " is reached: "...))
+	m = appendQuantity(append(m, "; used "...), claim.Rule, d.Used)
+	m = appendQuantity(append(m, ", left "...), claim.Rule, d.Remaining)
+	m = appendQuantity(append(m, ", asked for "...), claim.Rule, claim.Amount)
 	if why != nil {
-		e.Message += "; " + why.Error()
+		m = append(append(m, "; "...), why.Error()...)
 	}
-	switch wait := r.Wait(); {
-	case wait == limits.Never:
-		e.NoRetry = true
-		e.Message += "; this request alone is more than the limit allows"
-	default:
+	if wait := r.Wait(); wait != limits.Never {
 		e.RetryAfter = wait
+	} else {
+		e.NoRetry = true
+		m = append(m, "; this request alone is more than the limit allows"...)
 	}
+	e.Message = string(m)
 	return e
 }
 
-func quantity(rule *limits.Rule, n int64) string {
+func quantity(rule *limits.Rule, n int64) string { return string(appendQuantity(nil, rule, n)) }
+
+func appendQuantity(dst []byte, rule *limits.Rule, n int64) []byte {
 	if rule.Unit == limits.USD {
-		return limits.FormatUSD(n) + " usd"
+		return append(limits.AppendUSD(dst, n), " usd"...)
 	}
-	return strconv.FormatInt(n, 10)
+	return strconv.AppendInt(dst, n, 10)
 }

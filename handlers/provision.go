@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
 )
 
 // The values of Proxy.Unmapped.
@@ -35,6 +36,8 @@ func (p *Proxy) Provision(ctx caddy.Context) error {
 	p.host, p.gateway, p.metrics, p.tokens = host, host.Gateway(), host.Metrics(), host.Tokens()
 	p.rules, p.limits, p.queues, p.margins = host.Rules(), host.LimitStore(), host.Queues(), host.Margins()
 	p.overload, p.kept = host.Guard(), host.Kept()
+	_, near := p.limits.(limits.LocalStore)
+	p.far = !near
 	p.auth = Auth{gateway: p.gateway, keys: host.VirtualKeys()}
 	setDefault(&p.MaxBody, defaultMaxBody)
 	setDefault(&p.MaxUpload, defaultMaxUpload)

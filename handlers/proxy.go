@@ -138,6 +138,9 @@ type Proxy struct {
 	policy   gateway.Policy
 	timeouts gateway.Timeouts
 	batcher  *batch.Batcher
+
+	// far says that limits are asked over a network.
+	far bool
 }
 
 // CaddyModule returns the Caddy module information.

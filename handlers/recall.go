@@ -26,9 +26,6 @@ var errNotKept = &gateway.Error{Kind: wire.KindTimeout, Phase: "cache", NoRetry:
 // supply gets the call's answer: a kept one, one that is being made for another,
 // or else one of its own.
 func (c *call) supply() error {
-	if c.keeping == nil {
-		c.heed()
-	}
 	for c.keeping != nil {
 		known, err := c.recall()
 		if err != nil {
@@ -51,11 +48,19 @@ func (c *call) supply() error {
 	return answer.show()
 }
 
-// fetch pays for an answer.
+// fetch pays for an answer. A call that limits refuse at once is over before anybody
+// would have to hear of its client's leaving.
 func (c *call) fetch() (answer, error) {
+	if c.proxy.far {
+		c.heed()
+	}
 	if err := c.reserve(); err != nil {
 		return nil, err
 	}
+	if c.absent() {
+		return nil, gateway.ErrClientGone
+	}
+	c.heed()
 	return c.dispatch()
 }
 

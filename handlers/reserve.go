@@ -30,6 +30,10 @@ type quota struct {
 	// free is set for a call whose answer is not paid for.
 	free *free
 
+	// told is what the headers are to say of toldOf, nil where they do.
+	told   *texts
+	toldOf *limits.Reservation
+
 	turns *turns // nil for most calls
 }
 

@@ -45,7 +45,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-func TestSetRetry(t *testing.T) {
+func TestRetry(t *testing.T) {
 	for _, tt := range []struct {
 		name                  string
 		err                   *gateway.Error
@@ -58,8 +58,9 @@ func TestSetRetry(t *testing.T) {
 		{"upstream", &gateway.Error{Kind: wire.KindUpstream}, "true", "1", "1000"},
 		{"rate limit", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: 1200 * time.Millisecond}, "true", "2", "1200"},
 	} {
-		h := make(http.Header)
-		setRetry(h.Set, tt.err)
+		h, texts := make(http.Header), newTexts()
+		appendRetry(texts, tt.err)
+		texts.into(h)
 		if h.Get("X-Should-Retry") != tt.should || h.Get("Retry-After") != tt.after || h.Get("Retry-After-Ms") != tt.after2 {
 			t.Errorf("%s: %v", tt.name, h)
 		}

@@ -104,18 +104,21 @@ type Failure struct {
 
 // ErrorBody renders f as the body of an answer in dialect.
 func ErrorBody(dialect Dialect, f *Failure) []byte {
-	w := vocabulary[f.Kind]
-	dst := make([]byte, 0, 256+len(f.Message))
+	return AppendErrorBody(make([]byte, 0, 256+len(f.Message)), dialect, f)
+}
+
+// AppendErrorBody appends what ErrorBody returns.
+func AppendErrorBody(dst []byte, dialect Dialect, f *Failure) []byte {
 	switch dialect {
 	case Anthropic:
 		dst = AppendAnthropicError(dst, f)
 	case Gemini:
 		dst = append(dst, `{"error":{"code":`...)
-		dst = appendInt(dst, int64(w.status))
+		dst = appendInt(dst, int64(vocabulary[f.Kind].status))
 		dst = append(dst, `,"message":`...)
 		dst = jsonscan.AppendString(dst, f.Message)
 		dst = append(dst, `,"status":"`...)
-		dst = append(dst, w.geminiStatus...)
+		dst = append(dst, vocabulary[f.Kind].geminiStatus...)
 		dst = append(dst, '"')
 		if f.RequestID != "" { // google.rpc.RequestInfo is where Google's APIs name it
 			dst = append(dst, `,"details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":`...)

@@ -33,9 +33,10 @@ func Add(amounts ...int64) int64 {
 func ParseUSD(text string) (int64, error) { return parseDecimal(text, Dollar) }
 
 // FormatUSD writes nano-dollars as dollars, without needless digits.
-func FormatUSD(nano int64) string { return string(appendUSD(nil, nano)) }
+func FormatUSD(nano int64) string { return string(AppendUSD(nil, nano)) }
 
-func appendUSD(dst []byte, nano int64) []byte {
+// AppendUSD appends what FormatUSD returns.
+func AppendUSD(dst []byte, nano int64) []byte {
 	if nano < 0 {
 		dst, nano = append(dst, '-'), -nano
 	}

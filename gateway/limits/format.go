@@ -23,7 +23,7 @@ func (r *Rule) Append(dst []byte) []byte {
 	}
 	dst = append(append(dst, r.Unit.String()...), ' ')
 	if r.Unit == USD {
-		dst = appendUSD(dst, r.Amount)
+		dst = AppendUSD(dst, r.Amount)
 	} else {
 		dst = strconv.AppendInt(dst, r.Amount, 10)
 	}
