@@ -20,6 +20,17 @@ func TestGetAllocates(t *testing.T) {
 	}
 }
 
+// TestPutAllocates holds what an answer costs that is kept: its piece, and what
+// ristretto takes to be told of it and to be waited for.
+func TestPutAllocates(t *testing.T) {
+	clock := newClock()
+	c := open(t, 64<<20, nil, clock)
+	key, a := keyOf("a", "r"), answer(clock, strings.Repeat("x", 4<<10), "model:m", "key:k")
+	if n := testing.AllocsPerRun(1000, func() { c.Put(key, "a", a, c.Stamp(), hour) }); n > 5 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestKeyOfAllocates(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { KeyOf("1", "key", "key\x00ci", "chat openai/gpt-4.1", [32]byte{}) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -8,53 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
 
 // DefaultSize is how many bytes of answers a process keeps unless told.
 const DefaultSize = 256 << 20
-
-// entry is what memory keeps: an answer, or a further spelling of one.
-type entry struct {
-	key   Key
-	scope string
-	// id is unique in the process; a spelling has the id of its answer's.
-	id uint64
-
-	answer *Answer
-	since  Stamp
-	until  time.Time
-	// seen is the last change of the marks that the answer is known to have
-	// outlived.
-	seen atomic.Uint64
-
-	// form is set in spellings alone.
-	form *Form
-
-	cost     int64
-	rejected atomic.Bool
-}
-
-// overhead is what an entry costs besides what it points to: itself, and its
-// places in ristretto's maps of values, of costs and of expiry at their usual
-// load.
-const overhead = int64(unsafe.Sizeof(entry{})+unsafe.Sizeof(Answer{})) + 256
-
-// weigh is the entry's cost in bytes.
-func (e *entry) weigh() int64 {
-	n := overhead + int64(len(e.scope))
-	if f := e.form; f != nil {
-		return n + int64(unsafe.Sizeof(*f)) + int64(cap(f.Body))
-	}
-	a := e.answer
-	n += int64(len(a.Provider) + len(a.Model) + len(a.Finish) + cap(a.Form.Body) + cap(a.Canonical))
-	for _, tag := range a.Tags {
-		n += int64(unsafe.Sizeof(tag)) + int64(len(tag))
-	}
-	return n
-}
 
 // Memory keeps answers in the process, the ones that are asked for most, within
 // a number of bytes. It has no lock that all requests take.
@@ -69,9 +29,12 @@ func (e *entry) weigh() int64 {
 // gone before that, so there must be few of them. And after Close it must not be
 // touched.
 type Memory struct {
-	kept   *ristretto.Cache[uint64, *entry]
+	kept   *ristretto.Cache[uint64, piece]
 	shards [shards]shard
 	ids    atomic.Uint64
+
+	// began is what times are counted from.
+	began time.Time
 
 	entries, bytes               atomic.Int64
 	evicted, rejected, flushings atomic.Int64
@@ -101,27 +64,27 @@ func NewMemory(size int64) (*Memory, error) {
 	if size <= 0 {
 		return nil, errors.New("a cache needs room")
 	}
-	m := &Memory{}
-	kept, err := ristretto.NewCache(&ristretto.Config[uint64, *entry]{
+	m := &Memory{began: time.Now()}
+	kept, err := ristretto.NewCache(&ristretto.Config[uint64, piece]{
 		NumCounters: min(max(10*size/usual, 1<<12), 1<<24),
 		MaxCost:     size,
 		BufferItems: 64,
 		KeyToHash:   func(key uint64) (uint64, uint64) { return key, 0 },
 		// The costs are whole already.
 		IgnoreInternalCost: true,
-		OnReject: func(item *ristretto.Item[*entry]) {
-			item.Value.rejected.Store(true)
+		OnReject: func(item *ristretto.Item[piece]) {
+			item.Value.reject()
 			m.rejected.Add(1)
 		},
-		OnEvict: func(item *ristretto.Item[*entry]) {
+		OnEvict: func(item *ristretto.Item[piece]) {
 			// What has expired comes with the time.
 			if item.Expiration.IsZero() && m.flushings.Load() == 0 {
 				m.evicted.Add(1)
 			}
 		},
-		OnExit: func(e *entry) {
-			if e != nil {
-				m.bytes.Add(-e.cost)
+		OnExit: func(p piece) {
+			if p != nil {
+				m.bytes.Add(-p.weight())
 				m.entries.Add(-1)
 			}
 		},
@@ -135,22 +98,24 @@ func NewMemory(size int64) (*Memory, error) {
 
 func (m *Memory) shard(short uint64) *shard { return &m.shards[short>>58] }
 
-// get finds what may be the entry; the caller compares.
-func (m *Memory) get(short uint64) *entry {
+// at is a time as pieces have it. Who has a monotonic clock counts by that.
+func (m *Memory) at(t time.Time) int64 { return int64(t.Sub(m.began)) }
+
+// get finds what may be the piece; the caller compares.
+func (m *Memory) get(short uint64) piece {
 	s := m.shard(short)
 	s.open.RLock()
 	defer s.open.RUnlock()
 	if s.closed {
 		return nil
 	}
-	e, _ := m.kept.Get(short)
-	return e
+	p, _ := m.kept.Get(short)
+	return p
 }
 
-// put keeps an entry for a time at most, and reports whether it does. When it
-// returns true, get finds the entry until something else needs its room.
-func (m *Memory) put(short uint64, e *entry, keep time.Duration) bool {
-	e.cost = e.weigh()
+// put keeps a piece for a time at most, and reports whether it does. When it
+// returns true, get finds the piece until something else needs its room.
+func (m *Memory) put(short uint64, p piece, keep time.Duration) bool {
 	if keep <= 0 {
 		return false
 	}
@@ -162,32 +127,33 @@ func (m *Memory) put(short uint64, e *entry, keep time.Duration) bool {
 	if s.closed {
 		return false
 	}
-	if e.cost > m.kept.MaxCost() {
+	if p.weight() > m.kept.MaxCost() {
 		m.kept.Del(short)
 		m.rejected.Add(1)
 		return false
 	}
-	if !m.set(short, e, keep) {
+	if !m.set(short, p, keep) {
 		return false
 	}
-	if m.kept.RemainingCost() < 0 && !e.rejected.Load() {
+	if m.kept.RemainingCost() < 0 && !p.rejected() {
 		// It has taken a smaller one's place. Only what is new makes room.
 		m.kept.Del(short)
-		return m.set(short, e, keep)
+		return m.set(short, p, keep)
 	}
-	return !e.rejected.Load()
+	return !p.rejected()
 }
 
-func (m *Memory) set(short uint64, e *entry, keep time.Duration) bool {
-	m.bytes.Add(e.cost)
+func (m *Memory) set(short uint64, p piece, keep time.Duration) bool {
+	cost := p.weight()
+	m.bytes.Add(cost)
 	m.entries.Add(1)
-	if !m.kept.SetWithTTL(short, e, e.cost, roundUp(time.Now(), keep)) {
-		m.bytes.Add(-e.cost)
+	if !m.kept.SetWithTTL(short, p, cost, roundUp(time.Now(), keep)) {
+		m.bytes.Add(-cost)
 		m.entries.Add(-1)
 		return false
 	}
 	m.kept.Wait()
-	return !e.rejected.Load()
+	return !p.rejected()
 }
 
 const (
@@ -218,8 +184,8 @@ func roundUp(now time.Time, keep time.Duration) time.Duration {
 	return keep
 }
 
-// remove forgets an entry unless another has its place by now.
-func (m *Memory) remove(short uint64, e *entry) {
+// remove forgets a piece unless another has its place by now.
+func (m *Memory) remove(short uint64, p piece) {
 	s := m.shard(short)
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -228,7 +194,7 @@ func (m *Memory) remove(short uint64, e *entry) {
 	if s.closed {
 		return
 	}
-	if now, _ := m.kept.Get(short); now == e {
+	if now, _ := m.kept.Get(short); now.same(p) {
 		m.kept.Del(short)
 		m.kept.Wait()
 	}
@@ -247,17 +213,17 @@ func (m *Memory) Resize(size int64) {
 	if m.bytes.Load() <= size {
 		return
 	}
-	var all []*entry
-	m.kept.IterValues(func(e *entry) bool {
-		all = append(all, e)
+	var all []piece
+	m.kept.IterValues(func(p piece) bool {
+		all = append(all, p)
 		return false
 	})
-	slices.SortFunc(all, func(a, b *entry) int { return int(a.id) - int(b.id) })
-	for _, e := range all {
+	slices.SortFunc(all, func(a, b piece) int { return cmp.Compare(a[atID], b[atID]) })
+	for _, p := range all {
 		if m.bytes.Load() <= size {
 			break
 		}
-		m.kept.Del(e.place())
+		m.kept.Del(p.place())
 		m.evicted.Add(1)
 	}
 	m.kept.Wait()

@@ -20,11 +20,11 @@ func TestReadYourWrites(t *testing.T) {
 		all.Go(func() {
 			for i := range 5000 {
 				key := keyOf("a", fmt.Sprintf("%d-%d", worker, i))
-				a := answer(clock, "x")
-				if !c.Put(key, "a", a, c.Stamp(), hour) {
+				body := fmt.Sprint(worker, i)
+				if !c.Put(key, "a", answer(clock, body), c.Stamp(), hour) {
 					t.Error("not kept")
 				}
-				if hit, ok := c.Get(key, "a"); !ok || hit.Answer != a {
+				if hit, ok := c.Get(key, "a"); !ok || string(hit.Form.Body) != body {
 					t.Errorf("answer %d of %d is not there", i, worker)
 				}
 			}
@@ -74,9 +74,9 @@ func TestMemoryBounded(t *testing.T) {
 	}
 	// What is counted is what is there.
 	var entries, bytes int64
-	c.Memory.kept.IterValues(func(e *entry) bool {
+	c.Memory.kept.IterValues(func(p piece) bool {
 		entries++
-		bytes += e.cost
+		bytes += p.weight()
 		return false
 	})
 	if entries != stats.Entries || bytes != stats.Bytes {

@@ -42,6 +42,16 @@ const (
 	flagCanonical
 )
 
+func flagsOf(f *Form) (flags byte) {
+	if f.Stream {
+		flags |= flagStream
+	}
+	if f.Usage {
+		flags |= flagUsage
+	}
+	return flags
+}
+
 // append writes the content, and reports whether it can be written.
 func (e *sealed) append(b []byte) ([]byte, bool) {
 	a := e.answer
@@ -49,13 +59,7 @@ func (e *sealed) append(b []byte) ([]byte, bool) {
 	if op < 0 || len(e.marks) != 1+len(a.Tags) {
 		return nil, false
 	}
-	flags := byte(0)
-	if a.Form.Stream {
-		flags |= flagStream
-	}
-	if a.Form.Usage {
-		flags |= flagUsage
-	}
+	flags := flagsOf(&a.Form)
 	if a.Canonical != nil {
 		flags |= flagCanonical
 	}

@@ -57,17 +57,16 @@ func New(options Options) (*Cache, error) {
 	return c, nil
 }
 
-// Hit is an answer that was found, alive: no purge since it was asked for.
-// Whether it is fresh is for the Terms of whoever asks.
+// Hit is an answer that was found, alive: no purge since it was asked for. Its texts
+// are parts of what memory keeps, which they hold as long as they are used; it comes
+// without its Tags. Whether it is fresh is for the Terms of whoever asks.
 type Hit struct {
-	*Answer
+	Answer
 	Key Key
 	// Age is how long ago the answer was complete.
 	Age time.Duration
 
-	id    uint64
-	scope string
-	until time.Time
+	kept piece
 }
 
 // Stamp is what a request notes before it is looked up, and Put needs.
@@ -77,36 +76,24 @@ func (c *Cache) Stamp() Stamp { return c.Marks.Stamp() }
 func (c *Cache) Get(key Key, scope string) (Hit, bool) {
 	short := key.short()
 	counts := c.Memory.shard(short)
-	e := c.Memory.get(short)
-	if e == nil || e.key != key || e.scope != scope || e.answer == nil {
+	p := c.Memory.get(short)
+	if p == nil || !p.is(&key, scope) || p.spells() {
 		counts.misses.Add(1)
 		return Hit{}, false
 	}
-	now := c.Now()
-	if !now.Before(e.until) || !e.alive(c.Marks) {
-		c.Memory.remove(short, e)
+	now := c.Memory.at(c.Now())
+	if now >= p.int(atUntil) || !p.alive(c.Marks) {
+		c.Memory.remove(short, p)
 		counts.misses.Add(1)
 		return Hit{}, false
 	}
 	counts.hits.Add(1)
-	return e.hit(now), true
+	return p.hit(key, now), true
 }
 
-// alive asks the marks only when they have changed.
-func (e *entry) alive(marks *Marks) bool {
-	now := marks.Stamp()
-	if e.seen.Load() == uint64(now) {
-		return true
-	}
-	if !marks.Alive(e.answer.Tags, e.since) {
-		return false
-	}
-	e.seen.Store(uint64(now))
-	return true
-}
-
-func (e *entry) hit(now time.Time) Hit {
-	return Hit{Answer: e.answer, Key: e.key, Age: max(now.Sub(e.answer.Made), 0), id: e.id, scope: e.scope, until: e.until}
+// hit is p, found at a time of [Memory.at].
+func (p piece) hit(key Key, now int64) Hit {
+	return Hit{Answer: p.answer(), Key: key, Age: time.Duration(max(now-p.int(atMade), 0)), kept: p}
 }
 
 // Fetch finds the answer of key in the fleet, and keeps it in the process. What
@@ -124,67 +111,86 @@ func (c *Cache) Fetch(ctx context.Context, key Key, scope string) (Hit, bool) {
 	if err != nil || !now.Before(found.until) || !c.Marks.covers(found.answer.Tags, found.marks) || found.answer.size() > c.MaxEntry {
 		return Hit{}, false
 	}
-	return c.keep(key, found.scope, found.answer, since, found.until, now).hit(now), true
+	p := c.keep(key, scope, found.answer, since, found.until.Sub(now), now)
+	return p.hit(key, c.Memory.at(now)), true
 }
 
 // size is what counts against MaxEntry.
 func (a *Answer) size() int64 { return int64(len(a.Form.Body)) + int64(len(a.Canonical)) }
 
-// keep puts an answer into memory, if there is room.
-func (c *Cache) keep(key Key, scope string, answer *Answer, since Stamp, until, now time.Time) *entry {
-	e := &entry{key: key, scope: scope, id: c.Memory.ids.Add(1), answer: answer, since: since, until: until}
-	e.seen.Store(uint64(since))
-	c.Memory.put(key.short(), e, until.Sub(now))
-	return e
+// keep puts an answer into memory for a time, if there is room. It is nil for one
+// that cannot be kept.
+func (c *Cache) keep(key Key, scope string, answer *Answer, since Stamp, life time.Duration, now time.Time) piece {
+	p, ok := pieceOf(scope, answer)
+	if !ok {
+		return nil
+	}
+	p.setKey(key)
+	p[atID], p[atSince], p[atSeen] = c.Memory.ids.Add(1), uint64(since), uint64(since)
+	// What comes from elsewhere has a date only; from now on it ages by our clock.
+	at := c.Memory.at(now)
+	p[atMade], p[atWall] = uint64(at+int64(answer.Made.Sub(now))), uint64(answer.Made.UnixNano()) //nolint:gosec // as bits
+	p[atUntil] = uint64(at + int64(life))                                                         //nolint:gosec // as bits
+	c.Memory.put(key.short(), p, life)
+	return p
 }
 
-// Put keeps a complete answer for as long as the terms want it. since is the
-// Stamp from before the look-up: when one of the answer's tags was purged
-// meanwhile, or the answer is too large, it is not kept, and Put says false. The
-// bodies must not be parts of something larger.
+// Put keeps a copy of a complete answer for as long as the terms want it. since is
+// the Stamp from before the look-up: when one of the answer's tags was purged
+// meanwhile, or the answer is too large, it is not kept, and Put says false.
 func (c *Cache) Put(key Key, scope string, answer *Answer, since Stamp, terms Terms) bool {
 	now := c.Now()
-	until := answer.Made.Add(terms.Keep())
-	if answer.size() > c.MaxEntry || !now.Before(until) {
+	life := answer.Made.Add(terms.Keep()).Sub(now)
+	if answer.size() > c.MaxEntry || life <= 0 {
 		return false
 	}
-	marks := c.Marks.values(answer.Tags, since)
-	if marks == nil {
+	var marks []uint64
+	if c.Remote == nil {
+		if !c.Marks.Alive(answer.Tags, since) {
+			return false
+		}
+	} else if marks = c.Marks.values(answer.Tags, since); marks == nil {
 		return false
 	}
-	e := c.keep(key, scope, answer, since, until, now)
-	if c.Remote != nil {
-		s := &sealed{key: key, scope: scope, answer: answer, marks: marks, until: until}
-		c.Remote.Put(key, until.Sub(now), int(e.cost), func() []byte { return c.codec.seal(s) })
+	p := c.keep(key, scope, answer, since, life, now)
+	if p != nil && c.Remote != nil {
+		c.Remote.Put(key, life, int(p.weight()), func() []byte { return c.codec.seal(p.sealed(marks)) })
 	}
-	return true
+	return p != nil
 }
 
 // Form finds an answer's spelling for an operation: its own, or one that Extend
 // was given.
-func (c *Cache) Form(hit *Hit, op *wire.Operation, stream, usage bool) (*Form, bool) {
+func (c *Cache) Form(hit *Hit, op *wire.Operation, stream, usage bool) (Form, bool) {
 	if own := &hit.Answer.Form; own.is(op, stream, usage) {
-		return own, true
+		return *own, true
 	}
 	short, ok := spelling(hit.Key, op, stream, usage)
 	if !ok {
-		return nil, false
+		return Form{}, false
 	}
-	e := c.Memory.get(short)
-	if e == nil || e.key != hit.Key || e.id != hit.id || e.form == nil || !e.form.is(op, stream, usage) {
-		return nil, false
+	p := c.Memory.get(short)
+	if p == nil || !p.spells() || p[atID] != hit.kept[atID] || p.key() != hit.Key {
+		return Form{}, false
 	}
-	return e.form, true
+	f := p.form()
+	return f, f.is(op, stream, usage)
 }
 
-// Extend keeps a further spelling of a kept answer. It is one of a few, by what
-// clients can want, has its own room in memory, and goes when the answer does.
+// Extend keeps a copy of a further spelling of a kept answer. It is one of a few, by
+// what clients can want, has its own room in memory, and goes when the answer does.
 func (c *Cache) Extend(hit *Hit, form *Form) {
 	short, ok := spelling(hit.Key, form.Operation, form.Stream, form.Usage)
 	if !ok || int64(len(form.Body)) > c.MaxEntry {
 		return
 	}
-	c.Memory.put(short, &entry{key: hit.Key, scope: hit.scope, id: hit.id, form: form}, hit.until.Sub(c.Now()))
+	p, ok := spellingOf(hit.kept.name(textScope), form)
+	if !ok {
+		return
+	}
+	p.setKey(hit.Key)
+	p[atID] = hit.kept[atID]
+	c.Memory.put(short, p, time.Duration(hit.kept.int(atUntil)-c.Memory.at(c.Now())))
 }
 
 func (f *Form) is(op *wire.Operation, stream, usage bool) bool {
@@ -203,15 +209,6 @@ func spelling(key Key, op *wire.Operation, stream, usage bool) (uint64, bool) {
 	}
 	// Any odd number does; this one spreads the few over the shards.
 	return key.short() ^ n*0x9e3779b97f4a7c15, number(op) >= 0
-}
-
-// place is where memory has the entry.
-func (e *entry) place() uint64 {
-	if f := e.form; f != nil {
-		short, _ := spelling(e.key, f.Operation, f.Stream, f.Usage)
-		return short
-	}
-	return e.key.short()
 }
 
 // Flush forgets all answers, here at once and in the fleet soon.

@@ -304,7 +304,7 @@ func TestIsolation(t *testing.T) {
 				canary := "canary of " + scope + "."
 				check := func(hit Hit) {
 					body := string(hit.Form.Body)
-					life := fmt.Sprint(lives[hit.Tags[0]])
+					life := fmt.Sprint(lives[hit.kept.tags()[0]])
 					if !strings.HasPrefix(body, canary) || !strings.HasSuffix(body, " "+request+" "+life) {
 						t.Errorf("%s asks for %s in life %s and gets %q", scope, request, life, body)
 					}

@@ -64,11 +64,11 @@ func (r *recalled) fit() bool {
 	plain := want.Operation != wire.Responses && !embeds(want.Operation)
 	if plain {
 		if f, ok := answers.Form(&r.hit, want.Operation, want.Stream, want.Usage); ok {
-			r.form = *f
+			r.form = f
 			return true
 		}
 	}
-	f, err := c.convert(r.hit.Answer)
+	f, err := c.convert(&r.hit.Answer)
 	if err != nil {
 		return false
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/weirproxy/weir/cache"
@@ -29,7 +30,7 @@ func (r *recalled) show() error {
 	}
 	c.x.Update(func() {
 		c.x.Cache, c.x.Similarity, c.x.Saved = r.state, r.near, max(r.hit.Cost, 0)
-		c.x.Target = gateway.Target{Provider: r.hit.Provider, Model: r.hit.Model}
+		c.x.Target = r.target()
 	})
 	c.keeping.from = r
 	c.countLookup(r.state)
@@ -38,6 +39,15 @@ func (r *recalled) show() error {
 		return r.stream()
 	}
 	return c.showWhole(r.form.Body)
+}
+
+// target is what gave the answer, in words of its own: the record that has them must
+// not keep the answer from being freed.
+func (r *recalled) target() gateway.Target {
+	if own := r.call.target.Target; own.Provider == r.hit.Provider && own.Model == r.hit.Model {
+		return own
+	}
+	return gateway.Target{Provider: strings.Clone(r.hit.Provider), Model: strings.Clone(r.hit.Model)}
 }
 
 // announce says where the answer comes from, and how old it is.
