@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"math"
-	"net/http"
 	"strconv"
 	"time"
 )
@@ -46,36 +45,39 @@ func appendSemanticHit(t *texts, age, ttl time.Duration, similarity float64) (wo
 }
 
 // showMiss is for an answer that had to be fetched; stored says that it is kept.
-func showMiss(h http.Header, stored bool) { note(h, cacheMiss, forwarded("miss", stored)) }
+func (o *output) showMiss(stored bool) {
+	o.showCache(cacheMiss, either(stored, "weir; fwd=miss; stored", "weir; fwd=miss"))
+}
 
 // showStale is showMiss where a stale answer was there.
-func showStale(h http.Header, stored bool) { note(h, cacheMiss, forwarded("stale", stored)) }
+func (o *output) showStale(stored bool) {
+	o.showCache(cacheMiss, either(stored, "weir; fwd=stale; stored", "weir; fwd=stale"))
+}
 
 // showCollapsed is for an answer that another request had asked for already.
-func showCollapsed(h http.Header) { note(h, cacheMiss, []byte("weir; fwd=miss; collapsed")) }
+func (o *output) showCollapsed() { o.showCache(cacheMiss, "weir; fwd=miss; collapsed") }
 
 // showUnwanted is for an answer that the client did not want from the cache.
-func showUnwanted(h http.Header, stored bool) { note(h, cacheBypass, forwarded("request", stored)) }
+func (o *output) showUnwanted(stored bool) {
+	o.showCache(cacheBypass, either(stored, "weir; fwd=request; stored", "weir; fwd=request"))
+}
 
 // showUnpaid is for a request that is answered from the cache or not at all.
-func showUnpaid(h http.Header) { note(h, cacheMiss, []byte("weir; detail=only-if-cached")) }
+func (o *output) showUnpaid() { o.showCache(cacheMiss, "weir; detail=only-if-cached") }
 
 // showBypass is for a request that a rule keeps from the cache; rule is a token.
-func showBypass(h http.Header, rule string) {
-	note(h, cacheBypass, append([]byte("weir; fwd=bypass; detail="), rule...))
+func (o *output) showBypass(rule string) { o.showCache(cacheBypass, "weir; fwd=bypass; detail="+rule) }
+
+func (o *output) showCache(word, status string) {
+	o.set(headerCacheStatus, status)
+	o.set(headerCache, word)
 }
 
-func forwarded(why string, stored bool) []byte {
-	b := append([]byte("weir; fwd="), why...)
-	if stored {
-		b = append(b, "; stored"...)
+func either(which bool, yes, no string) string {
+	if which {
+		return yes
 	}
-	return b
-}
-
-func note(h http.Header, word string, status []byte) {
-	setHeader(h, headerCacheStatus, string(status))
-	setHeader(h, headerCache, word)
+	return no
 }
 
 // appendAge writes an answer's age (RFC 9111, 5.1).

@@ -15,6 +15,9 @@ func TestCacheHeaders(t *testing.T) {
 			o.setAll(t)
 		}
 	}
+	told := func(show func(*output)) func(http.Header) {
+		return func(h http.Header) { show(&output{w: &sink{h}}) }
+	}
 	for _, tt := range []struct {
 		name              string
 		show              func(http.Header)
@@ -28,13 +31,13 @@ func TestCacheHeaders(t *testing.T) {
 		{"a similar one", said(func(t *texts) string { return appendSemanticHit(t, 0, time.Minute, 0.96789) }), "weir; hit; ttl=60; detail=semantic; similarity=0.967", "semantic-hit", "0"},
 		{"almost the same", said(func(t *texts) string { return appendSemanticHit(t, 0, time.Minute, 0.99999) }), "weir; hit; ttl=60; detail=semantic; similarity=0.999", "semantic-hit", "0"},
 		{"the same", said(func(t *texts) string { return appendSemanticHit(t, 0, time.Minute, 1) }), "weir; hit; ttl=60; detail=semantic; similarity=1.000", "semantic-hit", "0"},
-		{"a miss", func(h http.Header) { showMiss(h, false) }, "weir; fwd=miss", "miss", ""},
-		{"a miss that is kept", func(h http.Header) { showMiss(h, true) }, "weir; fwd=miss; stored", "miss", ""},
-		{"instead of a stale one", func(h http.Header) { showStale(h, true) }, "weir; fwd=stale; stored", "miss", ""},
-		{"shared", showCollapsed, "weir; fwd=miss; collapsed", "miss", ""},
-		{"unwanted", func(h http.Header) { showUnwanted(h, false) }, "weir; fwd=request", "bypass", ""},
-		{"renewed", func(h http.Header) { showUnwanted(h, true) }, "weir; fwd=request; stored", "bypass", ""},
-		{"a rule", func(h http.Header) { showBypass(h, "tools") }, "weir; fwd=bypass; detail=tools", "bypass", ""},
+		{"a miss", told(func(o *output) { o.showMiss(false) }), "weir; fwd=miss", "miss", ""},
+		{"a miss that is kept", told(func(o *output) { o.showMiss(true) }), "weir; fwd=miss; stored", "miss", ""},
+		{"instead of a stale one", told(func(o *output) { o.showStale(true) }), "weir; fwd=stale; stored", "miss", ""},
+		{"shared", told((*output).showCollapsed), "weir; fwd=miss; collapsed", "miss", ""},
+		{"unwanted", told(func(o *output) { o.showUnwanted(false) }), "weir; fwd=request", "bypass", ""},
+		{"renewed", told(func(o *output) { o.showUnwanted(true) }), "weir; fwd=request; stored", "bypass", ""},
+		{"a rule", told(func(o *output) { o.showBypass("tools") }), "weir; fwd=bypass; detail=tools", "bypass", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := make(http.Header)

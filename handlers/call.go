@@ -93,6 +93,10 @@ type call struct {
 	bypassed string
 	followed *landing
 
+	// shared says that the cache has let others know of the call, or the call of
+	// others.
+	shared bool
+
 	// sequel is set while an attempt goes on with an answer that broke off, and
 	// sequels counts those.
 	sequel  *sequel

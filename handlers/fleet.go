@@ -101,6 +101,7 @@ func (c *call) followFleet() shower {
 	name := k.want.Operation.Name + " " + strconv.FormatBool(k.want.Stream) + " " + strconv.FormatBool(k.want.Usage)
 	// Who asks after a purge must not follow what was asked before.
 	purges := strconv.FormatUint(k.exact.answers.Marks.Newest(), 16)
+	c.shared = true
 	for tries := 0; ; tries++ {
 		far, err := remote.Claim(c.ctx, cache.KeyOf("flight", name, k.want.Spelling, purges, k.key), claimTime)
 		if err != nil {
@@ -141,7 +142,7 @@ func (a *abroad) show() error {
 		return err
 	}
 	c.out.prepare(func() { c.announceShared(&a.head) })
-	c.led.Load().flight.Open(a.head)
+	c.led.Load().flight.Open(&a.head)
 	if c.x.Stream {
 		return a.play()
 	}

@@ -105,8 +105,8 @@ func (f *follower) withMetadata(events []byte) []byte {
 
 // learn takes over what the leader knows of the whole.
 func (f *follower) learn() {
-	if o, ok := f.reader.Result().(landing); ok {
-		f.end = o
+	if o, ok := f.reader.Result().(*landing); ok {
+		f.end = *o
 		f.call.quota.free.learn(o.usage)
 	}
 }

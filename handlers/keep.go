@@ -18,21 +18,21 @@ func (c *call) keepStream(a *attempt, began time.Time, last []byte, read *wire.S
 		return
 	}
 	defer l.flight.Close() // not before it is kept: until then others join, from then on they find it
-	if c.mayKeep(a) {
-		if body, ok := l.flight.Body(); ok {
-			body = append(body, last...)
-			f := cache.Form{Operation: c.keeping.want.Operation, Stream: true, Usage: c.keeping.want.Usage || a.askedUsage, Body: body}
-			c.keep(a, f, began, read)
-		}
+	if !c.mayKeep(a) {
+		return
 	}
+	buf := newPayload()
+	defer buf.release()
+	body, ok := l.flight.AppendBody(buf.bytes)
+	if buf.bytes = body; !ok {
+		return
+	}
+	buf.bytes = append(body, last...)
+	c.keep(a, cache.Form{Operation: c.keeping.want.Operation, Stream: true, Usage: c.keeping.want.Usage || a.askedUsage, Body: buf.bytes}, began, read)
 }
 
-// keepWhole keeps an answer that is no stream, and that nobody changes any more.
-func (c *call) keepWhole(a *attempt, answer []byte) (kept bool) {
-	l := c.led.Load()
-	if l == nil {
-		return false
-	}
+// keepWhole keeps an answer that is no stream; l is the call's flight.
+func (c *call) keepWhole(l *lead, a *attempt, answer []byte) (kept bool) {
 	defer l.flight.Close()
 	if !c.mayKeep(a) || int64(len(answer)) > c.keeping.exact.MaxEntry {
 		return false
@@ -78,7 +78,7 @@ func (c *call) keep(a *attempt, f cache.Form, began time.Time, read *wire.Seen) 
 	}
 	now := c.proxy.gateway.Now()
 	seen := a.told.Seen()
-	answer := &cache.Answer{
+	answer := cache.Answer{
 		Made: now, Took: now.Sub(began),
 		Provider: a.route.Target.Provider, Model: a.route.Target.Model,
 		Usage: seen.Usage, Cost: -1, Finish: seen.Finish,
@@ -91,7 +91,7 @@ func (c *call) keep(a *attempt, f cache.Form, began time.Time, read *wire.Seen) 
 		answer.Cost = nano
 	}
 	answer.Canonical = a.untranslated()
-	if !k.exact.answers.Put(k.key, k.scope, answer, k.since, k.exact.terms()) {
+	if !k.exact.answers.Put(k.key, k.scope, &answer, k.since, k.exact.terms()) {
 		return false
 	}
 	c.x.Update(func() { c.x.Stored = true })

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weirproxy/weir/cache"
@@ -68,6 +69,15 @@ type keeping struct {
 	follows int
 }
 
+// keepings holds *keeping that are empty.
+var keepings = sync.Pool{New: func() any { return new(keeping) }}
+
+// release gives it to another call. Nobody may have it, or what it has in room.
+func (k *keeping) release() {
+	*k = keeping{}
+	keepings.Put(k)
+}
+
 // remember finds out under which key the cache has the answer to the call. It
 // leaves c.keeping nil where the cache has nothing to do with it.
 func (c *call) remember() {
@@ -75,7 +85,8 @@ func (c *call) remember() {
 	if exact == nil || c.form != nil || !exact.covers(c.route.Operation) {
 		return
 	}
-	k := &keeping{exact: exact, semantic: semantic, asked: directivesOf(c.r), began: c.routed}
+	k := keepings.Get().(*keeping)
+	k.exact, k.semantic, k.asked, k.began = exact, semantic, directivesOf(c.r), c.routed
 	rule := ""
 	if !k.asked.bypass {
 		if rule = c.findKey(k); rule == "" {
@@ -84,6 +95,7 @@ func (c *call) remember() {
 		}
 	}
 	c.timeCache(k.began)
+	k.release()
 	c.bypass(rule)
 }
 
@@ -197,10 +209,10 @@ func (c *call) bypass(rule string) {
 	c.x.Update(func() { c.x.Cache = gateway.CacheBypass })
 	c.proxy.metrics.Lookup(telemetry.LookupExact, gateway.CacheBypass)
 	c.out.prepare(func() {
-		if h := c.out.w.Header(); rule == "" {
-			showUnwanted(h, false)
+		if rule == "" {
+			c.out.showUnwanted(false)
 		} else {
-			showBypass(h, rule)
+			c.out.showBypass(rule)
 		}
 	})
 }

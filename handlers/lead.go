@@ -54,6 +54,7 @@ func (c *call) takeLead(f *flight.Flight) { c.led.Store(&lead{call: c, flight: f
 // own client's business. Its answer may be kept all the same.
 func (c *call) goAlone() {
 	l := c.led.Load()
+	c.shared = true
 	l.flight.Disperse()
 	l.endFar(false)
 	c.takeLead(c.proxy.kept.Flights.Alone(c.keeping.key, c.keeping.want))
@@ -70,7 +71,7 @@ func (c *call) announceFlight() {
 		return
 	}
 	l.opened = true
-	head := flight.Head{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts}
+	head := &flight.Head{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts}
 	l.flight.Open(head)
 	l.tellJSON(recordHead, head)
 }
@@ -100,15 +101,18 @@ func (l *lead) put(piece []byte, kind flight.Kind) {
 
 // tapeWhole puts an answer on the tape that is no stream, and keeps it.
 func (c *call) tapeWhole(a *attempt, answer []byte) {
-	l := c.led.Load()
-	if l == nil {
+	if c.led.Load() == nil {
 		return
 	}
 	c.announceFlight()
-	answer = bytes.Clone(answer) // one for those who follow and those who come later
-	l.flight.Put(answer, 0)
-	l.tell(recordPiece, answer)
-	if c.keepWhole(a, answer) {
+	l := c.led.Load()
+	kept := c.keepWhole(l, a, answer) // from then on nobody joins
+	if l.far.Load() != nil || l.flight.Followed() {
+		answer = bytes.Clone(answer) // which they read when the call is over
+		l.flight.Put(answer, 0)
+		l.tell(recordPiece, answer)
+	}
+	if kept {
 		c.out.prepare(func() { c.showMissed(true) })
 	}
 	l.finish(nil, c.landing())
@@ -190,7 +194,9 @@ func (c *call) land(err error) error {
 	if l == nil {
 		return err
 	}
-	l.finish(err, c.landing())
+	if !l.finished {
+		l.finish(err, c.landing())
+	}
 	if l.played != nil {
 		<-l.played
 	}
@@ -202,8 +208,8 @@ func (c *call) land(err error) error {
 	return err
 }
 
-// finish tells all who follow that there is no more.
-func (l *lead) finish(err error, o landing) {
+// finish tells all who follow that there is no more. Later calls do nothing.
+func (l *lead) finish(err error, o *landing) {
 	if l.finished {
 		return
 	}
@@ -218,7 +224,7 @@ func (l *lead) finish(err error, o landing) {
 	}
 	var told any
 	if l.flight.Close(); l.flight.Followed() {
-		told = o
+		told, l.call.shared = o, true
 	}
 	l.flight.Finish(err, told)
 	l.endFar(err == nil)
@@ -227,16 +233,17 @@ func (l *lead) finish(err error, o landing) {
 // landWith hands followers a kept answer.
 func (c *call) landWith(hit *recalled) {
 	if l := c.led.Swap(nil); l != nil {
-		l.finish(flight.ErrAlone, landing{kept: hit})
+		l.finish(flight.ErrAlone, &landing{kept: hit})
 	}
 }
 
 // landing is what there is to tell at the end.
-func (c *call) landing() landing {
+func (c *call) landing() *landing {
 	if c.followed != nil {
-		return *c.followed
+		o := *c.followed
+		return &o
 	}
-	o := landing{seen: c.x.Seen(), cost: -1}
+	o := &landing{seen: c.x.Seen(), cost: -1}
 	if a := c.current; a != nil {
 		o.told = a.shown
 		if a.conversation != nil && a.conversation.encoder != nil {

@@ -22,7 +22,7 @@ func (c *call) missed() {
 func (c *call) unpaid() {
 	c.x.Update(func() { c.x.Cache = gateway.CacheMiss })
 	c.countLookup(gateway.CacheMiss)
-	c.out.prepare(func() { showUnpaid(c.out.w.Header()) })
+	c.out.prepare(c.out.showUnpaid)
 }
 
 // timeCache adds the time since start to what the cache has taken.
@@ -39,14 +39,13 @@ func (c *call) timeLookup() {
 
 // showMissed says so to the client; stored, that the answer is kept.
 func (c *call) showMissed(stored bool) {
-	h, k := c.out.w.Header(), c.keeping
-	switch {
+	switch k := c.keeping; {
 	case k.asked.refresh:
-		showUnwanted(h, stored)
+		c.out.showUnwanted(stored)
 	case k.stale != nil:
-		showStale(h, stored)
+		c.out.showStale(stored)
 	default:
-		showMiss(h, stored)
+		c.out.showMiss(stored)
 	}
 }
 

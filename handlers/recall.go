@@ -116,7 +116,9 @@ func (c *call) enterFlight() *flight.Reader {
 	f, follow := set.Enter(k.key, k.since, k.want, c.forsaken)
 	if follow == nil {
 		c.takeLead(f)
+		return nil
 	}
+	c.shared = true
 	return follow
 }
 

@@ -17,13 +17,15 @@ func TestRecycleLeavesAlone(t *testing.T) {
 		change func(*call)
 		kept   bool
 	}{
-		"one attempt":        {func(*call) {}, false},
-		"none":               {func(c *call) { c.x.Attempts = 0 }, false},
-		"several":            {func(c *call) { c.x.Attempts = 2 }, true},
-		"it may be followed": {func(c *call) { c.keeping = new(keeping) }, true},
-		"it is recorded":     {func(c *call) { c.out.rec = new(recording) }, true},
-		"it may go on":       {func(c *call) { c.out.left = make(chan struct{}) }, true},
-		"it may be joined":   {func(c *call) { c.route.Operation = wire.Embeddings }, true},
+		"one attempt":                       {func(*call) {}, false},
+		"none":                              {func(c *call) { c.x.Attempts = 0 }, false},
+		"several":                           {func(c *call) { c.x.Attempts = 2 }, true},
+		"it looked for a kept answer":       {func(c *call) { c.keeping = new(keeping) }, false},
+		"it was followed":                   {func(c *call) { c.keeping, c.shared = new(keeping), true }, true},
+		"it looked for what means the same": {func(c *call) { c.keeping = &keeping{semantic: new(CacheSemantic)} }, true},
+		"it is recorded":                    {func(c *call) { c.out.rec = new(recording) }, true},
+		"it may go on":                      {func(c *call) { c.out.left = make(chan struct{}) }, true},
+		"it may be joined":                  {func(c *call) { c.route.Operation = wire.Embeddings }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trip := new(gateway.Itinerary)

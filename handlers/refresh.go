@@ -32,6 +32,7 @@ func (c *call) refresh() {
 		return
 	}
 	answers, scope, terms := k.exact.answers, k.scope, k.exact.terms()
+	c.shared = true
 	body := bytes.Clone(c.x.Envelope.Body())
 	ctx := context.WithoutCancel(c.r.Context())
 	// What the handlers before this one have found out stays; what belongs to the

@@ -17,7 +17,7 @@ func (c *call) announceShared(head *flight.Head) {
 	})
 	c.countLookup(gateway.CacheCoalesced)
 	c.nameTarget()
-	showCollapsed(c.out.w.Header())
+	c.out.showCollapsed()
 	t := newTexts()
 	t.number(headerAttempts, int64(head.Attempts))
 	c.tellIn(t)

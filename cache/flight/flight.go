@@ -95,11 +95,12 @@ type Flight struct {
 // Followed reports whether somebody follows.
 func (f *Flight) Followed() bool { return f.followers.Load() > 0 }
 
-// Open says what is about to be shown. It is the leader's.
-func (f *Flight) Open(head Head) {
+// Open says what is about to be shown, in a head that nobody changes any more. It is
+// the leader's.
+func (f *Flight) Open(head *Head) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.head = &head
+	f.head = head
 	f.wakeLocked()
 }
 

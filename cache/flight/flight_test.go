@@ -82,7 +82,7 @@ func TestEveryFollowerGetsEverything(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		s := newSet(1<<20, 1<<30)
 		f := lead(t, s, stream, func() { t.Error("cancelled although somebody follows") })
-		f.Open(Head{Provider: "p"})
+		f.Open(&Head{Provider: "p"})
 		events := 1 + rnd.IntN(400)
 		var want, hidden bytes.Buffer
 		var wg sync.WaitGroup
@@ -277,9 +277,9 @@ func TestHowFlightsEnd(t *testing.T) {
 		err        error
 		openingErr error
 	}{
-		{"complete", func(f *Flight) { f.Open(Head{}); f.Append([]byte("a"), 0); f.Finish(nil, nil) }, true, "a", io.EOF, nil},
+		{"complete", func(f *Flight) { f.Open(&Head{}); f.Append([]byte("a"), 0); f.Finish(nil, nil) }, true, "a", io.EOF, nil},
 		{"fails before it opens", func(f *Flight) { f.Finish(broken, nil) }, false, "", broken, broken},
-		{"breaks off", func(f *Flight) { f.Open(Head{}); f.Append([]byte("a"), 0); f.Finish(broken, nil) }, true, "a", broken, nil},
+		{"breaks off", func(f *Flight) { f.Open(&Head{}); f.Append([]byte("a"), 0); f.Finish(broken, nil) }, true, "a", broken, nil},
 		{"disperses", func(f *Flight) { f.Disperse() }, false, "", ErrAlone, ErrAlone},
 		{"the first end counts", func(f *Flight) { f.Finish(broken, nil); f.Finish(nil, nil) }, false, "", broken, broken},
 	} {

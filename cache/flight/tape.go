@@ -1,5 +1,7 @@
 package flight
 
+import "slices"
+
 // Append puts a piece of the answer, whole events of a stream, on the tape. It is
 // the leader's.
 func (f *Flight) Append(piece []byte, kind Kind) { f.put(piece, kind, false) }
@@ -126,13 +128,16 @@ func (f *Flight) releaseAllLocked() {
 
 // Body returns all that has been shown and Hidden, in one piece; ok is false if
 // its beginning is gone.
-func (f *Flight) Body() (body []byte, ok bool) {
+func (f *Flight) Body() (body []byte, ok bool) { return f.AppendBody(nil) }
+
+// AppendBody is Body in memory of the caller's: behind what is in it.
+func (f *Flight) AppendBody(body []byte) (_ []byte, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.first == nil {
-		return nil, false
+		return body, false
 	}
-	body = make([]byte, 0, f.size)
+	body = slices.Grow(body, int(f.size))
 	for c := f.first; c != nil; c = c.next {
 		from := 0
 		for i, end := range c.ends {
