@@ -20,7 +20,7 @@ var rooms = sync.Pool{New: func() any { return new(room) }}
 // Bodies below leastText are not worth the trouble, and rooms above mostText
 // are not kept.
 const (
-	leastText = 4 << 10
+	leastText = 512
 	mostText  = 1 << 20
 )
 

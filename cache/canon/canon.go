@@ -17,6 +17,7 @@ package canon
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/weirproxy/weir/internal/jsonscan"
@@ -98,24 +99,35 @@ func Knows(op *wire.Operation) bool {
 // on uncached; its fault is the upstream's to judge. The error wraps
 // ErrOperation, ErrAmbiguous, or the decoder's *wire.Failure.
 func Of(op *wire.Operation, body []byte, o Options) (Digest, Facts, error) {
+	return of(op, body, o, true)
+}
+
+// of is Of, with LastUser where that is needed alone.
+func of(op *wire.Operation, body []byte, o Options, needText bool) (Digest, Facts, error) {
 	if !Knows(op) {
 		return Digest{}, Facts{}, fmt.Errorf("reading %s: %w", op.Name, ErrOperation)
 	}
-	doc, err := wire.ParseDoc(body)
-	if err != nil || doc.Root.Kind != jsonscan.ObjectKind {
+	w := newWriter(o)
+	defer w.release()
+	doc := &w.doc
+	if err := doc.Reset(body); err != nil || doc.Root.Kind != jsonscan.ObjectKind {
 		return Digest{}, Facts{}, fmt.Errorf("reading %s: %w", op.Name, &wire.Failure{Kind: wire.KindInvalid, Message: "the body must be a JSON object"})
 	}
 	// Decoders replace what is no Unicode, each in its own way.
 	if !utf8.Valid(body) || loneSurrogate(body) {
 		return Digest{}, Facts{}, fmt.Errorf("reading %s: %w: text is not Unicode", op.Name, ErrAmbiguous)
 	}
-	w := writer{options: o, facts: Facts{Choices: 1}}
 	w.begin()
 	if err := w.operation(op, doc); err != nil {
 		return Digest{}, Facts{}, fmt.Errorf("reading %s: %w", op.Name, err)
 	}
 	w.facts.Partition = w.sum()
-	return w.whole(), w.facts, nil
+	digest, facts := w.whole(), w.facts
+	if !needText {
+		facts.LastUser = ""
+	}
+	facts.LastUser = strings.Clone(facts.LastUser) // it is a part of what is given back
+	return digest, facts, nil
 }
 
 // domain keeps operations apart whose answers are never the same.
@@ -151,10 +163,12 @@ func (w *writer) operation(op *wire.Operation, doc *wire.Doc) error {
 		if err != nil {
 			return err
 		}
+		w.decoded = req
 		w.byte(byte(conversation))
 		w.request(req)
 	}
-	r := reader{writer: w, doc: doc, dialect: op.Dialect}
+	r := &w.reader
+	r.doc, r.dialect = doc, op.Dialect
 	return r.residue(shapeOf(op))
 }
 

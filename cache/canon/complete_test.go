@@ -59,7 +59,7 @@ func full() *wire.Request {
 }
 
 func requestDigest(req *wire.Request) Digest {
-	var w writer
+	w := newWriter(Options{})
 	w.begin()
 	w.request(req)
 	w.facts.Partition = w.sum()
@@ -142,7 +142,7 @@ func TestEveryField(t *testing.T) {
 	}{
 		{reflect.ValueOf(req).Elem(), func() Digest { return requestDigest(req) }},
 		{reflect.ValueOf(embed).Elem(), func() Digest {
-			var w writer
+			w := newWriter(Options{})
 			w.begin()
 			w.embed(embed, wire.OpenAI)
 			return w.sum()

@@ -53,7 +53,7 @@ func (w *writer) plain(doc *wire.Doc, single string) error {
 		w.byte(tagMember)
 		w.str(name)
 		w.json = appendJSON(w.json[:0], doc.Data, m.value, how)
-		w.str(string(w.json))
+		w.scratch()
 		w.seek(name, doc.Raw(m.value))
 	}
 	return nil

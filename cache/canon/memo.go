@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
+	"math"
 	"sync"
 	"unsafe"
 
@@ -41,28 +42,87 @@ const (
 	// map needs for it.
 	entrySize = int64(unsafe.Sizeof(noted{})+unsafe.Sizeof(memoKey{})) * 5 / 4
 
+	// saidSize is what texts take besides themselves.
+	saidSize = int64(unsafe.Sizeof(said{})) * 5 / 4
+
 	// macSize is that of a GMAC.
 	macSize = 16
 )
 
 type memoKey [macSize]byte
 
+// noted is what is remembered of a request. It has no pointer, so that the collector
+// does not look into maps of it.
 type noted struct {
-	digest Digest
-	facts  Facts
-	// cut says that facts has no LastUser although the request has one.
+	digest, partition Digest
+	temperature       float64
+	choices           int64
+	userTurns         int32
+	// said is where its generation has its texts, from 1 on; 0: it has none.
+	said uint32
+
+	hasTemperature, hasSeed, tools, media, otherOutput bool
+	// cut says that its LastUser is not remembered, though there may be one.
 	cut bool
 }
 
-// texts is how many bytes of text e holds.
-func (e *noted) texts() int64 { return int64(len(e.facts.LastUser) + len(e.facts.Stateful)) }
+// said are the texts of a request.
+type said struct{ lastUser, stateful string }
+
+func (w *said) size() int64 { return int64(len(w.lastUser) + len(w.stateful)) }
+
+// note is what is remembered of a request. Without needText its LastUser is not.
+func note(digest Digest, f *Facts, needText bool) (e noted, w said) {
+	e = noted{
+		digest: digest, partition: f.Partition, temperature: f.Temperature, choices: f.Choices,
+		userTurns: int32(min(f.UserTurns, math.MaxInt32)), hasTemperature: f.HasTemperature, hasSeed: f.HasSeed, //nolint:gosec // fits
+		tools: f.Tools, media: f.Media, otherOutput: f.OtherOutput, cut: !needText,
+	}
+	w = said{stateful: f.Stateful}
+	if needText {
+		w.lastUser = f.LastUser
+	}
+	if w.size() > longText && w.lastUser != "" {
+		w.lastUser, e.cut = "", true
+	}
+	return e, w
+}
+
+func (e *noted) facts(w said) Facts {
+	return Facts{
+		Partition: e.partition, LastUser: w.lastUser, Stateful: w.stateful, UserTurns: int(e.userTurns), Choices: e.choices,
+		Temperature: e.temperature, HasTemperature: e.hasTemperature, HasSeed: e.hasSeed,
+		Tools: e.tools, Media: e.media, OtherOutput: e.otherOutput,
+	}
+}
+
+// generation is requests that were met at about the same time.
+type generation struct {
+	entries map[memoKey]noted
+	said    []said
+}
+
+// of are the texts of e.
+func (g *generation) of(e *noted) said {
+	if e.said == 0 {
+		return said{}
+	}
+	return g.said[e.said-1]
+}
+
+// forget empties it, and keeps its memory.
+func (g *generation) forget() {
+	clear(g.entries)
+	clear(g.said)
+	g.said = g.said[:0]
+}
 
 // shard has two generations. New entries and those that are met again go to
 // the young one; when it is half of what is allowed, the old one is dropped and
 // it takes that place. So nothing is sorted, and what is used stays.
 type shard struct {
 	mu         sync.Mutex
-	young, old map[memoKey]noted
+	young, old generation
 	bytes      int64 // of the young generation
 
 	maxEntries int // of a generation
@@ -95,18 +155,19 @@ func NewMemo(entries int, bytes int64) *Memo {
 // where it is at hand. Errors are not remembered.
 func (m *Memo) Of(scope string, op *wire.Operation, body []byte, o Options, needText bool) (Digest, Facts, error) {
 	if m.mac == nil {
-		return Of(op, body, o)
+		return of(op, body, o, needText)
 	}
 	k := m.keys.Get().(*keyer)
 	key := k.key(m.mac, scope, op, body, o)
 	m.keys.Put(k)
 	s := &m.shards[key[0]%shards]
-	if e, ok := s.get(&key); ok && !(e.cut && needText) {
-		return e.digest, e.facts, nil
+	if e, w, ok := s.get(&key); ok && !(e.cut && needText) {
+		return e.digest, e.facts(w), nil
 	}
-	digest, facts, err := Of(op, body, o)
+	digest, facts, err := of(op, body, o, needText)
 	if err == nil {
-		s.put(&key, &noted{digest: digest, facts: facts})
+		e, w := note(digest, &facts, needText)
+		s.put(&key, &e, w)
 	}
 	return digest, facts, err
 }
@@ -116,7 +177,7 @@ func (m *Memo) Len() (n int) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
-		n += len(s.young) + len(s.old)
+		n += len(s.young.entries) + len(s.old.entries)
 		s.mu.Unlock()
 	}
 	return n
@@ -142,44 +203,57 @@ func (k *keyer) key(mac cipher.AEAD, scope string, op *wire.Operation, body []by
 	return memoKey(k.sum[len(k.head):])
 }
 
-func (s *shard) get(key *memoKey) (noted, bool) {
+func (s *shard) get(key *memoKey) (noted, said, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.young[*key]
-	if !ok {
-		if e, ok = s.old[*key]; ok {
-			delete(s.old, *key)
-			s.add(key, &e)
-		}
+	if e, ok := s.young.entries[*key]; ok {
+		return e, s.young.of(&e), true
 	}
-	return e, ok
+	e, ok := s.old.entries[*key]
+	if !ok {
+		return noted{}, said{}, false
+	}
+	w := s.old.of(&e)
+	delete(s.old.entries, *key)
+	s.add(key, &e, w)
+	return e, w, true
 }
 
-func (s *shard) put(key *memoKey, e *noted) {
-	if e.texts() > longText {
-		e.cut, e.facts.LastUser = e.facts.LastUser != "", ""
-		if e.texts() > longText {
-			return
-		}
+func (s *shard) put(key *memoKey, e *noted, w said) {
+	if w.size() > longText {
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.young[*key]; !ok {
-		delete(s.old, *key)
-		s.add(key, e)
+	if was, ok := s.young.entries[*key]; ok && (e.cut || !was.cut) {
+		return
 	}
+	delete(s.young.entries, *key)
+	delete(s.old.entries, *key)
+	s.add(key, e, w)
 }
 
 // add puts e into the young generation, the mutex held.
-func (s *shard) add(key *memoKey, e *noted) {
-	size := entrySize + e.texts()
+func (s *shard) add(key *memoKey, e *noted, w said) {
+	size := entrySize
+	if w != (said{}) {
+		size += w.size() + saidSize
+	}
 	if s.maxEntries < 1 || size > s.maxBytes {
 		return
 	}
-	if s.young == nil || len(s.young) == s.maxEntries || s.bytes+size > s.maxBytes {
-		s.young, s.old = make(map[memoKey]noted), s.young
+	if len(s.young.entries) == s.maxEntries || s.bytes+size > s.maxBytes {
+		s.old.forget()
+		s.young, s.old = s.old, s.young
 		s.bytes = 0
 	}
-	s.young[*key] = *e
+	if s.young.entries == nil {
+		s.young.entries = make(map[memoKey]noted)
+	}
+	if e.said = 0; w != (said{}) {
+		s.young.said = append(s.young.said, w)
+		e.said = uint32(len(s.young.said)) //nolint:gosec // no more than fit
+	}
+	s.young.entries[*key] = *e
 	s.bytes += size
 }

@@ -98,8 +98,8 @@ func TestMemoLongText(t *testing.T) {
 	cut.LastUser = ""
 	for i, need := range []bool{false, false, true, true, false} {
 		wantFacts := facts
-		if i > 0 && !need {
-			wantFacts = cut // it is the memo's answer
+		if !need {
+			wantFacts = cut
 		}
 		got, gotFacts, err := m.Of("s", wire.Chat, body, Options{}, need)
 		if diff := cmp.Diff(wantFacts, gotFacts); got != want || diff != "" || err != nil {
@@ -158,9 +158,10 @@ func TestMemoBounds(t *testing.T) {
 	}
 	weigh := func(m *Memo) (n int64) {
 		for i := range m.shards {
-			for _, gen := range []map[memoKey]noted{m.shards[i].young, m.shards[i].old} {
-				for _, e := range gen {
-					n += entrySize + e.texts()
+			for _, gen := range []generation{m.shards[i].young, m.shards[i].old} {
+				n += entrySize * int64(len(gen.entries))
+				for _, w := range gen.said {
+					n += w.size() + saidSize
 				}
 			}
 		}
@@ -193,12 +194,12 @@ func TestMemoKeepsWhatIsUsed(t *testing.T) {
 	s := &m.shards[key[0]%shards]
 	for i := range 3000 {
 		_, _, _ = m.Of("", wire.Chat, used, Options{}, true)
-		if _, ok := s.young[key]; !ok {
+		if _, ok := s.young.entries[key]; !ok {
 			t.Fatalf("forgotten after %d others", i)
 		}
 		_, _, _ = m.Of("", wire.Chat, fmt.Appendf(nil, `{"messages":[{"role":"user","content":"%d"}]}`, i), Options{}, true)
-		if _, young := s.young[key]; !young {
-			if _, old := s.old[key]; !old {
+		if _, young := s.young.entries[key]; !young {
+			if _, old := s.old.entries[key]; !old {
 				t.Fatalf("forgotten after %d others", i)
 			}
 		}

@@ -39,7 +39,7 @@ func (r *reader) note(v jsonscan.Value, how order) {
 	r.str(string(r.dialect))
 	r.str(string(r.path))
 	r.json = appendJSON(r.json[:0], r.doc.Data, v, how)
-	r.str(string(r.json))
+	r.scratch()
 	r.seek(string(r.path), string(v.Raw(r.doc.Data)))
 }
 

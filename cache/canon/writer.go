@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"sync"
 
 	"github.com/weirproxy/weir/wire"
 )
@@ -30,6 +31,45 @@ type writer struct {
 
 	json []byte // scratch
 	tree []member
+
+	// doc is the request, reader what walks through it, and decoded what its decoder
+	// has made of it, whose texts are given back at the end.
+	doc     wire.Doc
+	reader  reader
+	decoded *wire.Request
+}
+
+// writers holds *writer that have nothing of a request.
+var writers = sync.Pool{New: func() any {
+	w := &writer{hash: sha256.New(), buf: make([]byte, 0, chunk)}
+	w.reader.writer = w
+	return w
+}}
+
+// mostKept is the most bytes of scratch that are kept for the next.
+const mostKept = 64 << 10
+
+func newWriter(o Options) *writer {
+	w := writers.Get().(*writer)
+	w.options, w.facts = o, Facts{Choices: 1}
+	return w
+}
+
+// release gives w, and the texts of the request, to another.
+func (w *writer) release() {
+	if w.decoded != nil {
+		w.decoded.Forget()
+	}
+	clear(w.tree[:cap(w.tree)])
+	clear(w.last)
+	r, elements := &w.reader, cap(w.tree)+cap(w.last)+len(w.calls)
+	clear(w.calls)
+	w.facts, w.decoded, w.held, w.doc.Data = Facts{}, nil, false, nil
+	w.buf, w.last, w.tree, w.json, r.path = w.buf[:0], w.last[:0], w.tree[:0], w.json[:0], r.path[:0]
+	r.err = nil
+	if cap(w.json)+cap(r.path) <= mostKept && elements <= mostKept/16 {
+		writers.Put(w)
+	}
 }
 
 // The bytes between the elements of a list. Tags of fields are above.
@@ -42,10 +82,6 @@ const (
 const chunk = 1 << 10
 
 func (w *writer) begin() {
-	if w.hash == nil {
-		w.hash = sha256.New()
-		w.buf = make([]byte, 0, chunk)
-	}
 	w.hash.Reset()
 	w.str(version)
 }
@@ -77,6 +113,16 @@ func (w *writer) uint(n uint64) {
 
 func (w *writer) str(s string) {
 	w.uint(uint64(len(s)))
+	put(w, s)
+}
+
+// scratch is str of what is in json.
+func (w *writer) scratch() {
+	w.uint(uint64(len(w.json)))
+	put(w, w.json)
+}
+
+func put[T string | []byte](w *writer, s T) {
 	for len(s) > 0 {
 		if len(w.buf) == cap(w.buf) {
 			w.flush()
@@ -119,7 +165,7 @@ func (w *writer) number(tag byte, n wire.Number) {
 	if n != "" {
 		w.byte(tag)
 		w.json = appendNumber(w.json[:0], []byte(n))
-		w.str(string(w.json))
+		w.scratch()
 	}
 }
 
@@ -150,7 +196,7 @@ func (w *writer) raw(tag byte, raw string, how order) {
 	}
 	w.byte(1)
 	w.json = appendJSON(w.json[:0], data, v, how)
-	w.str(string(w.json))
+	w.scratch()
 }
 
 // call is the number of a call's id.
