@@ -39,6 +39,9 @@ func Check(f cache.Form, read *wire.Seen) (Facts, error) {
 	if f.Operation == nil {
 		return Facts{}, incomplete("no operation")
 	}
+	if facts, ok := usual(f, read); ok {
+		return facts, nil
+	}
 	if embeds(f.Operation) {
 		res, err := doors.Embedder(f.Operation).DecodeEmbedResponse(f.Body)
 		if err == nil {
