@@ -19,12 +19,12 @@ import (
 func TestPiece(t *testing.T) {
 	clock := newClock()
 	full := &Answer{
-		Made: clock.now().Add(-time.Second), Took: 5, Provider: "provider", Model: "model",
+		Made: clock.Now().Add(-time.Second), Took: 5, Provider: "provider", Model: "model",
 		Usage: wire.Usage{Input: 1, Output: 2, CacheRead: 3, CacheWrite: 4, Reasoning: 5}, Cost: -1, Finish: "stop",
 		Tags: []string{"one", strings.Repeat("t", 200)}, Canonical: []byte("canonical"),
 		Form: Form{Operation: wire.GeminiBatchEmbed, Stream: true, Usage: true, Body: []byte("body")},
 	}
-	empty := &Answer{Made: clock.now(), Canonical: []byte{}, Form: Form{Operation: wire.Chat, Body: []byte{}}}
+	empty := &Answer{Made: clock.Now(), Canonical: []byte{}, Form: Form{Operation: wire.Chat, Body: []byte{}}}
 	for name, a := range map[string]*Answer{"full": full, "empty": empty, "usual": answer(clock, "x", "t")} {
 		remote := newShelf()
 		c, other := open(t, 1<<20, remote, clock), open(t, 1<<20, remote, clock)
@@ -53,7 +53,7 @@ func TestPiece(t *testing.T) {
 			if (got.Canonical == nil) != (a.Canonical == nil) {
 				t.Errorf("%s, %s: whether it was translated is lost", name, where)
 			}
-			if age := clock.now().Sub(a.Made); hit.Age != age || hit.kept.int(atUntil)-hit.kept.int(atMade) != int64(time.Hour) {
+			if age := clock.Now().Sub(a.Made); hit.Age != age || hit.kept.int(atUntil)-hit.kept.int(atMade) != int64(time.Hour) {
 				t.Errorf("%s, %s: is %v old, not %v", name, where, hit.Age, age)
 			}
 		}

@@ -262,7 +262,7 @@ func (a *abroad) whole() error {
 	}
 	l := c.led.Load()
 	l.flight.Append(body, 0) // not by tape: an answer that is no stream is written here
-	l.finish(nil, c.landing())
+	l.finish(nil, nil)
 	return c.showFree(c.followed.usage, body)
 }
 

@@ -38,7 +38,7 @@ func TestFollowedInVain(t *testing.T) {
 			f, _ := set.Enter(cache.Key{1}, 0, want, nil)
 			_, reader := set.Enter(cache.Key{1}, 0, want, nil)
 			defer reader.Leave()
-			f.Open(flight.Head{Provider: "up", Model: "gpt-4o"})
+			f.Open(&flight.Head{Provider: "up", Model: "gpt-4o"})
 			ends(f)
 			if err := (&follower{call: c, reader: reader}).play(&flight.Head{}); !errors.Is(err, flight.ErrAlone) {
 				t.Errorf("%v", err)

@@ -189,9 +189,13 @@ func (c *call) matters() (list []string) {
 func (c *call) tags() (tags []string, ok bool) {
 	k := c.keeping
 	own, ok := k.exact.tags(c.r)
-	tags = append(make([]string, 0, 3+len(own)+len(k.asked.tags)), "model:"+c.x.Model, "target:"+c.x.Target.String())
-	if key := c.caller.principal.Key; key != "" {
-		tags = append(tags, "key:"+key)
+	// One string for those that every answer has.
+	target, key := &c.x.Target, c.caller.principal.Key
+	all := "model:" + c.x.Model + "target:" + target.Provider + "/" + target.Model + "key:" + key
+	first, second := len("model:")+len(c.x.Model), len(all)-len("key:")-len(key)
+	tags = append(make([]string, 0, 3+len(own)+len(k.asked.tags)), all[:first], all[first:second])
+	if key != "" {
+		tags = append(tags, all[second:])
 	}
 	for _, tag := range slices.Concat(own, k.asked.tags) {
 		if !slices.Contains(tags, tag) {

@@ -27,9 +27,10 @@ type lead struct {
 	// has got must not look complete.
 	behind bool
 
-	// opened says that followers were told of the answer, finished that there is no
-	// more of it.
+	// opened says that followers were told of the answer, by head; finished that there
+	// is no more of it.
 	opened, finished bool
+	head             flight.Head
 }
 
 // landing is what followers learn of an answer at its end.
@@ -71,9 +72,9 @@ func (c *call) announceFlight() {
 		return
 	}
 	l.opened = true
-	head := &flight.Head{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts}
-	l.flight.Open(head)
-	l.tellJSON(recordHead, head)
+	l.head = flight.Head{Provider: c.x.Target.Provider, Model: c.x.Target.Model, Attempts: c.x.Attempts}
+	l.flight.Open(&l.head)
+	l.tellJSON(recordHead, &l.head)
 }
 
 // tape puts a piece of the answer on the tape, and reports whether it is shown to
@@ -115,7 +116,7 @@ func (c *call) tapeWhole(a *attempt, answer []byte) {
 	if kept {
 		c.out.prepare(func() { c.showMissed(true) })
 	}
-	l.finish(nil, c.landing())
+	l.finish(nil, nil)
 }
 
 // look has the client written to by another goroutine when somebody follows, so
@@ -194,9 +195,7 @@ func (c *call) land(err error) error {
 	if l == nil {
 		return err
 	}
-	if !l.finished {
-		l.finish(err, c.landing())
-	}
+	l.finish(err, nil)
 	if l.played != nil {
 		<-l.played
 	}
@@ -208,12 +207,24 @@ func (c *call) land(err error) error {
 	return err
 }
 
-// finish tells all who follow that there is no more. Later calls do nothing.
-func (l *lead) finish(err error, o *landing) {
+// finish tells all who follow that there is no more, and what has been found in place
+// of the call's own answer; nil for nothing. Later calls do nothing.
+func (l *lead) finish(err error, kept *recalled) {
 	if l.finished {
 		return
 	}
 	l.finished = true
+	l.flight.Close()
+	followed := l.flight.Followed()
+	if !followed && l.far.Load() == nil {
+		l.flight.Finish(err, nil)
+		return
+	}
+	l.call.shared = true
+	o := &landing{kept: kept}
+	if kept == nil {
+		o = l.call.landing()
+	}
 	switch {
 	case l.far.Load() == nil:
 	case err == nil:
@@ -222,18 +233,14 @@ func (l *lead) finish(err error, o *landing) {
 		e := gateway.AsError(err)
 		l.tellJSON(recordFailed, farFailure{Kind: e.Kind, Phase: e.Phase, Message: e.Message, Told: o.told})
 	}
-	var told any
-	if l.flight.Close(); l.flight.Followed() {
-		told, l.call.shared = o, true
-	}
-	l.flight.Finish(err, told)
+	l.flight.Finish(err, o)
 	l.endFar(err == nil)
 }
 
 // landWith hands followers a kept answer.
 func (c *call) landWith(hit *recalled) {
 	if l := c.led.Swap(nil); l != nil {
-		l.finish(flight.ErrAlone, &landing{kept: hit})
+		l.finish(flight.ErrAlone, hit)
 	}
 }
 
