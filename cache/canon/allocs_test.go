@@ -18,3 +18,12 @@ func TestMemoAllocations(t *testing.T) {
 		t.Errorf("%v allocations for a hit", got)
 	}
 }
+
+// TestAllocations holds that what a digest costs does not grow with every turn.
+func TestAllocations(t *testing.T) {
+	body := bodyOf(16 << 10) // of 80 messages
+	_, _, _ = Of(wire.Chat, body, Options{})
+	if got := testing.AllocsPerRun(100, func() { _, _, _ = Of(wire.Chat, body, Options{}) }); got > 30 {
+		t.Errorf("%v allocations", got)
+	}
+}

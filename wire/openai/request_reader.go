@@ -19,6 +19,8 @@ type requestReader struct {
 	// byName is the id made up for the last call of a function.
 	calls  int
 	byName map[string]string
+
+	room []wire.Block // where lists of one are
 }
 
 // newReader parses body, which an envelope has checked already.
