@@ -12,8 +12,12 @@ import (
 // end, of which read is what an observer has found. It decodes nothing; ok is false
 // for all that is not plainly so, which takes the long way.
 func usual(f cache.Form, read *wire.Seen) (facts Facts, ok bool) {
-	if f.Operation != wire.Chat || f.Stream || read == nil || read.Failure != nil || read.Finish != "stop" {
+	if f.Operation != wire.Chat || read == nil || read.Failure != nil || read.Finish != "stop" {
 		return Facts{}, false
+	}
+	if f.Stream {
+		u := usualStream{}
+		return Facts{Finish: wire.FinishStop, Choices: 1}, u.read(f)
 	}
 	// Who has read a reason has found it valid.
 	start, end := bytes.IndexByte(f.Body, '{'), bytes.LastIndexByte(f.Body, '}')+1
