@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirproxy/weir/gateway"
 )
 
 // TestSpread holds that a stream is replayed event by event over the time that it
@@ -52,5 +55,22 @@ func TestSpread(t *testing.T) {
 				t.Errorf("it took %s", total)
 			}
 		})
+	}
+}
+
+// TestRecalledTarget holds that a record, which is kept for a while, does not keep the
+// answer that it is about.
+func TestRecalledTarget(t *testing.T) {
+	for _, model := range []string{"model", "another"} {
+		own := &gateway.Route{Target: gateway.Target{Provider: "provider", Model: "model"}}
+		kept := []byte("provider" + model)
+		at := func(from, to int) string { return unsafe.String(&kept[from], to-from) }
+		r := &recalled{call: &call{target: own}}
+		r.hit.Provider, r.hit.Model = at(0, 8), at(8, len(kept))
+		got := r.target()
+		clear(kept)
+		if want := (gateway.Target{Provider: "provider", Model: model}); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
 	}
 }

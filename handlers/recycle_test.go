@@ -40,6 +40,9 @@ func TestRecycleLeavesAlone(t *testing.T) {
 			if kept := c.way.trip != nil; kept != tt.kept || (trip.Retry().HedgeDelay != 0) != tt.kept {
 				t.Errorf("the itinerary is kept: %v", kept)
 			}
+			if !tt.kept && c.keeping != nil {
+				t.Error("it has what another call may have by now")
+			}
 			if knows := c.x.Envelope.List().Exists(); knows != tt.kept {
 				t.Errorf("it is known what was read: %v", knows)
 			}
