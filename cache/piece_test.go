@@ -35,7 +35,7 @@ func TestPiece(t *testing.T) {
 			t.Fatalf("%s: not kept", name)
 		}
 		clear(body)
-		clock.pass(time.Second)
+		clock.Add(time.Second)
 		for where, find := range map[string]func() (Hit, bool){
 			"memory":    func() (Hit, bool) { return c.Get(key, "a") },
 			"the fleet": func() (Hit, bool) { return other.Fetch(context.Background(), key, "a") },

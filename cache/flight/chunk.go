@@ -1,5 +1,7 @@
 package flight
 
+import "sync"
+
 // chunk is a part of the tape. What has been written is never written again, so
 // it is read without the flight's lock.
 type chunk struct {
@@ -17,7 +19,6 @@ type chunk struct {
 	}
 }
 
-// The sizes of chunks grow with their tape: most answers are short.
 const (
 	smallest = 4 << 10
 	largest  = 64 << 10
@@ -26,9 +27,46 @@ const (
 	typical = 64
 )
 
-func newChunk(start int64, size int) *chunk {
+// classes are the sizes of chunks that are used again, each twice the one before.
+const classes = 5
+
+// chunks holds *chunk of smallest bytes, of twice as many, and so on, that are empty.
+var chunks [classes]sync.Pool
+
+// classOf is the class of the least chunk that has room for n bytes; classes if none
+// has.
+func classOf(n int) (class int) {
+	for size := smallest; size < n && class < classes; size *= 2 {
+		class++
+	}
+	return class
+}
+
+// newChunk returns one for the tape from start on, of which piece is next. Most
+// answers are short: chunks grow with their tape.
+func newChunk(start int64, piece int) *chunk {
+	class := classOf(piece)
+	for class < classes-1 && int64(smallest)<<(class+1) <= start {
+		class++
+	}
+	size := piece
+	if class < classes {
+		if c, ok := chunks[class].Get().(*chunk); ok {
+			c.start = start
+			return c
+		}
+		size = smallest << class
+	}
 	n := size/typical + 1
 	return &chunk{start: start, data: make([]byte, 0, size), ends: make([]uint32, 0, n), kinds: make([]Kind, 0, n)}
+}
+
+// recycle gives the chunk to another tape. Nobody may have read it.
+func (c *chunk) recycle() {
+	if class := classOf(cap(c.data)); class < classes && cap(c.data) == smallest<<class && len(c.ends) > 0 && &c.ends[0] != &c.only.ends[0] {
+		c.data, c.ends, c.kinds, c.next, c.counted = c.data[:0], c.ends[:0], c.kinds[:0], nil, false
+		chunks[class].Put(c)
+	}
 }
 
 // ofOne is a chunk that is piece itself, no copy of it.

@@ -84,6 +84,7 @@ type Flight struct {
 	oldest     *chunk // of those that count in the set's budget
 	size       int64  // of the tape so far
 	readers    map[*Reader]struct{}
+	read       bool // by whomever, once
 	wake       chan struct{}
 	done       bool
 	err        error
@@ -113,9 +114,24 @@ func (f *Flight) Finish(err error, result any) {
 			if f.wakeLocked(); len(f.readers) == 0 {
 				f.releaseAllLocked()
 			}
+			f.recycleLocked()
 		}
 		return true
 	})
+}
+
+// recycleLocked gives the tape's memory to others, if nobody has ever read it. The
+// flight is done.
+func (f *Flight) recycleLocked() {
+	c := f.first
+	if f.read {
+		return
+	}
+	for f.first, f.last = nil, nil; c != nil; {
+		next := c.next
+		c.recycle()
+		c = next
+	}
 }
 
 // Close lets nobody join any more: who comes now finds the answer elsewhere, or

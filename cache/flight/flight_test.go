@@ -549,6 +549,88 @@ func TestLastPiece(t *testing.T) {
 	}
 }
 
+// TestRecycle holds that the memory of a tape goes to another unless somebody has read
+// it, who may do so yet.
+func TestRecycle(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		meet func(s *Set, f *Flight)
+		kept bool
+	}{
+		"alone":    {func(*Set, *Flight) {}, false},
+		"followed": {func(s *Set, _ *Flight) { join(t, s, stream) }, true},
+		"left":     {func(s *Set, _ *Flight) { join(t, s, stream).Leave() }, true},
+		"played":   {func(_ *Set, f *Flight) { f.Play() }, true},
+	} {
+		s := newSet(1<<20, 1<<30)
+		f := lead(t, s, stream, nil)
+		piece := bytes.Repeat([]byte("x"), 1000)
+		for range 20 {
+			f.Append(piece, 0)
+		}
+		var all []*chunk
+		for c := f.first; c != nil; c = c.next {
+			all = append(all, c)
+		}
+		data := all[1].data
+		tt.meet(s, f)
+		f.Finish(nil, nil)
+		if len(all) < 3 {
+			t.Fatalf("%d chunks", len(all))
+		}
+		if kept := f.first != nil; kept != tt.kept || (f.last != nil) != tt.kept {
+			t.Errorf("%s: the tape is kept: %t", name, kept)
+		}
+		if tt.kept && (len(all[1].data) != len(data) || all[0].next != all[1]) {
+			t.Errorf("%s: what is read has been given away", name)
+		}
+		f.Append(piece, 0) // is on no tape
+		if _, ok := f.Body(); ok != tt.kept {
+			t.Errorf("%s: it is there: %t", name, ok)
+		}
+	}
+}
+
+// TestFixedIsNobodyElses holds that what was put without a copy is not given away.
+func TestFixedIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	s := newSet(1<<20, 1<<30)
+	mine := bytes.Repeat([]byte("m"), smallest)
+	for range 100 {
+		f, g := lead(t, s, stream, nil), s.Alone(key, stream)
+		f.Put(mine, 0)
+		f.Finish(nil, nil)
+		g.Append([]byte("another's"), 0)
+		g.Finish(nil, nil)
+	}
+	if !bytes.Equal(mine, bytes.Repeat([]byte("m"), smallest)) {
+		t.Error("it has become another's")
+	}
+}
+
+func TestChunkSizes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		start       int64
+		piece, want int
+	}{
+		{0, 1, smallest},
+		{0, smallest, smallest},
+		{0, smallest + 1, 2 * smallest},
+		{0, largest, largest},
+		{0, largest + 1, largest + 1},
+		{smallest, 1, smallest},
+		{2 * smallest, 1, 2 * smallest},
+		{largest - 1, 1, largest / 2},
+		{1 << 40, 1, largest},
+		{1 << 40, largest * 2, largest * 2},
+	} {
+		if got := cap(newChunk(tt.start, tt.piece).data); got != tt.want {
+			t.Errorf("a chunk from %d on for %d has %d bytes, not %d", tt.start, tt.piece, got, tt.want)
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	s := newSet(1<<40, 1<<50)
 	event := []byte(`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}` + "\n\n")

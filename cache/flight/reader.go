@@ -38,7 +38,7 @@ func (f *Flight) enterLocked(r *Reader) {
 	if f.readers == nil { // few calls have any
 		f.readers = make(map[*Reader]struct{})
 	}
-	f.readers[r] = struct{}{}
+	f.readers[r], f.read = struct{}{}, true
 }
 
 // Play begins to play for the leader's own client what is put on the tape from

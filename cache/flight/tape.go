@@ -36,7 +36,7 @@ func (f *Flight) putLocked(piece []byte, kind Kind, fixed bool) {
 	case f.last != nil && f.last.fits(len(piece)):
 		f.last.append(piece, kind)
 	default:
-		c := newChunk(start, max(len(piece), min(max(int(start), smallest), largest)))
+		c := newChunk(start, len(piece))
 		c.append(piece, kind)
 		f.addLocked(c)
 	}
