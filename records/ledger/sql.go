@@ -47,7 +47,7 @@ var sums = [...]struct{ hourly, row string }{
 func Dimensions() []string { return append([]string(nil), dimensions...) }
 
 // SumColumns are the counted columns of usage_hourly, in the order of the
-// values of SumValues.
+// values of Totals.Values.
 func SumColumns() []string {
 	names := make([]string, len(sums))
 	for i, s := range sums {

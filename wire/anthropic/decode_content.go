@@ -177,7 +177,7 @@ func (r *reader) cacheMark(v jsonscan.Value) *wire.CacheMark {
 }
 
 // claimSignatures gives the signature in an empty thinking block of Gemini's to
-// the call that it stands before: that is how callBlock hands it to clients.
+// the call that it stands before: that is how answer.block hands it to clients.
 func claimSignatures(blocks []wire.Block) []wire.Block {
 	kept := blocks[:0]
 	for i, b := range blocks {
