@@ -23,7 +23,8 @@ type Purge struct {
 	// Tag is one that the configuration or a request's X-AI-Cache-Tags gave.
 	Tag string `json:"tag,omitempty"`
 
-	// Model is the name that was asked for, or the `provider/model` that answered.
+	// Model is the name that was asked for, that of the configured model which it
+	// stands for, or the `provider/model` that answered.
 	Model string `json:"model,omitempty"`
 
 	// Key is the name of the key that asked.

@@ -32,8 +32,9 @@ func (c *call) consider(hit cache.Hit, ok bool) *recalled {
 	}
 	switch state {
 	case cache.Revalidate:
-		r.state = gateway.CacheStale
-		c.refresh()
+		if r.state = gateway.CacheStale; !k.asked.onlyIfCached {
+			c.refresh()
+		}
 	case cache.IfError:
 		r.state = gateway.CacheStale
 		k.stale = r

@@ -193,7 +193,10 @@ func (c *call) tags() (tags []string, ok bool) {
 	target, key := &c.x.Target, c.caller.principal.Key
 	all := "model:" + c.x.Model + "target:" + target.Provider + "/" + target.Model + "key:" + key
 	first, second := len("model:")+len(c.x.Model), len(all)-len("key:")-len(key)
-	tags = append(make([]string, 0, 3+len(own)+len(k.asked.tags)), all[:first], all[first:second])
+	tags = append(make([]string, 0, 4+len(own)+len(k.asked.tags)), all[:first], all[first:second])
+	if name := c.target.Alias; name != "" && name != c.x.Model {
+		tags = append(tags, "model:"+name) // a pattern, or the model that another stands for
+	}
 	if key != "" {
 		tags = append(tags, all[second:])
 	}

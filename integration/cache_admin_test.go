@@ -14,7 +14,7 @@ import (
 func TestCacheAdmin(t *testing.T) {
 	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
 	const (
-		ai   = "provider sim simulator\nmodel m sim/default\nmodel n sim/default\nkey ci {env.CI_KEY}"
+		ai   = "provider sim simulator\nmodel m sim/default\nmodel n sim/default\nmodel w-* sim/*\nkey ci {env.CI_KEY}"
 		site = "ai_gateway {\ncache exact {\ntags app\n}\n}"
 	)
 	g := weirtest.Start(t, ai, site)
@@ -65,6 +65,12 @@ func TestCacheAdmin(t *testing.T) {
 		want("n", tt.n)
 		want("m", "hit")
 		want("n", "hit")
+	}
+	for _, model := range []string{"w-*", "w-1", "sim/w-1"} {
+		ask("w-1")
+		want("w-1", "hit")
+		askAdmin(t, admin, http.MethodPost, "/ai/cache/purge", `{"model":"`+model+`"}`, http.StatusNoContent)
+		want("w-1", "miss")
 	}
 	askAdmin(t, admin, http.MethodPost, "/ai/cache/purge", `{}`, http.StatusBadRequest)
 }

@@ -178,6 +178,31 @@ func TestRefreshIsTheCallers(t *testing.T) {
 			s.Records.Wait(t, 3+2*i)
 		}
 	})
+	t.Run("not for who pays for nothing", func(t *testing.T) {
+		s := newStage(t, cachedModel+teamKeys, "cache exact {\nscope team\nttl 1ns\nstale_while_revalidate 1h\n}")
+		ask := func(key string, header ...string) {
+			t.Helper()
+			if got := s.post(t, "/v1/chat/completions", wanting(false, ""), append(as(key), header...)...); got.status != 200 {
+				t.Errorf("%d %v", got.status, got.header)
+			}
+		}
+		ask(keyOfCI)
+		asked, open := make(chan struct{}, 4), make(chan struct{})
+		s.plays("one", func(w http.ResponseWriter, r *weirtest.Request) {
+			asked <- struct{}{}
+			<-open
+			fine("one")(w, r)
+		})
+		ask(keyOfCI, "Cache-Control", "only-if-cached")
+		ask(keyOfOther)
+		<-asked // by one of them, and no other before it has ended
+		close(open)
+		for _, r := range s.Records.Wait(t, 4) {
+			if r.Cache == gateway.CacheRefresh && r.Key != "other" {
+				t.Errorf("%s pays", r.Key)
+			}
+		}
+	})
 	t.Run("one at a time, also when the client leaves", func(t *testing.T) {
 		s := newStage(t, cachedModel, site)
 		ask := func() *reply { return s.post(t, "/v1/chat/completions", wanting(false, "")) }
