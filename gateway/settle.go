@@ -31,6 +31,17 @@ type Limited struct {
 // Of says whose limit it is.
 func (l *Limited) Of() string { return ScopeName(l.Scope, l.Name) }
 
+// AppendOf appends what Of says to dst: access logs have it of each limit of each
+// request.
+func (l *Limited) AppendOf(dst []byte) []byte {
+	switch l.Scope {
+	case ScopeGlobal, ScopeSite:
+		return append(dst, ScopeName(l.Scope, l.Name)...)
+	default:
+		return append(append(append(append(dst, l.Scope...), " '"...), l.Name...), '\'')
+	}
+}
+
 // ScopeName is how clients are told whose a limit is.
 func ScopeName(scope, name string) string {
 	var room [64]byte

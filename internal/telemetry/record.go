@@ -116,8 +116,10 @@ type decisions []gateway.Limited
 
 // MarshalLogArray implements zapcore.ArrayMarshaler.
 func (d *decisions) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	var one decision // whose memory serves all of them
 	for i := range *d {
-		if err := enc.AppendObject(decision{&(*d)[i]}); err != nil {
+		one.Limited = &(*d)[i]
+		if err := enc.AppendObject(&one); err != nil {
 			return err
 		}
 	}
@@ -125,12 +127,16 @@ func (d *decisions) MarshalLogArray(enc zapcore.ArrayEncoder) error {
 }
 
 // decision is that of one limit; amounts of money are in nano-dollars.
-type decision struct{ *gateway.Limited }
+type decision struct {
+	*gateway.Limited
+	words [96]byte
+}
 
-// MarshalLogObject implements zapcore.ObjectMarshaler.
-func (d decision) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("of", d.Of())
-	enc.AddString("limit", d.Rule.String())
+// MarshalLogObject implements zapcore.ObjectMarshaler. Encoders take the words from
+// memory that is used again when they return.
+func (d *decision) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddByteString("of", d.AppendOf(d.words[:0]))
+	enc.AddByteString("limit", d.Rule.Append(d.words[:0]))
 	enc.AddInt64("asked", d.Asked)
 	enc.AddInt64("used", d.Used)
 	enc.AddInt64("remaining", d.Remaining)
@@ -184,7 +190,7 @@ func USD(nano int64) float64 { return float64(nano) / 1e9 }
 var (
 	_ zapcore.ObjectMarshaler = Object{}
 	_ zapcore.ArrayMarshaler  = (*decisions)(nil)
-	_ zapcore.ObjectMarshaler = decision{}
+	_ zapcore.ObjectMarshaler = (*decision)(nil)
 	_ zapcore.ArrayMarshaler  = (*trail)(nil)
 	_ zapcore.ObjectMarshaler = step{}
 )
