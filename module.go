@@ -22,6 +22,7 @@ import (
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
 	// Commands and the built-in guests.
+	_ "github.com/weirproxy/weir/internal/accesslog"
 	_ "github.com/weirproxy/weir/internal/cli"
 	"github.com/weirproxy/weir/internal/inflight"
 	"github.com/weirproxy/weir/internal/telemetry"

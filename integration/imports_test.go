@@ -54,6 +54,7 @@ var layers = []struct {
 	{"/internal/needtest", nil},
 	{"/internal/redistest", []string{"/internal/needtest"}},
 	{"/internal/tokens", []string{"/gateway", "/wire*", "/tokenizer", "/internal/jsonscan"}},
+	{"/internal/accesslog", []string{"/internal/jsonscan"}},
 	{"/internal/telemetry", []string{"/gateway*", "/wire", "/tokenizer"}},
 	{"/internal/simulator", []string{"/internal/jsonscan"}},
 	{"/internal/upstream", []string{"/gateway", "/gateway/capacity", "/internal/http1", "/internal/jsonscan", "/wire", "/internal/secret", "/internal/typo", "/internal/words"}},

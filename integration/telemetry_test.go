@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -188,6 +189,49 @@ func TestLogs(t *testing.T) {
 		if strings.Contains(string(line), `"content":"hi"`) {
 			t.Errorf("the prompt is in the access log: %s", line)
 		}
+	}
+}
+
+// TestAccessFormat holds that the format `ai` writes what Caddy's access log has of a
+// request, its record and placeholders, without the client's keys.
+func TestAccessFormat(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	site := "log {\n\t\toutput file " + file + "\n\t\tformat ai {\n\t\t\ttime_format rfc3339\n\t\t}\n\t}\n\tlog_append ai_model {http.ai.model}\n\tai_gateway"
+	g := weirtest.StartWith(t, "", "provider sim simulator\nmodel chat sim/tokens-5", site)
+	res, _ := post(t, newClient(t), g.URL+"/v1/chat/completions?a=b&key=sk-mine", asks("chat"), "X-Api-Key", "sk-mine", "Authorization", "Bearer sk-mine")
+	want := append([]string(nil), recordMembers...)
+	sort.Strings(want)
+	var line json.RawMessage
+	eventually(t, "the line", func() bool {
+		for _, l := range logLines(t, file, "http.log.access") {
+			if strings.Contains(string(l), `"method":"POST"`) {
+				line = l
+			}
+		}
+		return line != nil
+	})
+	var l struct {
+		TS      time.Time `json:"ts"`
+		Status  int
+		Model   string `json:"ai_model"`
+		Request struct {
+			URI     string
+			Headers http.Header
+		}
+		Headers http.Header `json:"resp_headers"`
+		AI      json.RawMessage
+	}
+	if err := json.Unmarshal(line, &l); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	if l.TS.IsZero() || l.Status != http.StatusOK || l.Model != "chat" || l.Headers.Get("X-Request-Id") != res.Header.Get("X-Request-Id") {
+		t.Errorf("the line is %s", line)
+	}
+	if l.Request.URI != "/v1/chat/completions?a=b&key=REDACTED" || l.Request.Headers.Get("X-Api-Key") != "REDACTED" || l.Request.Headers.Get("Content-Type") != "application/json" || strings.Contains(string(line), "sk-") {
+		t.Errorf("the request is %+v", l.Request)
+	}
+	if diff := cmp.Diff(want, memberNames(t, l.AI)); diff != "" {
+		t.Errorf("its record (-want +got)\n%s", diff)
 	}
 }
 
