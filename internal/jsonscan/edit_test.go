@@ -3,7 +3,9 @@ package jsonscan
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestSetEdit(t *testing.T) {
@@ -123,14 +125,23 @@ func TestSplice(t *testing.T) {
 }
 
 func TestAppendString(t *testing.T) {
-	for _, s := range []string{"", "plain", "q\"b\\", "\b\f\n\r\t\x00\x1f\x7f", "Grüße 😀 \u2028", "a\xff\xc3b"} {
+	texts := []string{"", "plain", "q\"b\\", "\b\f\n\r\t\x00\x1f\x7f", "Grüße 😀 \u2028", "a\xff\xc3b"}
+	// Short ones, with something at each place.
+	for _, odd := range []string{"\"", "\\", "\x1f", " ", "é", "\xff"} {
+		for before := range 20 {
+			for after := range 20 {
+				texts = append(texts, strings.Repeat("a", before)+odd+strings.Repeat("z", after))
+			}
+		}
+	}
+	for _, s := range texts {
 		out := AppendString([]byte("x"), s)
 		var got string
 		if err := json.Unmarshal(out[1:], &got); err != nil {
 			t.Fatalf("%q: %s: %v", s, out, err)
 		}
-		if want := string([]rune(s)); got != want {
-			t.Errorf("%q became %q", s, got)
+		if want := string([]rune(s)); got != want || !utf8.Valid(out) {
+			t.Errorf("%q became %q", s, out)
 		}
 	}
 	if got := string(AppendString(nil, "<é>\n\x01")); got != `"<é>\n\u0001"` {

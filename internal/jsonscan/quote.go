@@ -20,8 +20,16 @@ func AppendText(dst, s []byte) []byte {
 	from := len(dst)
 	dst = append(slices.Grow(dst, len(s)+len(`""`)), '"')
 	dst, rest, high := escapeBlocks(dst, s)
-	run := 0
-	for i, c := range rest {
+	run, i := 0, 0
+	for ; i+8 <= len(rest); i += 8 { // names and ids have nothing to escape
+		v := word(rest[i:])
+		if special(v)&highs != 0 {
+			break
+		}
+		high |= v
+	}
+	for ; i < len(rest); i++ {
+		c := rest[i]
 		high |= uint64(c)
 		if c < ' ' || c == '"' || c == '\\' {
 			dst = appendEscape(append(dst, rest[run:i]...), c)
