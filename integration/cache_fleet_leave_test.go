@@ -68,6 +68,28 @@ func TestFleetLeaderLeaves(t *testing.T) {
 		f.a.stays(t, false)
 	})
 
+	t.Run("then the last one here", func(t *testing.T) {
+		p := newPaced()
+		f.plays(p.answer)
+		body := wanting(true, " left one by one")
+		owner, follower := f.pair(t, p, body)
+		near := f.listen(t, f.a, body)
+		near.until(t, "word0")
+		owner.leave()
+		p.words <- "word1"
+		near.until(t, "word1")
+		near.leave()
+		f.a.stays(t, true)
+		close(p.words)
+		if got, err := follower.rest(); err != nil || !strings.HasSuffix(got, done) {
+			t.Errorf("%v\n%s", err, got)
+		}
+		if n := f.paid(); n != 1 {
+			t.Errorf("%d calls", n)
+		}
+		f.a.stays(t, false)
+	})
+
 	t.Run("they leave too", func(t *testing.T) {
 		p := newPaced()
 		f.plays(p.answer)
