@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -89,11 +90,15 @@ func TestHitAllocates(t *testing.T) {
 	hit := func(events int) float64 {
 		serve := benchCache(t, events)
 		serve(0)
-		return testing.AllocsPerRun(100, func() {
-			if word := serve(0); word != cacheHit {
-				t.Fatalf("X-AI-Cache: %s", word)
-			}
-		})
+		least := math.Inf(1) // a collection in between may empty pools
+		for range 3 {
+			least = min(least, testing.AllocsPerRun(100, func() {
+				if word := serve(0); word != cacheHit {
+					t.Fatalf("X-AI-Cache: %s", word)
+				}
+			}))
+		}
+		return least
 	}
 	short, long := hit(10), hit(1000)
 	if long > short+1 {
@@ -106,7 +111,7 @@ func TestHitAllocates(t *testing.T) {
 
 // mostOfHit is what a hit may allocate, with what the test itself does and what
 // pools lose under the race detector.
-const mostOfHit = 50
+const mostOfHit = 46
 
 // TestMissAllocates holds that keeping a stream costs no allocation per event.
 func TestMissAllocates(t *testing.T) {
