@@ -122,7 +122,7 @@ func peekModel(r *http.Request) (string, error) {
 		// A limit of a handler before this one; it chose the status.
 		return "", err
 	}
-	model := ""
+	var model string
 	if form {
 		model = modelOfForm(route.Operation, body, params["boundary"])
 	} else {
