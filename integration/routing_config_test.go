@@ -93,7 +93,7 @@ func TestLimitNamesJSON(t *testing.T) {
 		`{"scope":"model","name":"chta","rule":"requests 5 1m"}`:     "limit: 'chta' is neither a configured model nor written provider/model; did you mean 'chat'?",
 		`{"scope":"model","name":"simm/any","rule":"requests 5 1m"}`: "limit: 'simm/any' is neither",
 		`{"scope":"model","name":"sim/","rule":"requests 5 1m"}`:     "limit: 'sim/' is neither",
-		`{"scope":"modell","name":"sim/any","rule":"requests 5 1m"}`:  "unknown scope 'modell'",
+		`{"scope":"modell","name":"sim/any","rule":"requests 5 1m"}`: "unknown scope 'modell'",
 	} {
 		config := `{"admin":{"disabled":true},"apps":{"ai":{"records":{"records":"off"},"providers":{"sim":{"provider":"simulator"}},"models":{"chat":{"targets":[{"provider":"sim","model":"a"}]}},"limits":[` + limit + `]}}}`
 		var cfg caddy.Config
