@@ -225,3 +225,12 @@ func TestErrors(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestWhoseLimit holds that what is appended for logs is what clients are told.
+func TestWhoseLimit(t *testing.T) {
+	for _, l := range []Limited{{Scope: ScopeGlobal, Name: "x"}, {Scope: ScopeSite}, {Scope: ScopeKey, Name: "ci"}, {Scope: ScopeTeam, Name: ""}} {
+		if got, want := string(l.AppendOf([]byte("of "))), "of "+l.Of(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
