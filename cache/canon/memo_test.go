@@ -111,6 +111,26 @@ func TestMemoLongText(t *testing.T) {
 	}
 }
 
+// TestTextStays holds that the text of one request does not become that of the next,
+// which has its memory.
+func TestTextStays(t *testing.T) {
+	of := func(text string) Facts {
+		_, facts, err := Of(wire.Chat, []byte(`{"messages":[{"role":"user","content":"`+text+`"}]}`), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return facts
+	}
+	want := strings.Repeat("x", 2000)
+	first := of(want)
+	for range 20 {
+		of(strings.Repeat("y", 2000))
+	}
+	if first.LastUser != want {
+		t.Errorf("it is now %.20s", first.LastUser)
+	}
+}
+
 // TestMemoOfNoTwo asks for what differs in one place only, at any place: nothing is
 // found of another.
 func TestMemoOfNoTwo(t *testing.T) {

@@ -68,6 +68,9 @@ func TestUsual(t *testing.T) {
 		"a stream": func() (Facts, bool) {
 			return usual(cache.Form{Operation: wire.Chat, Stream: true, Body: []byte(usualAnswer)}, read)
 		},
+		"without its end": func() (Facts, bool) {
+			return usual(cache.Form{Operation: wire.Chat, Body: []byte(strings.Replace(usualAnswer, `"stop"`, "null", 1))}, read)
+		},
 		"another kind": func() (Facts, bool) {
 			return usual(cache.Form{Operation: wire.Completions, Body: []byte(usualAnswer)}, read)
 		},
