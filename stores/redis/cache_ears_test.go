@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,13 +39,11 @@ func TestFollowed(t *testing.T) {
 			ctx, leave := context.WithCancel(background)
 			began, ended := make(chan struct{}), make(chan struct{})
 			own.Append([]byte("first"))
+			begin := sync.OnceFunc(func() { close(began) })
 			go func() {
 				defer close(ended)
 				for range follower.Follow(ctx, 0) {
-					if began != nil {
-						close(began)
-						began = nil
-					}
+					begin()
 				}
 			}()
 			<-began

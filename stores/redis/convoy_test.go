@@ -214,21 +214,3 @@ func TestUnknownScripts(t *testing.T) {
 		server.Must("DEL {weir}:generation")
 	}
 }
-
-// TestDecisionAllocs bounds what a decision and its settlement allocate.
-func TestDecisionAllocs(t *testing.T) {
-	if racing {
-		t.Skip("what is pooled is dropped at random")
-	}
-	s := open(t, redistest.Start(t))
-	r := claim(t, "a", 1, "requests", "1000", "1h")
-	got := testing.AllocsPerRun(100, func() {
-		if ok, err := s.Reserve(context.Background(), r); !ok || err != nil {
-			t.Error(ok, err)
-		}
-		_ = s.Settle(context.Background(), r, nil)
-	})
-	if got > 30 {
-		t.Errorf("%.0f allocations, want 26", got)
-	}
-}
