@@ -11,7 +11,7 @@ import (
 // profiled is what `-only cached-hit` shows.
 const profiled = `
 A hit does what respond does not: it finds the caller and counts the request under the limits, reads the body and hashes it, and writes one record
-into two logs. By its CPU profile a fifth of its time goes to Caddy's access log, a tenth to the write to the socket, a thirteenth to the usage log.
+into two logs. By its CPU profile a quarter of its time goes to the write to the socket, a seventh to Caddy's access log, an eighteenth to the usage log.
 ` + "`cd bench && go run ./cache -only cached-hit`" + ` writes that profile; ` + "`cached-miss-stream`, `fan-cached`" + ` and others do the same.
 `
 

@@ -84,7 +84,10 @@ func quoted(b []byte) string {
 
 const accessLog = `
 	log {
-		output file {$BENCH_DIR}/access.log
+		output file {$BENCH_DIR}/access.log {
+			roll_compression zstd
+		}
+		format ai
 	}`
 
 var full = `
