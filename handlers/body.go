@@ -84,20 +84,12 @@ func (c *call) readBody(p *payload) error {
 	if c.r.ContentLength > limit {
 		return tooLarge("body", "max_body", limit, c.r.ContentLength)
 	}
-	var src io.Reader = c.r.Body
-	switch encoding := c.r.Header.Get("Content-Encoding"); encoding {
-	case "", "identity":
-		if n := c.r.ContentLength; n > 0 {
-			p.bytes = grow(p.bytes, int(n)+bytes.MinRead)
-		}
-	case "gzip":
-		packed, err := gzip.NewReader(io.LimitReader(src, limit+1))
-		if err != nil {
-			return gateway.Invalid("", "the body is not valid gzip")
-		}
-		src = packed
-	default:
-		return gateway.Invalid("", "the body's content encoding '%s' is not supported; send it plain or with gzip", encoding)
+	src, packed, err := plain(c.r.Body, c.r.Header, limit)
+	if err != nil {
+		return err
+	}
+	if n := c.r.ContentLength; n > 0 && !packed {
+		p.bytes = grow(p.bytes, int(n)+bytes.MinRead)
 	}
 	buf := bytes.NewBuffer(p.bytes)
 	c.limited = io.LimitedReader{R: src, N: limit + 1}
@@ -114,6 +106,24 @@ func (c *call) readBody(p *payload) error {
 		return gateway.Invalid("", "the body is empty; send a JSON object")
 	}
 	return nil
+}
+
+// plain is a request's body without its encoding; of one that is packed, no more than
+// limit bytes are read. Matchers look at bodies with it, too: what ai_proxy can read must not be
+// hidden from them.
+func plain(body io.Reader, header http.Header, limit int64) (src io.Reader, packed bool, err error) {
+	switch encoding := header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+		return body, false, nil
+	case "gzip":
+		unpacked, err := gzip.NewReader(io.LimitReader(body, limit+1))
+		if err != nil {
+			return nil, true, gateway.Invalid("", "the body is not valid gzip")
+		}
+		return unpacked, true, nil
+	default:
+		return nil, true, gateway.Invalid("", "the body's content encoding '%s' is not supported; send it plain or with gzip", encoding)
+	}
 }
 
 func grow(b []byte, n int) []byte {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"compress/gzip"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -126,7 +125,7 @@ func peekModel(r *http.Request) (string, error) {
 	if form {
 		model = modelOfForm(route.Operation, body, params["boundary"])
 	} else {
-		model = modelOfJSON(route.Operation, body, r.Header.Get("Content-Encoding"))
+		model = modelOfJSON(route.Operation, body, r.Header)
 	}
 	caddyhttp.SetVar(r.Context(), peekedKey, model)
 	return model, nil
@@ -134,19 +133,15 @@ func peekModel(r *http.Request) (string, error) {
 
 // modelOfJSON is the model that a body asks for; empty where ai_proxy will tell the
 // client what is wrong.
-func modelOfJSON(op *wire.Operation, body []byte, encoding string) string {
-	switch encoding {
-	case "", "identity":
-	case "gzip":
-		packed, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return ""
-		}
-		if body, err = io.ReadAll(io.LimitReader(packed, maxPeek+1)); err != nil || len(body) > maxPeek {
-			return ""
-		}
-	default:
+func modelOfJSON(op *wire.Operation, body []byte, header http.Header) string {
+	src, packed, err := plain(bytes.NewReader(body), header, maxPeek)
+	if err != nil {
 		return ""
+	}
+	if packed {
+		if body, err = io.ReadAll(io.LimitReader(src, maxPeek+1)); err != nil || len(body) > maxPeek {
+			return ""
+		}
 	}
 	var env wire.Envelope
 	if env.Decode(op, body) != nil {
