@@ -45,7 +45,7 @@ func (c *call) InputTokens(limit int64) int64 {
 	if c.form != nil {
 		return 0
 	}
-	n, _ := c.proxy.tokens.Bound(c.countedModel(), c.route.Operation, &c.x.Envelope, int(limit))
+	n, _ := c.proxy.tokens.Bound(c.countedModel(c.countedRoute()), c.route.Operation, &c.x.Envelope, int(limit))
 	return int64(n)
 }
 

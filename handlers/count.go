@@ -30,10 +30,11 @@ func (c *call) countsHere() bool {
 
 // count answers a request for a count.
 func (c *call) count() error {
-	if err := c.mayCount(); err != nil {
+	route := c.countedRoute()
+	if err := c.mayCount(route); err != nil {
 		return err
 	}
-	model := c.countedModel()
+	model := c.countedModel(route)
 	op, body := c.route.Operation, c.x.Envelope.Body()
 	if op == wire.Tokenize {
 		return c.tokenize(model, body)
@@ -60,9 +61,9 @@ func (c *call) count() error {
 }
 
 // countedModel is the model that a name stands for, since an alias says
-// nothing of a tokenizer. Names that are not configured are counted as well.
-func (c *call) countedModel() string {
-	route := c.countedRoute()
+// nothing of a tokenizer. Names that are not configured, whose route is nil, are
+// counted as well.
+func (c *call) countedModel(route *gateway.Route) string {
 	if route == nil {
 		return c.x.Model
 	}
@@ -87,8 +88,8 @@ func (c *call) countedRoute() *gateway.Route {
 // mayCount refuses a model that the caller's key may not use, whether its upstream
 // counts or Weir does. A vendor's own names are nobody's secret: their tokens may be
 // looked at.
-func (c *call) mayCount() error {
-	key, route := c.caller.key, c.countedRoute()
+func (c *call) mayCount(route *gateway.Route) error {
+	key := c.caller.key
 	switch {
 	case key == nil || route == nil, key.Allows(c.x.Model, route.Target.String()):
 		return nil
