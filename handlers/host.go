@@ -57,8 +57,8 @@ type Host interface {
 	LedgerFails() bool
 
 	// Kept is what the process keeps of answers, and Remote where a fleet does, nil
-	// for nowhere. WantMemory and WantRows say
-	// how many bytes the configuration wants for them, and how many to find by meaning.
+	// for nowhere. WantMemory and WantRows say how many bytes the configuration wants
+	// for them, and how many to find by meaning.
 	Kept() *Kept
 	Remote() (cache.Remote, error)
 	WantMemory(size int64)
