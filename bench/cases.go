@@ -109,9 +109,9 @@ func cases() []*Case {
 		closed("messages-1k", "Messages to an Anthropic upstream, 1 KB; translated: Chat Completions", 1<<10, append(plain("caddy", "weir"), fromChat)...),
 		closed("history", "200 KB in 50 turns, all but the last seen", 200<<10, plain("caddy", "weir-limits", "weir-count", "weir-exact")...),
 		closed("embeddings", "embeddings, 1 KB, answer of 17 KB", 1<<10, plain("direct", "caddy", "nginx", "weir")...),
-		closed("cached-1k", "kept answer, 1 KB", 1<<10, append(plain("caddy"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
-		closed("cached-20k", "kept answer, 20 KB", 20<<10, append(plain("caddy"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
-		closed("refused", "refused, 1 KB", 1<<10, append(plain("caddy", "weir"),
+		closed("cached-1k", "kept answer, 1 KB", 1<<10, append(plain("caddy", "respond", "respond-metrics"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
+		closed("cached-20k", "kept answer, 20 KB", 20<<10, append(plain("caddy", "respond", "respond-metrics"), entry{label: "weir hit", target: "weir-cache", ask: load.Request{Same: true}})...),
+		closed("refused", "refused, 1 KB", 1<<10, append(plain("caddy", "respond", "respond-metrics", "weir"),
 			entry{label: "bad key", target: "weir", ask: load.Request{Key: targets.BadKey}, want: 401},
 			entry{label: "over limit", target: "weir", ask: load.Request{Key: targets.SpentKey}, want: 429})...),
 		{

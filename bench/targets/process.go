@@ -67,7 +67,7 @@ func (e *Env) Start(s Spec) (*Process, error) {
 	}
 	p := &Process{Spec: s, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Port)), done: make(chan struct{}), dir: dir, conf: text}
 	switch s.Kind {
-	case "caddy", "weir":
+	case "caddy", "respond", "weir":
 		p.admin = net.JoinHostPort("127.0.0.1", strconv.Itoa(v.Admin))
 	case "portkey":
 		p.Header = map[string]string{"x-portkey-provider": "openai", "x-portkey-custom-host": "http://" + e.Upstream + "/v1"}

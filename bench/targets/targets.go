@@ -35,7 +35,7 @@ type Features struct {
 type Spec struct {
 	Name  string
 	Title string
-	Kind  string // direct, caddy, weir, nginx, portkey, litellm, bifrost
+	Kind  string // direct, caddy, respond, weir, nginx, portkey, litellm, bifrost
 	Features
 }
 
@@ -53,6 +53,8 @@ var All = []Spec{
 	{Name: "direct", Title: "no gateway", Kind: "direct"},
 	{Name: "caddy", Title: "Caddy reverse_proxy", Kind: "caddy"},
 	{Name: "nginx", Title: "nginx", Kind: "nginx"},
+	{Name: "respond", Title: "Caddy respond", Kind: "respond"},
+	{Name: "respond-metrics", Title: "Caddy respond + metrics", Kind: "respond", Features: Features{Metrics: true}},
 	{Name: "weir-proxy", Title: "Weir, proxy only", Kind: "weir"},
 	{Name: "weir-keys", Title: "… + keys", Kind: "weir", Features: Features{Keys: true}},
 	{Name: "weir-limits", Title: "… + four limits", Kind: "weir", Features: Features{Keys: true, Limits: true}},
@@ -139,15 +141,17 @@ func (e *Env) command(s Spec, v values) (args []string, conf string, err error) 
 	}
 	var bin string
 	switch s.Kind {
-	case "caddy":
-		bin, err = present(e.Caddy)
-		return []string{bin, "run", "--adapter", "caddyfile", "--config", file("caddy.Caddyfile")}, "caddy.Caddyfile", err
-	case "weir":
+	case "caddy", "respond", "weir":
 		if s.Redis && e.Redis == "" {
 			return nil, "", fmt.Errorf("redis-server: %w", ErrAbsent)
 		}
-		bin, err = present(e.Weir)
-		return []string{bin, "run", "--adapter", "caddyfile", "--config", file("weir.Caddyfile")}, "weir.Caddyfile", err
+		bin = e.Caddy
+		if s.Kind == "weir" {
+			bin = e.Weir
+		}
+		bin, err = present(bin)
+		conf := s.Kind + ".Caddyfile"
+		return []string{bin, "run", "--adapter", "caddyfile", "--config", file(conf)}, conf, err
 	case "nginx":
 		bin, err = present("nginx")
 		if err != nil {

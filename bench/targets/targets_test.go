@@ -55,7 +55,7 @@ func TestFeatures(t *testing.T) {
 
 func TestAbsent(t *testing.T) {
 	e := &Env{Dir: t.TempDir(), Upstream: "127.0.0.1:1", Caddy: "/nowhere/caddy", Weir: "/nowhere/weir", Peers: "/nowhere", CPU: -1}
-	for _, name := range []string{"caddy", "weir", "weir-redis", "portkey", "litellm"} {
+	for _, name := range []string{"caddy", "respond", "weir", "weir-redis", "portkey", "litellm"} {
 		s, ok := Find(name)
 		if !ok {
 			t.Fatal(name)
