@@ -16,10 +16,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/records/ledger"
@@ -33,93 +31,6 @@ var (
 	// ErrClosed: the journal was closed.
 	ErrClosed = errors.New("the journal is closed")
 )
-
-// Options are a journal's settings; zero values are the defaults.
-type Options struct {
-	// Dir is where the journal is. Processes that share it each take a folder
-	// of their own in it, and what one left that died is adopted by the next.
-	Dir string
-
-	// SegmentSize is how large one file becomes. Default: 16 MiB.
-	SegmentSize int64
-
-	// MaxSize bounds what waits on the disk for its delivery; more counts as a
-	// full disk. Default: 1 GiB.
-	MaxSize int64
-
-	// MaxMemory bounds what waits in memory for the disk. Default: 16 MiB.
-	MaxMemory int
-
-	// Window is for how long rows are gathered for one fsync. Default: 2 ms.
-	Window time.Duration
-
-	// Pace is the least time between two fsyncs that nobody waits for: rows that
-	// follow one sooner are gathered for longer. Default: 10 ms.
-	Pace time.Duration
-
-	// Patience is how long a request waits for its begin to be written. A disk
-	// that takes longer is not waited for again until it has. Default: 1 s.
-	Patience time.Duration
-
-	// Retry is after which time a failed write or delivery is tried again at
-	// first; it doubles up to 128 times that. Default: 100 ms.
-	Retry time.Duration
-
-	// Linger is how long rows wait for others after a delivery, unless there are
-	// enough for one: each is a commit of the store's. Default: 500 ms.
-	Linger time.Duration
-
-	// Now tells the time. Default: the system's.
-	Now func() time.Time
-
-	// Logger is told of what is lost or late. Default: nobody.
-	Logger *slog.Logger
-
-	// FS is where the files are. Default: the system's.
-	FS FS
-}
-
-func (o *Options) defaults() {
-	set(&o.SegmentSize, 16<<20)
-	set(&o.MaxSize, 1<<30)
-	set(&o.MaxMemory, 16<<20)
-	set(&o.Window, 2*time.Millisecond)
-	set(&o.Pace, 10*time.Millisecond)
-	set(&o.Patience, time.Second)
-	set(&o.Retry, 100*time.Millisecond)
-	set(&o.Linger, 500*time.Millisecond)
-	// A quarter at most, so that there is always room for the next segment.
-	o.SegmentSize = min(o.SegmentSize, o.MaxSize/4)
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.FS == nil {
-		o.FS = osFS{}
-	}
-}
-
-func set[T int | int64 | time.Duration](value *T, standard T) {
-	if *value <= 0 {
-		*value = standard
-	}
-}
-
-// Stats tell how a journal is. The counts begin with the process.
-type Stats struct {
-	Pending  int64 // rows that are not delivered yet
-	InFlight int   // requests that are open
-	Memory   int   // bytes that are not on the disk yet
-	Disk     int64 // bytes on the disk
-	Degraded bool
-
-	Dropped     int64 // rows for which there was no room
-	Rejected    int64 // rows that the store refuses, kept in the file `rejected`
-	Interrupted int64 // requests that a dead process left open
-	Corrupt     int64 // places at which files held no frame
-}
 
 // Journal is an open journal. Its methods may be used by many goroutines.
 type Journal struct {
@@ -162,49 +73,6 @@ type Journal struct {
 	delivered chan struct{}
 }
 
-// running is a request between Open and Append.
-type running struct {
-	row      ledger.Row
-	progress ledger.Progress
-}
-
-// maxIdle is how many running are kept for requests to come.
-const maxIdle = 256
-
-// enter notes a request as open; the lock is held.
-func (j *Journal) enter(row *ledger.Row) {
-	r := j.inflight[row.RequestID]
-	switch n := len(j.idle); {
-	case r != nil:
-	case n > 0:
-		r, j.idle = j.idle[n-1], j.idle[:n-1]
-	default:
-		r = new(running)
-	}
-	r.row, r.progress = *row, row.Progress()
-	j.inflight[row.RequestID] = r
-}
-
-// leave notes that a request is open no more, and reports whether it was; the
-// lock is held.
-func (j *Journal) leave(id string) bool {
-	r := j.inflight[id]
-	if r == nil {
-		return false
-	}
-	delete(j.inflight, id)
-	if len(j.idle) < maxIdle {
-		j.idle = append(j.idle, r)
-	}
-	return true
-}
-
-// segment is one file. Its first size bytes are durable frames.
-type segment struct {
-	seq  uint64
-	size int64
-}
-
 // Open opens the journal in options.Dir, makes rows of the requests that a
 // dead process left open, and begins to write. Rows are delivered once there
 // is a store.
@@ -239,108 +107,6 @@ func Open(options Options) (*Journal, error) {
 	go j.deliver()
 	j.wake(j.kick)
 	return j, nil
-}
-
-// Checkpoint notes what an open request has used so far. It is called about
-// once a second for each stream: what was used since the last call is lost
-// when the process is killed.
-func (j *Journal) Checkpoint(id string, p ledger.Progress) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	r := j.inflight[id]
-	if r == nil || r.progress == p {
-		return
-	}
-	r.progress = p
-	if j.room() == nil {
-		j.buf = appendProgress(j.buf, id, p)
-		j.wake(j.kick)
-	}
-}
-
-// Forget takes back Open: the request was refused after all and makes no row.
-func (j *Journal) Forget(id string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.leave(id) {
-		return
-	}
-	if j.room() == nil {
-		j.buf = appendForget(j.buf, id)
-		j.wake(j.kick)
-	}
-}
-
-// Append adds the final row of a request, whether or not it was opened. It
-// never waits for the disk. With ErrFull the row is lost, and was counted.
-func (j *Journal) Append(row ledger.Row) error {
-	row.Clean()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.leave(row.RequestID)
-	if err := j.room(); err != nil {
-		j.stats.Dropped++
-		if !j.dropping {
-			j.dropping = true
-			j.options.Logger.Error("usage is lost: neither the disk nor the records take it", slogDir(j.dir), slogRequest(row.RequestID), slogErr(err))
-		}
-		return err
-	}
-	j.dropping = false
-	j.buf = appendRow(j.buf, kindRow, &row)
-	j.stats.Pending++
-	j.urgent = true
-	j.wake(j.kick)
-	if len(j.buf) >= gatherSize {
-		j.wake(j.full)
-	}
-	return nil
-}
-
-// Record implements gateway.UsageSink. A row for which there is no room is
-// counted, and said once.
-func (j *Journal) Record(r *gateway.Record) { _ = j.Append(ledger.FromRecord(r)) }
-
-// room reports whether one more frame fits into memory.
-func (j *Journal) room() error {
-	switch {
-	case j.closed:
-		return ErrClosed
-	case j.memory() >= j.options.MaxMemory:
-		return ErrFull
-	}
-	return nil
-}
-
-// memory is how many bytes are not on the disk; the lock is held.
-func (j *Journal) memory() int { return len(j.begins) + len(j.buf) + j.held }
-
-// Sync waits until everything that was appended before is durable.
-func (j *Journal) Sync(ctx context.Context) error {
-	done := make(chan struct{})
-	j.mu.Lock()
-	if j.closed {
-		j.mu.Unlock()
-		return ErrClosed
-	}
-	j.waiters = append(j.waiters, done)
-	j.urgent = true
-	j.mu.Unlock()
-	j.wake(j.kick)
-	j.wake(j.full)
-	select {
-	case <-done:
-		return nil
-	case <-j.written:
-		select {
-		case <-done:
-			return nil
-		default:
-			return ErrClosed
-		}
-	case <-ctx.Done():
-		return fmt.Errorf("syncing the journal: %w", ctx.Err())
-	}
 }
 
 // Degraded reports whether rows cannot be made durable at the moment. Those

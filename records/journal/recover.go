@@ -1,13 +1,10 @@
 package journal
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -39,99 +36,6 @@ func segmentSeq(name string) (seq uint64, ok bool) {
 	return seq, err == nil
 }
 
-// position is how far the delivery is: everything before it is in the store.
-type position struct {
-	seq uint64
-	off int64
-}
-
-func (p position) before(q position) bool { return p.seq < q.seq || (p.seq == q.seq && p.off < q.off) }
-
-func (j *Journal) current() position {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.position
-}
-
-// advance moves the position after rows were delivered, and removes segments
-// that nobody needs any more.
-func (j *Journal) advance(to position, rows int) {
-	j.mu.Lock()
-	j.position = to
-	j.stats.Pending -= int64(rows)
-	var gone []segment
-	for len(j.segments) > 0 && j.segments[0].seq < to.seq {
-		gone = append(gone, j.segments[0])
-		j.segments = j.segments[1:]
-	}
-	close(j.moved)
-	j.moved = make(chan struct{})
-	j.mu.Unlock()
-	for _, s := range gone {
-		// One that stays is delivered again by the next process.
-		if err := j.options.FS.Remove(filepath.Join(j.dir, segmentName(s.seq))); err != nil {
-			j.options.Logger.Warn("removing a delivered segment", slogDir(j.dir), slogErr(err))
-		}
-	}
-}
-
-// savePosition writes the position down, if it has changed.
-func (d *delivery) savePosition() {
-	p := d.current()
-	if p == d.saved {
-		return
-	}
-	text := fmt.Sprintf("%016x %d", p.seq, p.off)
-	content := fmt.Appendf(nil, "%s %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
-	if err := replaceFile(d.options.FS, filepath.Join(d.dir, positionName), content); err == nil {
-		d.saved = p
-	}
-}
-
-// loadPosition reads what savePosition wrote. Without it everything is
-// delivered again, which changes nothing.
-func loadPosition(fs FS, dir string) (p position) {
-	f, err := fs.Open(filepath.Join(dir, positionName))
-	if err != nil {
-		return position{}
-	}
-	defer func() { _ = f.Close() }()
-	content := make([]byte, 64)
-	n, _ := f.ReadAt(content, 0)
-	text, sum, ok := bytes.Cut(bytes.TrimSuffix(content[:n], []byte("\n")), []byte(" "))
-	off, sum, ok2 := bytes.Cut(sum, []byte(" "))
-	if !ok || !ok2 || fmt.Sprintf("%08x", crc32.Checksum(content[:len(text)+1+len(off)], castagnoli)) != string(sum) {
-		return position{}
-	}
-	seq, err1 := strconv.ParseUint(string(text), 16, 64)
-	at, err2 := strconv.ParseInt(string(off), 10, 64)
-	if err1 != nil || err2 != nil || at < 0 {
-		return position{}
-	}
-	return position{seq, at}
-}
-
-// claim takes the first folder that no other process has.
-func (j *Journal) claim() error {
-	fs := j.options.FS
-	for n := range maxProcesses {
-		dir := filepath.Join(j.options.Dir, strconv.Itoa(n))
-		if err := fs.MkdirAll(dir); err != nil {
-			return err
-		}
-		held, err := fs.Lock(filepath.Join(dir, lockName))
-		if errors.Is(err, ErrLocked) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		j.dir, j.unlock = dir, func() { _ = held.Close() }
-		return errors.Join(fs.SyncDir(j.options.Dir), fs.SyncDir(dir))
-	}
-	return fmt.Errorf("all of the %d folders of %s are in use", maxProcesses, j.options.Dir)
-}
-
 // recover takes up where the last process ended, and adopts the folders of
 // others that died.
 func (j *Journal) recover() error {
@@ -157,26 +61,6 @@ func (j *Journal) recover() error {
 		}
 	}
 	return nil
-}
-
-// interrupt makes final rows of requests that a dead process left open.
-func (j *Journal) interrupt(open map[string]*running) {
-	ids := make([]string, 0, len(open))
-	for id := range open {
-		ids = append(ids, id)
-	}
-	sort.Strings(ids)
-	for _, id := range ids {
-		r := open[id]
-		r.row.Interrupt(r.progress)
-		j.buf = appendRow(j.buf, kindRow, &r.row)
-		j.stats.Pending++
-		j.stats.Interrupted++
-		j.urgent = true
-	}
-	if len(ids) > 0 {
-		j.options.Logger.Warn("requests were cut off with the process: they are charged what it last noted", slogCount(len(ids)))
-	}
 }
 
 // found is what a folder holds.
@@ -293,51 +177,4 @@ func (f *found) apply(frame frame) *ledger.Row {
 		f.snapshot = nil
 	}
 	return nil
-}
-
-// adopt takes over what a dead process left in another folder, if it is dead:
-// its rows are copied and made durable before its files go.
-func (j *Journal) adopt(dir string) error {
-	fs := j.options.FS
-	held, err := fs.Lock(filepath.Join(dir, lockName))
-	if errors.Is(err, ErrLocked) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = held.Close() }()
-	w := j.newWriter()
-	defer w.close()
-	flush := func() error {
-		// What cannot be written stays in memory, and in the other folder for
-		// the next time.
-		err := j.commit(w, j.rotates(w), j.buf, nil, true)
-		if err == nil {
-			j.buf = j.buf[:0]
-		}
-		return err
-	}
-	f, err := j.load(dir, func(row *ledger.Row) error {
-		j.buf = appendRow(j.buf, kindRow, row)
-		j.stats.Pending++
-		j.urgent = true
-		if len(j.buf) < adoptBytes {
-			return nil
-		}
-		return flush()
-	})
-	if err != nil || len(f.segments) == 0 {
-		return err
-	}
-	j.interrupt(f.open)
-	if err := flush(); err != nil {
-		return err
-	}
-	for _, s := range f.segments {
-		if err := fs.Remove(filepath.Join(dir, segmentName(s.seq))); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return fs.SyncDir(dir)
 }
