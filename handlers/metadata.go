@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -9,7 +8,6 @@ import (
 	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/internal/replay"
 	"github.com/weirproxy/weir/wire"
-	"github.com/weirproxy/weir/wire/openai"
 )
 
 // headerMetadata asks for the metadata event.
@@ -98,13 +96,4 @@ func (c *call) terminator(events []byte) (at int) {
 		}
 	}
 	return at
-}
-
-// cleanData is an event's data without padding around the end marker, which
-// Node's SDK compares to the letter.
-func cleanData(data []byte) []byte {
-	if openai.IsDone(data) {
-		return []byte("[DONE]")
-	}
-	return bytes.TrimRight(data, "\r")
 }

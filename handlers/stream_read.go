@@ -31,6 +31,7 @@ func (s *stream) read() error {
 	default:
 		return s.unreadable(err)
 	}
+	s.hush()
 	if s.bytes += int64(len(s.event.Raw)); s.bytes > maxStream {
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream's stream is too long"}
 	}

@@ -1,11 +1,8 @@
 package handlers
 
 import (
-	"bytes"
-
 	"github.com/weirproxy/weir/cache/flight"
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/internal/sse"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -123,28 +120,4 @@ func (s *stream) send(p []byte) error {
 		return gateway.ErrClientGone
 	}
 	return nil
-}
-
-// dataField begins all that Google's SDK for Go takes for an event; comments
-// and names make it fail.
-var dataField = []byte("data:")
-
-// raw is the event as the client gets it: its own bytes, unless they hold
-// something that official SDKs break on, such as an event without data.
-func (s *stream) raw() (p []byte, own bool) {
-	ev := &s.event
-	switch {
-	case s.conversation != nil:
-		return s.translated, false
-	case ev.Clean && (s.call.route.Dialect != wire.Gemini || bytes.HasPrefix(ev.Raw, dataField)):
-		return ev.Raw, true
-	case len(ev.Data) == 0:
-		return nil, false
-	case s.call.route.Dialect == wire.Gemini:
-		s.scratch = sse.AppendEvent(s.scratch[:0], "", ev.Data)
-		return s.scratch, false
-	default:
-		s.scratch = sse.AppendEvent(s.scratch[:0], string(ev.Name), cleanData(ev.Data))
-		return s.scratch, false
-	}
 }

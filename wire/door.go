@@ -28,6 +28,10 @@ const (
 
 	// Finishing says that the model gave its finish reason.
 	Finishing
+
+	// Flawed is a chunk with a top-level error that is null, which SDKs take
+	// for one.
+	Flawed
 )
 
 // Has reports whether all of bits are set.

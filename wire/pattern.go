@@ -95,3 +95,13 @@ func StringIn(data []byte, object jsonscan.Value, name string) jsonscan.Value {
 	}
 	return jsonscan.Value{}
 }
+
+// TypeOf is the type of an event, empty when it has none.
+func TypeOf(data []byte) string {
+	root, err := ParseAnswer(data)
+	if err != nil {
+		return ""
+	}
+	kind, _ := StringIn(data, root, "type").Text(data, nil)
+	return string(kind)
+}

@@ -63,6 +63,7 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 		usage   bool
 		groq    bool
 		known   bool
+		flawed  wire.Class
 	)
 	for key, v := range jsonscan.Members(ev.Data, root) {
 		switch string(quoted(ev.Data, key)) {
@@ -96,12 +97,13 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 				readUsage(ev.Data, u, seen)
 			}
 		case `"error"`:
-			// `"error": null` is how some servers say that all is well.
-			if v.Kind != jsonscan.Null {
-				known = true
-				class |= wire.Failed
-				seen.Failure = readError(ev.Data, v)
+			if v.Kind == jsonscan.Null { // how some servers say that all is well
+				flawed = wire.Flawed
+				continue
 			}
+			known = true
+			class |= wire.Failed
+			seen.Failure = readError(ev.Data, v)
 		case `"type"`:
 			// Images and audio stream typed events; their last one is the end.
 			known = true
@@ -126,10 +128,10 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 			seen.Failure = readError(ev.Data, root)
 		}
 	}
-	if class == wire.Content && o.texts == 1 && !usage && !groq {
+	if class == wire.Content && flawed == 0 && o.texts == 1 && !usage && !groq {
 		o.learn(ev.Data, root)
 	}
-	return class, nil
+	return class | flawed, nil
 }
 
 // learn keeps a chunk for isUsual. The padding with which OpenAI hides the length

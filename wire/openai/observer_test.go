@@ -61,7 +61,7 @@ func TestClasses(t *testing.T) {
 		{"the end", "data: [DONE]\n\n", wire.Terminal, ""},
 		{"a padded end", "data:  [DONE] \n\n", wire.Terminal, ""},
 		{"an error", `data: {"error":{"message":"oops"}}` + "\n\n", wire.Failed, ""},
-		{"an error that is none", `data: {"error":null,"choices":[{"delta":{"content":"a"}}]}` + "\n\n", wire.Content, "a"},
+		{"an error that is none", `data: {"error":null,"choices":[{"delta":{"content":"a"}}]}` + "\n\n", wire.Content | wire.Flawed, "a"},
 		{"groq's error", "event: error\n" + `data: {"error":{"message":"oops","status_code":400}}` + "\n\n", wire.Failed, ""},
 		{"a partial image", "event: image_generation.partial_image\n" + `data: {"type":"image_generation.partial_image","b64_json":"AAAA"}` + "\n\n", wire.Content, ""},
 		{"a whole image", "event: image_generation.completed\n" + `data: {"type":"image_generation.completed","b64_json":"AAAA"}` + "\n\n", wire.Content | wire.Terminal, ""},
