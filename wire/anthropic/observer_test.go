@@ -131,6 +131,7 @@ func TestAnswer(t *testing.T) {
 			`af{"b":1}`,
 		},
 		{"a count", `{"input_tokens":9}`, wire.Seen{Reported: true, Usage: wire.Usage{Input: 9}}, ""},
+		{"too long", `{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindContextLength, Message: "prompt is too long: 9 tokens > 8 maximum"}}, ""},
 		{"an error", `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindRateLimit, Message: "slow"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -63,5 +63,6 @@ func readError(data []byte, v jsonscan.Value) *wire.Failure {
 	case `"timeout_error"`:
 		f.Kind = wire.KindTimeout
 	}
+	f.Kind = wire.Classify(f.Kind, "", f.Message)
 	return f
 }

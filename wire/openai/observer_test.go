@@ -186,6 +186,7 @@ func TestErrorsInAnswers(t *testing.T) {
 		{"a type", `{"error":{"message":"m","type":"invalid_request_error","code":null}}`, &wire.Failure{Kind: wire.KindInvalid, Message: "m"}},
 		{"quota", `{"error":{"message":"m","type":"insufficient_quota"}}`, &wire.Failure{Kind: wire.KindBudget, Message: "m"}},
 		{"unknown words", `{"error":{"message":"m","type":"x"}}`, &wire.Failure{Kind: wire.KindUpstream, Message: "m"}},
+		{"too long, in other words", `{"error":{"message":"This endpoint's maximum context length is 8 tokens","code":400}}`, &wire.Failure{Kind: wire.KindContextLength, Message: "This endpoint's maximum context length is 8 tokens"}},
 		{"text", `{"error":"m\u0021"}`, &wire.Failure{Kind: wire.KindUpstream, Message: "m!"}},
 		{"null", `{"error":null}`, nil},
 		{"none", `{"id":"c"}`, nil},

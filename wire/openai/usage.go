@@ -55,29 +55,31 @@ func count(data []byte, v jsonscan.Value, name string) int64 {
 // an object with a message, or just text.
 func readError(data []byte, v jsonscan.Value) *wire.Failure {
 	f := &wire.Failure{Kind: wire.KindUpstream}
-	if v.Kind == jsonscan.String {
-		text, _ := v.Text(data, nil)
-		f.Message = string(text)
-		return f
+	message := v
+	if v.Kind != jsonscan.String {
+		message = jsonscan.Lookup(data, v, "message")
+		f.Kind = kindOf(data, v)
 	}
-	if m := jsonscan.Lookup(data, v, "message"); m.Kind == jsonscan.String {
-		text, _ := m.Text(data, nil)
-		f.Message = string(text)
-	}
+	text, _ := message.Text(data, nil)
+	f.Message = string(text)
+	f.Kind = wire.Classify(f.Kind, "", f.Message)
+	return f
+}
+
+// kindOf is the class of an error by its words and numbers.
+func kindOf(data []byte, v jsonscan.Value) wire.Kind {
 	for _, member := range []string{"code", "type", "status_code"} {
 		c := jsonscan.Lookup(data, v, member)
 		if n, ok := c.Int(data); ok && n >= 400 && n < 600 {
-			f.Kind = wire.KindOfStatus(int(n))
-			return f
+			return wire.KindOfStatus(int(n))
 		}
 		if c.Kind == jsonscan.String {
 			if kind, ok := kinds[string(c.Raw(data))]; ok {
-				f.Kind = kind
-				return f
+				return kind
 			}
 		}
 	}
-	return f
+	return wire.KindUpstream
 }
 
 // kinds are the words for errors that change how Weir files them.

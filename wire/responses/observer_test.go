@@ -91,6 +91,9 @@ func TestSeen(t *testing.T) {
 		{"failed", []string{
 			`{"type":"response.failed","sequence_number":5,"response":{"status":"failed","error":{"code":"rate_limit_exceeded","message":"slow"},"usage":null}}`,
 		}, wire.Seen{Finish: "failed", Sequence: 5, Failure: &wire.Failure{Kind: wire.KindRateLimit, Message: "slow"}}},
+		{"too long, in other words", []string{
+			`{"type":"error","sequence_number":5,"error":{"code":null,"message":"Your input exceeds the context window of this model"}}`,
+		}, wire.Seen{Sequence: 5, Failure: &wire.Failure{Kind: wire.KindContextLength, Message: "Your input exceeds the context window of this model"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var seen wire.Seen

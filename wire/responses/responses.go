@@ -210,6 +210,7 @@ func readError(data []byte, v jsonscan.Value) *wire.Failure {
 	case `"invalid_prompt"`:
 		f.Kind = wire.KindInvalid
 	}
+	f.Kind = wire.Classify(f.Kind, "", f.Message)
 	return f
 }
 
