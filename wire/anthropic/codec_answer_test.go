@@ -212,6 +212,9 @@ func TestDecodeStream(t *testing.T) {
 	delta := func(i, d string) string {
 		return event("content_block_delta", `{"type":"content_block_delta","index":`+i+`,"delta":`+d+`}`)
 	}
+	closed := func(i string) string {
+		return event("content_block_stop", `{"type":"content_block_stop","index":`+i+`}`)
+	}
 	done := event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn"}}`) + event("message_stop", `{"type":"message_stop"}`)
 	call := func(arguments string) []wire.Block {
 		return []wire.Block{{Type: wire.CallBlock, Call: &wire.Call{ID: "1", Name: "f", Arguments: arguments}}}
@@ -229,6 +232,9 @@ func TestDecodeStream(t *testing.T) {
 		{"no message_start", opened("0", `{"type":"text","text":"a"}`) + done, []wire.Block{{Text: "a"}}, nil},
 		{"input of a server tool", start + opened("0", `{"type":"server_tool_use","input":{},"id":"1"}`) + delta("0", `{"type":"input_json_delta","partial_json":"{\"a\""}`) + delta("0", `{"type":"input_json_delta","partial_json":":1}"}`) + done, []wire.Block{{Type: wire.RawBlock, Vendor: wire.VendorAnthropic, Raw: `{"type":"server_tool_use","input":{"a":1},"id":"1"}`}}, nil},
 		{"compaction", start + opened("0", `{"type":"compaction"}`) + delta("0", `{"type":"compaction_delta","content":"c"}`) + done, []wire.Block{{Type: wire.RawBlock, Vendor: wire.VendorAnthropic, Raw: `{"type":"compaction","content":"c"}`}}, nil},
+		{"overlapping calls", start + opened("0", toolUse) + opened("1", `{"type":"tool_use","id":"2","name":"g","input":{}}`) + delta("0", `{"type":"input_json_delta","partial_json":"{\"a\":"}`) + delta("1", `{"type":"input_json_delta","partial_json":"{}"}`) + closed("1") + delta("0", `{"type":"input_json_delta","partial_json":"1}"}`) + closed("0") + done, append(call(`{"a":1}`), wire.Block{Type: wire.CallBlock, Call: &wire.Call{ID: "2", Name: "g", Arguments: "{}"}}), nil},
+		{"text beside a call", start + opened("0", `{"type":"text","text":"a"}`) + opened("1", toolUse) + delta("0", `{"type":"text_delta","text":"b"}`) + delta("1", `{"type":"input_json_delta","partial_json":"{\"a\":1}"}`) + delta("0", `{"type":"text_delta","text":"c"}`) + done, []wire.Block{{Text: "a"}, call(`{"a":1}`)[0], {Text: "bc"}}, nil},
+		{"thinking that overlaps", start + opened("0", `{"type":"thinking","thinking":"a","signature":""}`) + opened("1", `{"type":"text","text":"b"}`) + delta("0", `{"type":"signature_delta","signature":"s"}`) + closed("0") + closed("1") + done, []wire.Block{{Type: wire.ThinkingBlock, Text: "a", Signature: "s", Vendor: wire.VendorAnthropic}, {Text: "b"}}, nil},
 		{"openrouter's end", start + done + event("data", "[DONE]"), nil, nil},
 		{"arguments of nothing", start + delta("0", `{"type":"input_json_delta","partial_json":"{}"}`), nil, wire.ErrMalformed},
 		{"a block after the reason", start + event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn"}}`) + opened("0", toolUse), nil, wire.ErrMalformed},

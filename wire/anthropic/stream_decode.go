@@ -9,7 +9,7 @@ import (
 )
 
 // streamDecoder reads a stream of messages. Blocks follow each other in the
-// dialect, so one is open at a time and its index is only compared.
+// dialect; what servers send in between of others waits for its turn.
 type streamDecoder struct {
 	doc    wire.Doc
 	ev     wire.Event
@@ -19,16 +19,19 @@ type streamDecoder struct {
 	started, finished, over bool
 	calls                   bool
 
-	open     bool
-	kind     wire.BlockType
-	index    int   // of the open block, or of the next one
-	upstream int64 // the upstream's index of the open block
+	open      bool
+	announced bool // by a content_block_start, so that its end is too
+	kind      wire.BlockType
+	index     int   // of the open block, or of the next one
+	upstream  int64 // the upstream's index of the open block
 
 	// whole is the open raw block, which is told when it is complete; input is
 	// what came of its input, and the arguments that a call began with.
 	whole string
 	input []byte
 	spoke bool // the open call has told some of its arguments
+
+	held wire.Held
 }
 
 // Decode reads one event. Types of tomorrow tell nothing.
@@ -48,17 +51,18 @@ func (d *streamDecoder) Decode(ev *sse.Event, emit func(*wire.Event)) error {
 	case `"message_start"`:
 		d.start(doc.Get(root, "message"))
 		return nil
-	case `"content_block_start"`:
-		return d.blockStart(doc.IntAt(root, "index"), doc.Get(root, "content_block"))
-	case `"content_block_delta"`:
-		return d.delta(doc.IntAt(root, "index"), doc.Get(root, "delta"))
-	case `"content_block_stop"`:
-		d.blockStop()
-		return nil
+	case `"content_block_start"`, `"content_block_delta"`, `"content_block_stop"`:
+		return d.block(ev)
 	case `"message_delta"`:
-		d.messageDelta(root)
+		if err := d.releaseAll(ev); err != nil {
+			return err
+		}
+		d.messageDelta(doc.Root)
 		return nil
 	case `"message_stop"`:
+		if err := d.releaseAll(ev); err != nil {
+			return err
+		}
 		d.end()
 		return nil
 	case `"error"`, "":

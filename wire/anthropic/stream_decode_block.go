@@ -17,7 +17,7 @@ func (d *streamDecoder) blockStart(upstream int64, v jsonscan.Value) error {
 		return fmt.Errorf("reading a block after the stop reason: %w", wire.ErrMalformed)
 	}
 	d.blockStop()
-	d.open, d.upstream = true, upstream
+	d.open, d.announced, d.upstream = true, true, upstream
 	doc := &d.doc
 	switch kind := doc.Get(v, "type"); {
 	case kind.Is(doc.Data, "text"):
@@ -116,7 +116,7 @@ func (d *streamDecoder) textDelta(upstream int64, kind wire.BlockType, v jsonsca
 			return fmt.Errorf("reading text after the stop reason: %w", wire.ErrMalformed)
 		}
 		d.blockStop()
-		d.open, d.upstream = true, upstream
+		d.open, d.announced, d.upstream = true, false, upstream
 		d.begin(kind)
 	}
 	d.text(d.doc.Bytes(v))

@@ -30,6 +30,8 @@ type streamDecoder struct {
 
 	held []byte // signature or redacted content so far, or a raw block's
 	raw  rawBlock
+
+	later wire.Held
 }
 
 // Decode reads one event.
@@ -45,14 +47,13 @@ func (d *streamDecoder) Decode(ev *sse.Event, emit func(*wire.Event)) error {
 	switch string(ev.Name) {
 	case "messageStart":
 		d.start()
-	case "contentBlockStart":
-		return d.blockStart(root)
-	case "contentBlockDelta":
-		return d.delta(root)
-	case "contentBlockStop":
-		d.close()
+	case "contentBlockStart", "contentBlockDelta", "contentBlockStop":
+		return d.turn(ev)
 	case "messageStop":
-		d.stop(root)
+		if err := d.releaseAll(ev); err != nil {
+			return err
+		}
+		d.stop(d.doc.Root)
 	case "metadata":
 		return d.metadata(root)
 	default:
