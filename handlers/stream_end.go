@@ -46,10 +46,11 @@ func (s *stream) closed() error {
 
 // endsLoosely reports whether a body that ends cleanly after the finish reason
 // is complete: Gemini has no terminator, Bedrock's is a report that may be
-// missing, and some servers leave out OpenAI's.
+// missing, Cohere's follows an event that says the same, and some servers leave
+// out OpenAI's.
 func (a *attempt) endsLoosely() bool {
 	switch a.route.Operation.Dialect {
-	case wire.Gemini, wire.Bedrock:
+	case wire.Gemini, wire.Bedrock, wire.Cohere:
 		return true
 	case wire.OpenAI:
 		return a.route.Provider.Traits().LooseEnd

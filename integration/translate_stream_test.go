@@ -388,3 +388,18 @@ func TestCohereFailure(t *testing.T) {
 		})
 	}
 }
+
+// TestCohereWithoutDone ends a body cleanly behind the event that says that the
+// answer is over: its terminator says nothing more.
+func TestCohereWithoutDone(t *testing.T) {
+	up := cohereDoor
+	rig := newTranslation(t, "", "")
+	for _, client := range doors {
+		t.Run(client.name, func(t *testing.T) {
+			path, body := client.to(up, client.body)
+			rig.answers(events(up.prelude + up.words(2) + up.finish))
+			checkWhole(t, client, rig.ask(t, path, body))
+			rig.record(t)
+		})
+	}
+}

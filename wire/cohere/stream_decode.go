@@ -22,8 +22,11 @@ type streamDecoder struct {
 
 	open  bool
 	block wire.BlockType
-	plan  bool // the open block is a tool plan, which no event ends
-	index int  // of the open block, or of the next
+	plan  bool  // the open block is a tool plan, which no event ends
+	at    int64 // the vendor's index of the open call
+	index int   // of the open block, or of the next
+
+	held wire.Held // what comes in between of a call
 }
 
 // Decode reads one event.
@@ -42,9 +45,24 @@ func (d *streamDecoder) Decode(ev *sse.Event, emit func(*wire.Event)) error {
 	if d.finished {
 		return nil
 	}
+	return d.read(ev)
+}
+
+// read reads the event that the document holds.
+func (d *streamDecoder) read(ev *sse.Event) error {
 	root := d.doc.Root
 	message := d.doc.Get(root, "delta", "message")
-	switch string(d.doc.Bytes(d.doc.Get(root, "type"))) {
+	kind := d.doc.Bytes(d.doc.Get(root, "type"))
+	switch {
+	case d.waits(kind):
+		return d.held.Keep(ev)
+	case d.held.Any() && string(kind) == "message-end":
+		if err := d.releaseAll(ev); err != nil {
+			return err
+		}
+		root, kind = d.doc.Root, []byte("message-end")
+	}
+	switch string(kind) {
 	case "message-start":
 		d.start(d.doc.StrAt(root, "id"))
 	case "content-start":
@@ -67,6 +85,7 @@ func (d *streamDecoder) Decode(ev *sse.Event, emit func(*wire.Event)) error {
 		call := d.doc.Get(message, "tool_calls")
 		d.calls = true
 		d.begin(wire.Event{Block: wire.CallBlock, ID: d.doc.StrAt(call, "id"), Name: d.doc.StrAt(call, "function", "name")})
+		d.at = d.doc.IntAt(root, "index")
 		d.text(d.doc.Get(call, "function", "arguments"))
 	case "tool-call-delta":
 		if !d.open || d.block != wire.CallBlock {
@@ -75,6 +94,7 @@ func (d *streamDecoder) Decode(ev *sse.Event, emit func(*wire.Event)) error {
 		d.text(d.doc.Get(message, "tool_calls", "function", "arguments"))
 	case "content-end", "tool-call-end":
 		d.close()
+		return d.release()
 	case "citation-start":
 		d.cite(d.doc.Get(message, "citations"))
 	case "message-end":

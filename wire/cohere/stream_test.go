@@ -52,6 +52,18 @@ func TestDecodeStream(t *testing.T) {
 		},
 		{"a plan after thinking", begin + message("content-start", "0", `"content":{"type":"thinking","thinking":"hm"}`) + event("content-end", `,"index":0`) + event("tool-plan-delta", `,"delta":{"message":{"tool_plan":"p"}}`) + message("content-start", "1", `"content":{"type":"text","text":"a"}`) + event("content-end", `,"index":1`) + end("COMPLETE"), wire.Choice{Finish: wire.FinishStop, Native: "COMPLETE", Blocks: []wire.Block{thought("hm"), thought("p"), text("a")}}, nil},
 		{"sources", begin + textStart + textDelta + message("citation-start", "0", `"citations":{"start":0,"end":1,"text":"a","sources":[{"type":"document","id":"d","document":{"title":"t","snippet":"s"}},{"type":"tool","id":"https://x","tool_output":{"content":"c"}}]}`) + event("citation-end", `,"index":0`) + end("COMPLETE"), wire.Choice{Finish: wire.FinishStop, Native: "COMPLETE", Blocks: []wire.Block{{Type: wire.TextBlock, Text: "a", Citations: []wire.Citation{{Title: "t", Text: "s", End: 1}, {URL: "https://x", Text: "c", End: 1}}}}}, nil},
+		{
+			"overlapping calls", begin + message("tool-call-start", "0", `"tool_calls":{"id":"1","type":"function","function":{"name":"f","arguments":""}}`) + message("tool-call-start", "1", `"tool_calls":{"id":"2","type":"function","function":{"name":"g","arguments":""}}`) +
+				message("tool-call-delta", "0", `"tool_calls":{"function":{"arguments":"{}"}}`) + message("tool-call-delta", "1", `"tool_calls":{"function":{"arguments":"{\"a\":1}"}}`) + event("tool-call-end", `,"index":1`) + event("tool-call-end", `,"index":0`) + end("TOOL_CALL"),
+			wire.Choice{Finish: wire.FinishTools, Native: "TOOL_CALL", Blocks: []wire.Block{call("1", "f", "{}"), call("2", "g", `{"a":1}`)}},
+			nil,
+		},
+		{
+			"overlapping calls without their ends", begin + message("tool-call-start", "0", `"tool_calls":{"id":"1","type":"function","function":{"name":"f","arguments":""}}`) + message("tool-call-start", "1", `"tool_calls":{"id":"2","type":"function","function":{"name":"g","arguments":""}}`) +
+				message("tool-call-delta", "1", `"tool_calls":{"function":{"arguments":"{\"a\":1}"}}`) + end("TOOL_CALL"),
+			wire.Choice{Finish: wire.FinishTools, Native: "TOOL_CALL", Blocks: []wire.Block{call("1", "f", ""), call("2", "g", `{"a":1}`)}},
+			nil,
+		},
 		{"cut", begin + textStart + textDelta, wire.Choice{Blocks: []wire.Block{text("a")}}, io.ErrUnexpectedEOF},
 		{"cut before [DONE]", begin + textStart + textDelta + done, wire.Choice{Blocks: []wire.Block{text("a")}}, io.ErrUnexpectedEOF},
 		{"arguments of no call", begin + message("tool-call-delta", "0", `"tool_calls":{"function":{"arguments":"1"}}`), wire.Choice{}, wire.ErrMalformed},
