@@ -179,12 +179,19 @@ func TestUnmappableContent(t *testing.T) {
 	chat := func(part string) string {
 		return `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"},` + part + `]}]}`
 	}
+	const result = `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"search_result","source":"https://example.com","title":"t","content":[{"type":"text","text":"r"}]}]}]}`
 	for _, tt := range []struct {
 		name, body string
 		client, up *door
 		param      string
 		words      string
 	}{
+		{"a search result", result, doors[2], doors[0], "messages", "search_result"},
+		{"a search result", result, doors[2], doors[1], "messages", "search_result"},
+		{"a search result", result, doors[2], doors[3], "messages", "search_result"},
+		{"a search result", result, doors[2], bedrockDoor, "messages", "search_result"},
+		{"a search result", result, doors[2], cohereDoor, "messages", "search_result"},
+		{"a call of OpenAI's search", `{"model":"m","input":[{"role":"user","content":"hi"},{"type":"web_search_call","id":"ws_1","status":"completed"},{"role":"user","content":"go on"}]}`, doors[1], doors[2], "input", "web_search_call"},
 		{"audio", chat(audio), doors[0], doors[2], "messages", "audio"},
 		{"audio", chat(audio), doors[0], bedrockDoor, "messages", "audio"},
 		{"audio", chat(audio), doors[0], cohereDoor, "messages", "audio"},

@@ -114,7 +114,7 @@ func (w *writer) keeps(role wire.Role, b *wire.Block) (bool, error) {
 		return true, nil
 	case wire.RawBlock:
 		if b.Vendor != wire.VendorAnthropic {
-			return false, wire.Unmappable("messages", "a block that only "+string(b.Vendor)+" understands", w.where())
+			return false, wire.Unmappable("messages", "a "+b.Name()+" block of the "+string(b.Vendor)+" API alone", w.where())
 		}
 		return true, nil
 	default:

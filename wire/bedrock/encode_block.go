@@ -26,7 +26,7 @@ func (e *encoder) block(b *wire.Block) {
 		e.result(b.Result)
 	case wire.RawBlock:
 		if b.Vendor != wire.VendorBedrock {
-			e.fail(wire.Unmappable("messages", "a block of the "+string(b.Vendor)+" API alone", where))
+			e.fail(wire.Unmappable("messages", "a "+b.Name()+" block of the "+string(b.Vendor)+" API alone", where))
 			return
 		}
 		e.Raw(b.Raw)

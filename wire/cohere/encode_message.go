@@ -155,7 +155,7 @@ func (e *encoder) part(b *wire.Block) {
 		e.text(text)
 	case wire.RawBlock:
 		if b.Vendor != wire.VendorCohere {
-			e.fail("a block of the " + string(b.Vendor) + " API alone")
+			e.fail("a " + b.Name() + " block of the " + string(b.Vendor) + " API alone")
 		}
 		e.Raw(b.Raw)
 	default:

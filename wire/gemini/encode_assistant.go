@@ -104,7 +104,7 @@ func (e *encoder) callPart(b *wire.Block, carried string) {
 
 func (e *encoder) rawPart(b *wire.Block) error {
 	if b.Vendor != wire.VendorGemini {
-		return wire.Unmappable(e.where, "a "+b.Type.String()+" of another vendor", "Gemini")
+		return wire.Unmappable(e.where, "a "+b.Name()+" of another vendor", "Gemini")
 	}
 	e.w.Raw(b.Raw)
 	return nil

@@ -41,8 +41,12 @@ func (e *encoder) config() error {
 		if req.LogProbs {
 			w.Flag("responseLogprobs", true)
 		}
-		if req.TopLogProbs != "0" || e.own {
-			w.RawIf("logprobs", string(req.TopLogProbs))
+		switch {
+		case req.TopLogProbs == "", req.TopLogProbs == "0" && !e.own:
+		case req.LogProbs || e.own:
+			w.RawMember("logprobs", string(req.TopLogProbs))
+		default: // refused without responseLogprobs
+			e.loss.Drop("top_logprobs")
 		}
 		e.format()
 		if len(req.Modalities) > 0 {

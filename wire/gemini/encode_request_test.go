@@ -115,6 +115,7 @@ func TestEncodeRequest(t *testing.T) {
 			`{` + contents + `,"generationConfig":{"temperature":0.70,"topP":1,"topK":3,"maxOutputTokens":9,"candidateCount":2,"stopSequences":["a","b"],"seed":7,"presencePenalty":0.1,"frequencyPenalty":0.2,` +
 				`"responseLogprobs":true,"logprobs":4,"responseMimeType":"application/json","responseJsonSchema":{"a": 1},"responseModalities":["TEXT","AUDIO"]},"serviceTier":"flex"}`, "",
 		},
+		{"alternatives to words that are not asked for", "", wire.Request{Messages: hello, TopLogProbs: "2"}, `{` + contents + `}`, "top_logprobs"},
 		{"a json object", "", wire.Request{Messages: hello, Format: wire.Format{Kind: "json_object"}, ServiceTier: "auto"}, `{` + contents + `,"generationConfig":{"responseMimeType":"application/json"}}`, ""},
 		{
 			"what has no place", "",

@@ -111,7 +111,7 @@ func (w *requestWriter) part(b *wire.Block, param string) {
 		w.end(b)
 	case wire.RawBlock:
 		if !w.own || b.Vendor != wire.VendorOpenAI {
-			w.fail(param, "a block of another vendor")
+			w.fail(param, "a "+b.Name()+" block of another vendor")
 			return
 		}
 		w.Raw(b.Raw)

@@ -182,7 +182,13 @@ func (w *requestWriter) sampling() {
 	if req.LogProbs {
 		w.Flag("logprobs", true)
 	}
-	w.RawIf("top_logprobs", string(req.TopLogProbs))
+	switch {
+	case req.TopLogProbs == "":
+	case req.LogProbs || w.own:
+		w.RawMember("top_logprobs", string(req.TopLogProbs))
+	default: // refused here; Responses gives none either that it does not include
+		w.loss.Drop("top_logprobs")
+	}
 	w.RawIf("logit_bias", req.LogitBias)
 }
 

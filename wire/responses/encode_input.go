@@ -63,7 +63,7 @@ func (w *requestWriter) items(role string, blocks []wire.Block) {
 		case wire.RawBlock:
 			content(i)
 			if b.Vendor != wire.VendorOpenAI || !w.own {
-				w.fail(wire.Unmappable("messages", "a block that only its vendor understands", where))
+				w.fail(wire.Unmappable("messages", "a "+b.Name()+" block of another vendor", where))
 				return
 			}
 			w.Raw(b.Raw)
@@ -198,9 +198,12 @@ func (w *requestWriter) document(m *wire.Media) {
 	if m.Cite {
 		w.loss.Drop("citations")
 	}
-	if m.Text != "" {
+	if text := m.Text; text != "" {
+		if m.Name != "" {
+			text = m.Name + ":\n" + text
+		}
 		w.Str("type", "input_text")
-		w.Str("text", m.Text)
+		w.Str("text", text)
 		return
 	}
 	w.Str("type", "input_file")
