@@ -74,10 +74,23 @@ func TestTextsAllocations(t *testing.T) {
 
 func TestOpenAIDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0s", 400 * time.Microsecond: "0s", 12 * time.Millisecond: "12ms", 999900 * time.Microsecond: "1s", time.Second: "1s",
-		1600 * time.Millisecond: "2s", 6 * time.Minute: "6m0s", time.Hour + 5*time.Second: "1h0m5s", 30 * 24 * time.Hour: "720h0m0s",
+		0: "0s", 400 * time.Microsecond: "1ms", 12 * time.Millisecond: "12ms", 999900 * time.Microsecond: "1s", time.Second: "1s",
+		1001 * time.Millisecond: "2s", 1600 * time.Millisecond: "2s", 59*time.Second + time.Nanosecond: "1m0s", 6 * time.Minute: "6m0s", time.Hour + 5*time.Second: "1h0m5s", 30 * 24 * time.Hour: "720h0m0s",
 	} {
 		if got := string(appendOpenAIDuration(nil, d)); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// TestAnthropicTime never names a second before the moment itself.
+func TestAnthropicTime(t *testing.T) {
+	second := time.Date(2026, 3, 1, 23, 59, 59, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		0: "2026-03-01T23:59:59Z", 1: "2026-03-02T00:00:00Z", time.Second: "2026-03-02T00:00:00Z",
+	} {
+		moment := second.Add(d).In(time.FixedZone("east", 3*3600))
+		if got := string(appendAnthropicTime(nil, moment)); got != want {
 			t.Errorf("%s: %s, want %s", d, got, want)
 		}
 	}

@@ -135,8 +135,8 @@ func appendRetry(t *texts, e *gateway.Error) {
 	case wait <= 0:
 		wait = time.Second
 	}
-	t.number("Retry-After", int64((wait+time.Second-1)/time.Second))
-	t.number("Retry-After-Ms", wait.Milliseconds())
+	t.number("Retry-After", int64(roundUp(wait, time.Second)/time.Second))
+	t.number("Retry-After-Ms", roundUp(wait, time.Millisecond).Milliseconds())
 }
 
 // tell writes what a client may know of how its answer came about.

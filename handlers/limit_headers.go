@@ -60,12 +60,13 @@ func (c *call) tellLimits() {
 }
 
 // appendLimits writes how much is left. Of several limits on one unit the one with
-// the least left counts.
+// the least left counts; a shadow's is not told, since clients slow down by it.
 func (c *call) appendLimits(t *texts, r *limits.Reservation) {
 	for i := range families {
 		family, tightest := &families[i], -1
 		for j := range r.Claims {
-			if r.Claims[j].Rule.Unit == family.unit && (tightest < 0 || r.Decisions[j].Remaining < r.Decisions[tightest].Remaining) {
+			rule := r.Claims[j].Rule
+			if rule.Unit == family.unit && !rule.Shadow && (tightest < 0 || r.Decisions[j].Remaining < r.Decisions[tightest].Remaining) {
 				tightest = j
 			}
 		}
@@ -76,26 +77,34 @@ func (c *call) appendLimits(t *texts, r *limits.Reservation) {
 		switch {
 		case c.route.Dialect == wire.Anthropic:
 			t.number(family.anthropic[0], d.Limit)
-			t.number(family.anthropic[1], max(d.Remaining, 0))
-			t.text = c.proxy.gateway.Now().Add(d.Reset).UTC().AppendFormat(t.text, time.RFC3339)
+			t.number(family.anthropic[1], d.Remaining)
+			t.text = appendAnthropicTime(t.text, c.proxy.gateway.Now().Add(d.Reset))
 			t.end(family.anthropic[2])
 		case family.openai[0] != "":
 			t.number(family.openai[0], d.Limit)
-			t.number(family.openai[1], max(d.Remaining, 0))
+			t.number(family.openai[1], d.Remaining)
 			t.text = appendOpenAIDuration(t.text, d.Reset)
 			t.end(family.openai[2])
 		}
 	}
 }
 
-// appendOpenAIDuration writes a time as OpenAI does: `1s`, `6m0s`, `12ms`.
-func appendOpenAIDuration(b []byte, d time.Duration) []byte {
-	if d < time.Second {
-		if d = d.Round(time.Millisecond); d < time.Second && d != 0 {
-			return append(strconv.AppendInt(b, d.Milliseconds(), 10), "ms"...)
-		}
+// appendAnthropicTime writes a moment as Anthropic does, in whole seconds: the first
+// that is not before it, since who comes back then must find what was told.
+func appendAnthropicTime(b []byte, t time.Time) []byte {
+	if whole := t.Truncate(time.Second); whole.Before(t) {
+		t = whole.Add(time.Second)
 	}
-	seconds := int64(d.Round(time.Second) / time.Second)
+	return t.UTC().AppendFormat(b, time.RFC3339)
+}
+
+// appendOpenAIDuration writes a time as OpenAI does, `1s`, `6m0s`, `12ms`, rounded
+// up: what is to be there then is not there before.
+func appendOpenAIDuration(b []byte, d time.Duration) []byte {
+	if d = roundUp(d, time.Millisecond); 0 < d && d < time.Second {
+		return append(strconv.AppendInt(b, d.Milliseconds(), 10), "ms"...)
+	}
+	seconds := int64(roundUp(d, time.Second) / time.Second)
 	if seconds >= 3600 {
 		b = append(strconv.AppendInt(b, seconds/3600, 10), 'h')
 	}
@@ -103,6 +112,14 @@ func appendOpenAIDuration(b []byte, d time.Duration) []byte {
 		b = append(strconv.AppendInt(b, seconds/60%60, 10), 'm')
 	}
 	return append(strconv.AppendInt(b, seconds%60, 10), 's')
+}
+
+// roundUp is the first multiple of unit that is not before d.
+func roundUp(d, unit time.Duration) time.Duration {
+	if rest := d % unit; rest > 0 {
+		return d - rest + unit
+	}
+	return d
 }
 
 // settledLimits says in the headers of a whole answer what will be left when
@@ -135,7 +152,9 @@ func (c *call) settledLimits(t *texts, usage wire.Usage) {
 		default:
 			continue
 		}
-		q.held.Decisions[i].Remaining += q.held.Claims[i].Amount - actual
+		d := &q.held.Decisions[i]
+		d.Used += actual - q.held.Claims[i].Amount
+		d.Remaining = max(0, d.Limit-d.Used)
 	}
 	c.appendLimits(t, q.held)
 }

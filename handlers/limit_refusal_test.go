@@ -215,15 +215,15 @@ func TestToldOfAnother(t *testing.T) {
 		r := new(limits.Reservation)
 		for i, words := range rules {
 			rule := parseRule(t, words)
-			r.Claims = append(r.Claims, limits.Claim{Rule: &rule, Amount: 10})
-			r.Decisions = append(r.Decisions, limits.Decision{Limit: rule.Amount, Remaining: rule.Amount - int64(i) - 1})
+			r.Claims = append(r.Claims, limits.Claim{Rule: &rule, Amount: []int64{10, 1}[i]})
+			r.Decisions = append(r.Decisions, limits.Decision{Limit: rule.Amount, Used: r.Claims[i].Amount, Remaining: rule.Amount - r.Claims[i].Amount})
 		}
 		return r
 	}
 	mine, other := reservation("tokens 100 1m"), reservation("tokens 50 1m", "requests 7 1m")
 	c.setLimits(mine)
 	c.setLimits(other)
-	if got := o.Header().Get("X-Ratelimit-Remaining-Tokens"); got != "99" {
+	if got := o.Header().Get("X-Ratelimit-Remaining-Tokens"); got != "90" {
 		t.Errorf("the first's is told as %q when another is to be told", got)
 	}
 	c.quota.held = mine
@@ -231,10 +231,44 @@ func TestToldOfAnother(t *testing.T) {
 	c.settledLimits(texts, wire.Usage{Input: 2, Output: 1})
 	c.out.setAll(texts)
 	want := http.Header{
-		"X-Ratelimit-Limit-Tokens": {"100"}, "X-Ratelimit-Remaining-Tokens": {"106"}, "X-Ratelimit-Reset-Tokens": {"0s"},
-		"X-Ratelimit-Limit-Requests": {"7"}, "X-Ratelimit-Remaining-Requests": {"5"}, "X-Ratelimit-Reset-Requests": {"0s"},
+		"X-Ratelimit-Limit-Tokens": {"100"}, "X-Ratelimit-Remaining-Tokens": {"97"}, "X-Ratelimit-Reset-Tokens": {"0s"},
+		"X-Ratelimit-Limit-Requests": {"7"}, "X-Ratelimit-Remaining-Requests": {"6"}, "X-Ratelimit-Reset-Requests": {"0s"},
 	}
 	if diff := cmp.Diff(want, o.Header()); diff != "" || c.quota.told != nil {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestShadowsAreNotTold holds that headers speak of limits that refuse, and of what
+// is left of them, however much more than that has been used.
+func TestShadowsAreNotTold(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		rules []string
+		used  int64
+		want  http.Header
+	}{
+		{"a shadow alone", []string{"tokens 5 1h shadow", "requests 0 1h shadow"}, 7, http.Header{}},
+		{"beside another", []string{"tokens 5 1h shadow", "tokens 100 1h"}, 10, http.Header{
+			"X-Ratelimit-Limit-Tokens": {"100"}, "X-Ratelimit-Remaining-Tokens": {"93"}, "X-Ratelimit-Reset-Tokens": {"0s"},
+		}},
+		{"beyond the limit", []string{"tokens 100 1h"}, 250, http.Header{
+			"X-Ratelimit-Limit-Tokens": {"100"}, "X-Ratelimit-Remaining-Tokens": {"0"}, "X-Ratelimit-Reset-Tokens": {"0s"},
+		}},
+	} {
+		o := httptest.NewRecorder()
+		c := &call{proxy: new(Proxy), x: new(gateway.Exchange), out: output{w: o}}
+		c.quota.held = new(limits.Reservation)
+		for _, words := range tt.rules {
+			rule := parseRule(t, words)
+			c.quota.held.Claims = append(c.quota.held.Claims, limits.Claim{Rule: &rule, Amount: 10})
+			c.quota.held.Decisions = append(c.quota.held.Decisions, limits.Decision{Limit: rule.Amount, Used: tt.used, Remaining: max(0, rule.Amount-tt.used)})
+		}
+		texts := newTexts()
+		c.settledLimits(texts, wire.Usage{Input: 5, Output: 2})
+		c.out.setAll(texts)
+		if diff := cmp.Diff(tt.want, o.Header()); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
+		}
 	}
 }

@@ -57,6 +57,7 @@ func TestRetry(t *testing.T) {
 		{"no retry", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: time.Hour, NoRetry: true}, "false", "", ""},
 		{"upstream", &gateway.Error{Kind: wire.KindUpstream}, "true", "1", "1000"},
 		{"rate limit", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: 1200 * time.Millisecond}, "true", "2", "1200"},
+		{"never too early", &gateway.Error{Kind: wire.KindRateLimit, RetryAfter: 1200*time.Millisecond + time.Microsecond}, "true", "2", "1201"},
 	} {
 		h, texts := make(http.Header), newTexts()
 		appendRetry(texts, tt.err)
