@@ -154,9 +154,7 @@ func (p *Price) UpperBoundAt(service string, input, outputCap, n int64) (bound i
 		in := max(rate[Input], rate[CacheRead], rate[CacheWrite], rate[CacheWrite1h], rate[AudioInput], rate[ImageInput])
 		out := max(rate[Output], rate[Reasoning], rate[AudioOutput], rate[ImageOutput])
 		bound = max(bound, add(
-			// Parts are rounded up each: at most as many nano-dollars more.
-			roundings,
-			mulDiv(input, in, million), mulDiv(mul(outputCap, n), out, million),
+			rate.roundings(ofInput), rate.roundings(ofOutput), mulDiv(input, in, million), mulDiv(mul(outputCap, n), out, million),
 			mulDiv(1, rate[Request], million), mulDiv(n, rate[Image], million),
 		))
 	}
@@ -166,5 +164,21 @@ func (p *Price) UpperBoundAt(service string, input, outputCap, n int64) (bound i
 	return bound
 }
 
-// roundings are the parts of a cost that are rounded up.
-const roundings = 10
+// ofInput and ofOutput are the items that share a request's tokens.
+var (
+	ofInput  = []Item{Input, CacheRead, CacheWrite, CacheWrite1h, AudioInput, ImageInput}
+	ofOutput = []Item{Output, Reasoning, AudioOutput, ImageOutput}
+)
+
+// roundings are the nano-dollars by which the parts of a cost, each rounded up, may
+// exceed the whole, which is too. Rates of whole nano-dollars for a token are not
+// rounded: a budget for so many requests has room for as many, to the nano-dollar.
+func (r *Rates) roundings(parts []Item) int64 {
+	n := int64(0)
+	for _, item := range parts {
+		if r[item]%million != 0 {
+			n++
+		}
+	}
+	return max(n-1, 0)
+}

@@ -3,6 +3,7 @@ package prices
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/weirproxy/weir/wire"
@@ -114,7 +115,7 @@ func TestCostIsAdditive(t *testing.T) {
 		}
 		apart := p.Cost(a).Total + p.Cost(b).Total
 		together := p.Cost(both).Total
-		if apart < together || apart > together+roundings {
+		if apart < together || apart > together+int64(items) {
 			t.Fatalf("%s: apart %d, together %d", p.Name, apart, together)
 		}
 	}
@@ -158,6 +159,28 @@ func TestUpperBoundHolds(t *testing.T) {
 		u.Service = []string{"", "flex"}[r.IntN(2)]
 		if c := p.Cost(u); c.Total > bound {
 			t.Fatalf("%s: bound %d, cost %+v of %+v", p.Name, bound, c, u)
+		}
+	}
+}
+
+// TestUpperBoundIsTight holds that a reservation is what its tokens cost, so that a
+// budget for a hundred requests has room for a hundred.
+func TestUpperBoundIsTight(t *testing.T) {
+	for _, tt := range []struct {
+		price               string
+		input, outputCap, n int64
+		want                int64 // nano-dollars
+	}{
+		{"input 2.50 output 10", 8, 20, 1, 8*2500 + 20*10_000},
+		{"input 2.50 output 10 cache_read 1.25", 8, 20, 3, 8*2500 + 60*10_000},
+		{"input 0.15 output 0.6 request 0.01 image 0.02", 1, 1, 2, 150 + 2*600 + 10_000_000 + 2*20_000_000},
+		{"input 0.0375 output 0.15", 3, 1, 1, 113 + 5 + 150},            // any of six parts may be rounded up
+		{"input 0.15 output 0.6 cache_read 0.0375", 1, 1, 1, 150 + 600}, // one at most
+		{"input 0.15 output 0.6 reasoning 0.0001 cache_read 0.0001", 1, 1, 1, 150 + 600},
+	} {
+		p := parsed(t, strings.Fields(tt.price)...)
+		if got := p.UpperBound(tt.input, tt.outputCap, tt.n); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.price, got, tt.want)
 		}
 	}
 }
