@@ -117,10 +117,12 @@ func (c *chunk) take(amount int64, now time.Time) (slot int64, ok bool) {
 func (c *chunk) use(amount, at int64) (slot int64) {
 	slot = c.slot(at)
 	c.taken += amount
-	c.note(slot, amount)
-	if c.rule.Calendar == Sliding {
-		c.reset = max(c.reset, (slot+Slots)*c.rule.Slot())
+	last := int64(unused)
+	if width := c.rule.Slot(); c.rule.Calendar == Sliding {
+		last = max(0, at-slot*width)
+		c.reset = max(c.reset, at+parts*width)
 	}
+	c.note(slot, amount, last)
 	return slot
 }
 
@@ -128,20 +130,24 @@ func (c *chunk) use(amount, at int64) (slot int64) {
 func (c *chunk) undo(slot, amount int64) {
 	c.room += amount
 	c.taken = max(0, c.taken-amount)
-	c.note(slot, -amount)
+	c.note(slot, -amount, unused)
 }
 
-func (c *chunk) note(slot, amount int64) {
+// unused is the Last of a Delta that is no use.
+const unused = -1
+
+func (c *chunk) note(slot, amount, last int64) {
 	if amount == 0 {
 		return
 	}
 	for i := len(c.deltas) - 1; i >= 0; i-- {
 		if c.deltas[i].Slot == slot {
 			c.deltas[i].Amount += amount
+			c.deltas[i].Last = max(c.deltas[i].Last, last)
 			return
 		}
 	}
-	c.deltas = append(c.deltas, Delta{slot, amount})
+	c.deltas = append(c.deltas, Delta{slot, amount, last})
 }
 
 // settle corrects what take took. A refund is room again if its slot stays in
@@ -150,16 +156,16 @@ func (c *chunk) settle(slot, reserved, actual, lending int64, now time.Time) {
 	at, delta := c.at(now), clamp(actual)-reserved
 	switch sliding := c.rule.Calendar == Sliding; {
 	case delta > 0:
-		if sliding && slot < c.slot(at)-parts || !sliding && (slot != c.head || at >= c.until) {
+		if sliding && slot <= c.slot(at)-parts || !sliding && (slot != c.head || at >= c.until) {
 			slot = newest
 		}
 		c.room -= delta
-	case at < c.until && (!sliding || (slot+Slots)*c.rule.Slot()-at > lending):
+	case at < c.until && (!sliding || (slot+parts)*c.rule.Slot()-at > lending):
 		c.room -= delta
 	default:
 		c.back -= delta
 	}
-	c.note(slot, delta)
+	c.note(slot, delta, unused)
 }
 
 // decision is the state of the counter as far as it is known here.

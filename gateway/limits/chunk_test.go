@@ -41,7 +41,7 @@ func TestChunkRefund(t *testing.T) {
 	}{
 		{"new", 0, 0, 130, 0},
 		{"ten slots old", -10, 0, 130, 0},
-		// 33 slots of 1.875 s each, less the ten seconds of the lease.
+		// 32 slots of 1.875 s each, less the ten seconds of the lease.
 		{"about to leave", -28, 0, 100, 30},
 		{"gone", -40, 0, 100, 30},
 		{"the use has ended", 0, 5 * time.Second, 100, 30},
@@ -49,7 +49,7 @@ func TestChunkRefund(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ch := lent(t, now, "tokens", "1000", "1m")
 			ch.settle(ch.head+c.slot, 50, 20, 10_000_000, now.Add(c.after))
-			want := []Delta{{ch.head + c.slot, -30}}
+			want := []Delta{{ch.head + c.slot, -30, unused}}
 			if ch.room != c.room || ch.back != c.back || !cmp.Equal(ch.deltas, want) {
 				t.Errorf("room %d, back %d, %v", ch.room, ch.back, ch.deltas)
 			}
@@ -69,8 +69,24 @@ func TestChunkPeriod(t *testing.T) {
 	}
 	// A debt of March that is known in April is April's.
 	c.settle(c.head, 1, 5, 10_000_000, now.Add(3*time.Second))
-	if want := []Delta{{c.head, 1}, {newest, 4}}; !cmp.Equal(c.deltas, want) {
+	if want := []Delta{{c.head, 1, unused}, {newest, 4, unused}}; !cmp.Equal(c.deltas, want) {
 		t.Errorf("%v", c.deltas)
+	}
+}
+
+// TestChunkUse notes when in its slot the room was used last.
+func TestChunkUse(t *testing.T) {
+	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	c := lent(t, now, "tokens", "1000", "1m")
+	c.take(10, now.Add(100*time.Millisecond))
+	slot, _ := c.take(5, now.Add(300*time.Millisecond))
+	c.settle(slot, 5, 3, 10_000_000, now.Add(time.Second))
+	last := c.at(now.Add(300*time.Millisecond)) - slot*c.rule.Slot()
+	if want := []Delta{{slot, 13, last}}; !cmp.Equal(c.deltas, want) {
+		t.Errorf("%v, want %v", c.deltas, want)
+	}
+	if d := c.decision(1000, now.Add(300*time.Millisecond)); d.Reset != time.Minute {
+		t.Errorf("the window is empty in %s", d.Reset)
 	}
 }
 
@@ -86,8 +102,8 @@ func TestChunkReport(t *testing.T) {
 	first, _, _ := depart(7)
 	c.take(5, now)
 	again, own, expected := depart(8)
-	want := []Delta{{c.head, 10}}
-	if again.Seq != 7 || again.Give != first.Give || !cmp.Equal(again.Deltas, want) || !cmp.Equal(c.deltas, []Delta{{c.head, 5}}) {
+	want := []Delta{{c.head, 10, 1}}
+	if again.Seq != 7 || again.Give != first.Give || !cmp.Equal(again.Deltas, want) || !cmp.Equal(c.deltas, []Delta{{c.head, 5, 1}}) {
 		t.Errorf("first %+v, then %+v; left %v", first, again, c.deltas)
 	}
 	// The store holds what is here, and the 5 it has not heard of.
@@ -100,7 +116,7 @@ func TestChunkReport(t *testing.T) {
 	if c.room != room {
 		t.Errorf("room %d, and %d before the answer", c.room, room)
 	}
-	if third, _, _ := depart(9); third.Seq != 9 || !cmp.Equal(third.Deltas, []Delta{{c.head, 5}}) {
+	if third, _, _ := depart(9); third.Seq != 9 || !cmp.Equal(third.Deltas, []Delta{{c.head, 5, 1}}) {
 		t.Errorf("%+v", third)
 	}
 }

@@ -27,23 +27,26 @@ type Instant struct {
 // A sliding window W is cut into 32 slots. An amount is counted in the slot
 // in which it was reserved, and the slots are fixed in time: slot i is
 // [i·W/32, (i+1)·W/32). At time t the window (t-W, t] overlaps the slot of t
-// and the 32 before it, the oldest only in part; all 33 are summed, the
-// oldest in full. A reservation is admitted if the sum and its amount fit.
+// and the 32 before it, the oldest only in part. Each slot knows when something
+// was last reserved in it, and counts in full until that leaves the window. A
+// reservation is admitted if the sum of all slots and its amount fit.
 //
 // What is promised: whatever the arrivals are, no window of length W, begun
 // at any moment, holds more than the limit in admitted amounts. There is
 // no edge at which a burst could double.
 //
-// What it costs: an amount leaves the sum when its whole slot has left the
-// window, so room comes back late by at most W/32, never early.
+// What it costs: an amount leaves the sum together with the last one of its
+// slot, so room may come back late, by less than W/32, never early. What was
+// reserved at one moment comes back to the microsecond, and nobody is told to
+// wait for longer than W.
 //
 // A calendar window is one slot that begins and ends with its period.
 //
 // Settling corrects the slot of the reservation, so that a refund makes room
 // in the same windows that the reservation filled. A refund is never more
 // than was reserved. What was used beyond the reservation is a debt, in the
-// same slot too; if that slot has left the window already, the debt goes to
-// the current one, since it is charged somewhere or forgotten. A debt
+// same slot too; if that slot has left the window already, or is about to, the
+// debt goes to the current one, since it is charged somewhere or forgotten. A debt
 // may raise the sum over the limit, which the reservations after it pay.
 //
 // Time never runs backwards in a counter: an earlier instant than the last
@@ -61,6 +64,12 @@ type Counter struct {
 
 	total int64
 	ring  []int64
+
+	// early is how long before the end of each slot of ring something was last
+	// reserved in it, in microseconds; 0 where nobody knows. at is the last
+	// moment at which the counter was looked at.
+	early []int64
+	at    int64
 
 	leases leases
 
@@ -119,22 +128,36 @@ func (c *Counter) Advance(rule *Rule, now Instant) {
 // slide forgets the slots that have left the window.
 func (c *Counter) slide(width, micros int64) {
 	if c.width != width {
-		*c = Counter{width: width, ring: make([]int64, Slots), head: micros / width}
+		all := make([]int64, 2*Slots)
+		*c = Counter{width: width, ring: all[:Slots:Slots], early: all[Slots:], head: micros / width}
 	}
-	head := micros / width
-	if head <= c.head {
-		return
-	}
+	c.at = max(c.at, micros)
+	head := c.at / width
 	if head-c.head >= Slots {
 		clear(c.ring)
+		clear(c.early)
 		c.total = 0
 	} else {
 		for slot := c.head + 1; slot <= head; slot++ {
-			c.total -= c.ring[index(slot)]
-			c.ring[index(slot)] = 0
+			c.forget(slot)
 		}
 	}
 	c.head = head
+	if c.at >= c.gone(head-parts) {
+		c.forget(head - parts)
+	}
+}
+
+// forget empties a slot, or the one whose place in the ring it takes.
+func (c *Counter) forget(slot int64) {
+	i := index(slot)
+	c.total -= c.ring[i]
+	c.ring[i], c.early[i] = 0, 0
+}
+
+// gone is when a slot of the ring has left the window.
+func (c *Counter) gone(slot int64) int64 {
+	return (slot+Slots)*c.width - c.early[index(slot)]
 }
 
 // Used is what the window holds, at most MaxAmount.
@@ -153,14 +176,17 @@ func (c *Counter) Add(amount int64) (slot int64) {
 func (c *Counter) Settle(slot, reserved, actual int64) {
 	oldest := c.head
 	if c.width != 0 {
-		oldest = c.head - parts
+		oldest -= parts
 	}
 	delta := clamp(actual) - reserved
-	if slot < oldest || slot > c.head {
+	switch {
+	case slot < oldest || slot > c.head:
 		if delta <= 0 {
 			return
 		}
 		slot = c.head
+	case c.width != 0 && slot == oldest && delta > 0:
+		slot = c.head // the oldest may have left
 	}
 	c.change(slot, delta)
 }
@@ -186,10 +212,17 @@ func (c *Counter) change(slot, delta int64) {
 		c.total = clamp(c.total + delta)
 		return
 	}
-	at := &c.ring[index(slot)]
-	was := *at
-	*at = clamp(was + delta)
-	c.total += *at - was
+	i := index(slot)
+	was := c.ring[i]
+	is := clamp(was + delta)
+	c.ring[i] = is
+	c.total += is - was
+	switch {
+	case is == 0:
+		c.early[i] = 0
+	case slot == c.head && delta > 0:
+		c.early[i] = (slot+1)*c.width - c.at
+	}
 }
 
 // Never is the wait for room that cannot come: the amount is over the limit
@@ -214,10 +247,10 @@ func (c *Counter) Wait(rule *Rule, now Instant, amount, limit int64) time.Durati
 	need := c.total - (limit - amount)
 	for slot := c.head - parts; slot < c.head; slot++ {
 		if need -= c.ring[index(slot)]; need <= 0 {
-			return micros((slot+Slots)*c.width - now.Micros)
+			return micros(c.gone(slot) - now.Micros)
 		}
 	}
-	return micros((c.head+Slots)*c.width - now.Micros)
+	return micros(c.gone(c.head) - now.Micros)
 }
 
 // Reset is how long it takes until the window is empty if nothing else
@@ -231,12 +264,11 @@ func (c *Counter) Reset(rule *Rule, now Instant) time.Duration {
 	case c.total == 0:
 		return 0
 	}
-	for slot := c.head; slot > c.head-parts; slot-- {
-		if c.ring[index(slot)] != 0 {
-			return micros((slot+Slots)*c.width - now.Micros)
-		}
+	slot := c.head
+	for slot > c.head-parts && c.ring[index(slot)] == 0 {
+		slot--
 	}
-	return micros((c.head+1)*c.width - now.Micros)
+	return micros(c.gone(slot) - now.Micros)
 }
 
 // Idle reports whether the counter holds nothing, so that forgetting it

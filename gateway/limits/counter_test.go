@@ -20,8 +20,8 @@ func TestSettle(t *testing.T) {
 		reserved, actual int64
 
 		// after is how many slots later it settles; used is what counts then,
-		// and later in the slot before the reservation's leaves the window, in
-		// which it leaves, and one window after the settlement.
+		// and later in the slot before the window's end, at its end, and one window
+		// after the settlement.
 		after, used          int64
 		before, leaving, end int64
 	}{
@@ -29,10 +29,11 @@ func TestSettle(t *testing.T) {
 		{"refund", 100, 30, 5, 30, 30, 0, 0},
 		{"all of it", 100, 0, 5, 0, 0, 0, 0},
 		{"debt", 100, 180, 5, 180, 180, 0, 0},
-		{"refund in the oldest slot", 100, 30, 32, 30, 30, 0, 0},
-		{"debt in the oldest slot", 100, 180, 32, 180, 180, 0, 0},
-		{"refund of what is gone", 100, 30, 33, 0, 0, 0, 0},
-		{"debt of what is gone", 100, 180, 33, 80, 80, 80, 0},
+		{"refund at the end", 100, 30, 31, 30, 30, 0, 0},
+		{"debt at the end", 100, 180, 31, 180, 180, 0, 0},
+		{"refund of what is gone", 100, 30, 32, 0, 0, 0, 0},
+		{"debt of what is gone", 100, 180, 32, 80, 80, 80, 0},
+		{"debt of what is long gone", 100, 180, 33, 80, 80, 80, 0},
 		{"a negative amount", 100, -50, 5, 0, 0, 0, 0},
 		{"a huge amount", 100, 1<<63 - 1, 5, MaxAmount, MaxAmount, 0, 0},
 	} {
@@ -53,13 +54,52 @@ func TestSettle(t *testing.T) {
 				}
 			}
 			want(c.after, c.used)
-			want(32, c.before)
-			want(33, c.leaving)
-			want(c.after+Slots, c.end)
+			want(31, c.before)
+			want(32, c.leaving)
+			want(c.after+parts, c.end)
 			if !counter.Idle(at(rule, c.after+Slots)) {
 				t.Error("not idle")
 			}
 		})
+	}
+}
+
+// TestWindowIsExact holds that what was reserved at one moment comes back when the
+// window has passed, wherever in a slot that was, and that nobody is told to wait
+// for longer than the window.
+func TestWindowIsExact(t *testing.T) {
+	for _, window := range []time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, 30 * 24 * time.Hour} {
+		rule := &Rule{Unit: Requests, Amount: 5, Window: window}
+		for _, offset := range []int64{0, 1, rule.Slot() / 2, rule.Slot() - 1} {
+			after := func(d time.Duration) Instant {
+				i := at(rule, 7)
+				i.Micros += offset + d.Microseconds()
+				return i
+			}
+			var counter Counter
+			counter.Advance(rule, after(0))
+			slot := counter.Add(5)
+			for _, tt := range []struct {
+				passed     time.Duration
+				used, wait time.Duration
+			}{{0, 5, window}, {window / 4, 5, window - window/4}, {window - time.Microsecond, 5, time.Microsecond}, {window, 0, 0}} {
+				now := after(tt.passed)
+				counter.Advance(rule, now)
+				if used := counter.Used(); used != int64(tt.used) {
+					t.Errorf("%s, %d µs into a slot: %d used after %s", window, offset, used, tt.passed)
+				}
+				if reset := counter.Reset(rule, now); reset != tt.wait {
+					t.Errorf("%s, %d µs into a slot: reset in %s after %s", window, offset, reset, tt.passed)
+				}
+				if wait := counter.Wait(rule, now, 1, 5); tt.used > 0 && wait != tt.wait {
+					t.Errorf("%s, %d µs into a slot: room in %s after %s", window, offset, wait, tt.passed)
+				}
+			}
+			counter.Settle(slot, 5, 8)
+			if reset := counter.Reset(rule, after(window)); counter.Used() != 3 || reset > window {
+				t.Errorf("%s, %d µs into a slot: a late debt of 3 counts as %d for %s", window, offset, counter.Used(), reset)
+			}
+		}
 	}
 }
 
@@ -100,7 +140,7 @@ func TestLevel(t *testing.T) {
 	if counter.Used() != 150 {
 		t.Errorf("%d", counter.Used())
 	}
-	counter.Advance(rule, at(rule, 33))
+	counter.Advance(rule, at(rule, 32))
 	if counter.Used() != 50 {
 		t.Errorf("%d when the oldest slot has left", counter.Used())
 	}

@@ -58,8 +58,10 @@ type Loan struct {
 	Now      int64
 }
 
-// Delta is a change of a slot. A slot that is yet to come is the newest.
-type Delta struct{ Slot, Amount int64 }
+// Delta is a change of a slot. A slot that is yet to come is the newest. Last is
+// when in the slot of a sliding window something was used last, in microseconds
+// after its begin; -1 where nothing was used.
+type Delta struct{ Slot, Amount, Last int64 }
 
 // newest is a slot that is yet to come.
 const newest = MaxAmount

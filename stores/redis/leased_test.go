@@ -113,6 +113,43 @@ func TestLeasedTraces(t *testing.T) {
 	}
 }
 
+// TestLentWindow holds that what was used of a loan leaves a sliding window when it
+// was used, not with the whole slot that it is reported in.
+func TestLentWindow(t *testing.T) {
+	s, clock := open(t, redistest.Start(t)), limitstest.NewClock()
+	s.fixed = clock.Micros
+	rule := limitstest.Rule(t, "tokens", "1000", "1m")
+	loan := limits.Loan{
+		Claim: limits.Claim{Key: "a", Rule: rule, Amount: 40}, Seq: 1, Question: 1, Holding: -1, Time: 10_000_000,
+	}
+	report := func(seq int64, deltas ...limits.Delta) {
+		t.Helper()
+		loan.Last, loan.Question, loan.Seq, loan.Deltas = loan.Question, seq, seq, deltas
+		if ok, err := s.Lend(context.Background(), 25, []limits.Loan{loan}); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		loan.Amount, loan.Generation, loan.Give = 0, loan.Decision.Generation, 0
+	}
+	report(1)
+	clock.Advance(4 * time.Second)
+	slot := clock.Micros() / rule.Slot()
+	used := clock.Micros() - slot*rule.Slot()
+	clock.Advance(3 * time.Second)
+	loan.Give = 10
+	report(2, limits.Delta{Slot: slot, Amount: 30, Last: used})
+	for _, tt := range []struct {
+		pass  time.Duration
+		used  int64
+		reset time.Duration
+	}{{0, 30, 57 * time.Second}, {57*time.Second - time.Microsecond, 30, time.Microsecond}, {time.Microsecond, 0, 0}} {
+		clock.Advance(tt.pass)
+		r := claim(t, "a", 0, "tokens", "1000", "1m")
+		if err := s.Peek(context.Background(), r); err != nil || r.Decisions[0].Used != tt.used || r.Decisions[0].Reset != tt.reset {
+			t.Errorf("%v: used %d, reset in %s, want %d, %s", err, r.Decisions[0].Used, r.Decisions[0].Reset, tt.used, tt.reset)
+		}
+	}
+}
+
 // lend returns instances of one fleet, each a store of its own on server, and
 // what counts their round trips.
 func lend(t testing.TB, server *redistest.Server, instances int, terms limits.Terms) ([]*limits.Leased, []*counting) {

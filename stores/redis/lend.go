@@ -85,7 +85,8 @@ func (s *Store) requestLoans(percent int64, loans []limits.Loan) *errand {
 		}
 		for _, d := range loan.Deltas {
 			e.text = append(strconv.AppendInt(e.text, d.Slot, 10), ':')
-			e.text = append(strconv.AppendInt(e.text, d.Amount, 10), ';')
+			e.text = append(strconv.AppendInt(e.text, d.Amount, 10), ':')
+			e.text = append(strconv.AppendInt(e.text, d.Last, 10), ';')
 		}
 		e.end()
 	}

@@ -16,7 +16,8 @@
 --   also     what other requests wait for
 --   ahead    what is wanted ahead of time
 --   lease    in µs
---   deltas   "slot:delta;" of what was used or refunded since the last report
+--   deltas   "slot:delta:last;" of what was used or refunded since the last report;
+--            last is when in its slot something was used last, -1 if nothing was
 --
 -- A loan is counted in its counter like any amount, in the slot in which it was
 -- last reported on. A report moves what was used into the slots of its use.
@@ -83,11 +84,12 @@ for _, c in ipairs(counters) do
     mine.held, mine.expiry = 0, 0
   end
   remember(c)
-  local net = {}
-  local function move(slot, delta)
+  local net, lasts = {}, {}
+  local function move(slot, delta, last)
     if slot >= c.oldest then
       slot = min(slot, c.head)
       net[slot] = (net[slot] or 0) + delta
+      if last and last >= 0 then lasts[slot] = max(lasts[slot] or 0, last) end
     end
   end
   -- Who has not come back in time has its room taken.
@@ -122,14 +124,14 @@ for _, c in ipairs(counters) do
   end
   if mine.seq ~= c.seq then
     local used = 0
-    for slot, delta in string.gmatch(c.deltas, '(%d+):(-?%d+);') do
+    for slot, delta, last in string.gmatch(c.deltas, '(%d+):(-?%d+):(-?%d+);') do
       used = used + tonumber(delta)
-      move(tonumber(slot), tonumber(delta))
+      move(tonumber(slot), tonumber(delta), tonumber(last))
     end
     held = known and max(held - used - c.give, 0) or 0
   end
   move(c.head, held)
-  for slot, delta in pairs(net) do change(c, slot, delta) end
+  for slot, delta in pairs(net) do change(c, slot, delta, lasts[slot]) end
   c.held, c.free = held, c.limit - c.total
   if c.amount > c.free and c.amount > 0 then
     c.wait = wait(c)

@@ -64,6 +64,7 @@ elseif op == 'peek' then
     if amount > 0 then
       c.slots[c.head] = (c.slots[c.head] or 0) + amount
       c.total = c.total + amount
+      if c.kind == 's' then c.times[c.head] = c.at - c.head * c.width end
     end
     if c.total > c.limit - c.amount then c.wait = wait(c) end
   end
@@ -118,7 +119,9 @@ else
       c.total = call('ZCOUNT', c.key, '(' .. int(now), '+inf')
     elseif c.amount >= 0 then
       local delta = c.amount - amount
-      if slot >= c.oldest and slot <= c.head then
+      -- The oldest slot may have left: a debt goes to the newest then.
+      local from = c.kind == 's' and delta > 0 and c.head - PARTS + 1 or c.oldest
+      if slot >= from and slot <= c.head then
         change(c, slot, delta)
       elseif delta > 0 then
         change(c, c.head, delta)

@@ -21,7 +21,9 @@
 -- knows of the generation before, and what is missing is counted.
 --
 -- A counter is a hash of slot to amount, or a sorted set of lease by expiry.
--- The hash has "base" too, "generation:amount": what the counter is known to
+-- For each slot of a sliding window the hash has "t" and the slot's number too:
+-- when in it something was last reserved, in µs after its begin; no such field
+-- where that is not known. And it has "base", "generation:amount": what the counter is known to
 -- have held when that generation began. It is what the next caller's knowledge
 -- is measured by, since the total has grown meanwhile by what others counted.
 -- All reads come before the first write, and the first write is one that a
@@ -51,10 +53,13 @@ local function begin()
   if fresh then call('SET', KEYS[1], generation .. ' ' .. here) end
 end
 
+-- gone is when a slot has left the window.
+local function gone(c, slot) return (slot + PARTS) * c.width + (c.times[slot] or c.width) end
+
 local function load(key, claim)
   local kind, first, second, third, fourth, amount, limit, shadow, known, of = string.match(claim,
     '^(%a) (%-?%d+) (%-?%d+) (%-?%d+) (%-?%d+) (%-?%d+) (%d+) (%d) (%d+) (%d+)$')
-  local c = {key = key, kind = kind, total = 0, slots = {}, stale = {},
+  local c = {key = key, kind = kind, total = 0, slots = {}, times = {}, stale = {},
     amount = tonumber(amount), limit = tonumber(limit), shadow = shadow == '1',
     known = tonumber(known), lost = of ~= generation}
   if c.kind == 'l' then
@@ -78,6 +83,9 @@ local function load(key, claim)
       local told, base = string.match(raw[i + 1], '^(%d+):(%d+)$')
       if told == generation then c.base = tonumber(base) end
       raw[i] = ''
+    else
+      local slot = string.match(raw[i], '^t(%d+)$')
+      if slot then c.times[tonumber(slot)] = tonumber(raw[i + 1]) end
     end
   end
   for i = 1, #raw, 2 do c.head = max(c.head, tonumber(raw[i]) or 0) end
@@ -85,6 +93,16 @@ local function load(key, claim)
     if bounds[i] == c.head then c.stop = bounds[i + 1] end
   end
   c.oldest = c.kind == 's' and c.head - PARTS or c.head
+  if c.kind == 's' then
+    c.at = max(now, c.head * c.width)
+    if c.at >= gone(c, c.oldest) then c.oldest = c.oldest + 1 end
+  end
+  for slot in pairs(c.times) do
+    if slot < c.oldest then
+      c.stale[#c.stale + 1] = 't' .. int(slot)
+      c.times[slot] = nil
+    end
+  end
   for i = 1, #raw, 2 do
     local slot = tonumber(raw[i])
     if not slot then
@@ -103,10 +121,18 @@ local function rebase(c, base)
   call('HSET', c.key, 'base', generation .. ':' .. int(base))
 end
 
-local function change(c, slot, delta)
+-- change adds delta to a slot; last is when in it that was reserved, nil where that is
+-- now in the newest slot, and no later than what is there in others.
+local function change(c, slot, delta, last)
   local was = c.slots[slot] or 0
   local is = clamp(was + delta)
-  if is == was then return end
+  local time = c.times[slot]
+  if c.kind == 's' and slot == c.head and delta > 0 then
+    time = c.at - slot * c.width
+  elseif last and (was == 0 or time) then
+    time = max(time or 0, last)
+  end
+  if is == was and (is == 0 or time == c.times[slot]) then return end
   if not c.base then rebase(c, min(c.total, MAX)) end
   -- In this order, or the sum would pass 2^53 on its way.
   local over = c.total > MAX
@@ -117,10 +143,16 @@ local function change(c, slot, delta)
     for _, amount in pairs(c.slots) do c.total = c.total + amount end
   end
   if is == 0 then
-    call('HDEL', c.key, int(slot))
+    call('HDEL', c.key, int(slot), 't' .. int(slot))
+    c.times[slot] = nil
     return
   end
-  call('HSET', c.key, int(slot), int(is))
+  if time then
+    c.times[slot] = time
+    call('HSET', c.key, int(slot), int(is), 't' .. int(slot), int(time))
+  else
+    call('HSET', c.key, int(slot), int(is))
+  end
   if delta > 0 then
     local left = c.kind == 's' and SLOTS * c.width or c.stop - now
     call('PEXPIRE', c.key, int(floor(left / 1000) + 1 + (c.kind == 's' and 0 or KEPT)))
@@ -138,18 +170,18 @@ local function wait(c)
   if c.kind == 'l' then return SOON end
   if c.kind == 'c' then return c.stop - now end
   local need = c.total - (c.limit - c.amount)
-  for slot = c.head - PARTS, c.head - 1 do
+  for slot = c.oldest, c.head - 1 do
     need = need - (c.slots[slot] or 0)
-    if need <= 0 then return (slot + SLOTS) * c.width - now end
+    if need <= 0 then return gone(c, slot) - now end
   end
-  return (c.head + SLOTS) * c.width - now
+  return gone(c, c.head) - now
 end
 
 local function reset(c)
   if c.kind == 'l' then return 0 end
   if c.kind == 'c' then return c.stop - now end
-  for slot = c.head, c.head - PARTS, -1 do
-    if (c.slots[slot] or 0) > 0 then return (slot + SLOTS) * c.width - now end
+  for slot = c.head, c.oldest, -1 do
+    if (c.slots[slot] or 0) > 0 then return gone(c, slot) - now end
   end
   return 0
 end
