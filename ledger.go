@@ -5,14 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap/exp/zapslog"
 
-	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/gateway/limits"
-	"github.com/weirproxy/weir/records/journal"
 	"github.com/weirproxy/weir/records/ledger"
 )
 
@@ -75,74 +71,4 @@ func (a *App) openLedger() error {
 		a.logger.Warn("budgets begin without what the ledger knows: " + err.Error())
 	}
 	return nil
-}
-
-// restoreBudgets raises each counter of money to at least what the ledger has
-// for its window. A store that has not lost its counters is not changed by it.
-func (a *App) restoreBudgets(ctx context.Context, j *journal.Journal) error {
-	budgets, err := a.budgets()
-	if err != nil || len(budgets) == 0 {
-		return err
-	}
-	if err := j.Flush(ctx); err != nil {
-		return fmt.Errorf("delivering the journal: %w", err)
-	}
-	now := time.Now()
-	var claims []limits.Claim
-	for _, b := range budgets {
-		since := now.Add(-b.rule.Window)
-		if b.rule.Calendar != limits.Sliding {
-			since, _ = b.rule.Period(now)
-		}
-		spent, err := a.book.store.Spent(ctx, scopeOf(b.scope, b.name), since)
-		if err != nil {
-			return fmt.Errorf("asking the ledger: %w", err)
-		}
-		if spent.CostNano > 0 {
-			claims = append(claims, limits.Claim{Key: limits.Key(b.scope, b.name, b.rule), Rule: b.rule, Amount: spent.CostNano})
-		}
-	}
-	if len(claims) == 0 {
-		return nil
-	}
-	return a.access.store.Restore(ctx, claims)
-}
-
-// budget is a limit in usd and whose it is.
-type budget struct {
-	scope, name string
-	rule        *limits.Rule
-}
-
-// budgets are those that name their bearer, and those of every key.
-func (a *App) budgets() (list []budget, err error) {
-	add := func(scope, name string, rules []limits.Rule) {
-		for i := range rules {
-			if rules[i].Unit == limits.USD {
-				list = append(list, budget{scope, name, &rules[i]})
-			}
-		}
-	}
-	for _, b := range a.access.rules.Bearers() {
-		own, _ := a.access.rules.Of(b.Scope, b.Name)
-		add(b.Scope, b.Name, own.Rules)
-	}
-	_, each := a.access.rules.Of(gateway.ScopeKey, "any")
-	for _, key := range a.access.set.All() {
-		own, err := a.KeyRules(key)
-		if err != nil {
-			return nil, err
-		}
-		add(gateway.ScopeKey, key.Name, own.Rules)
-		add(gateway.ScopeKey, key.Name, each)
-	}
-	return list, nil
-}
-
-// scopeOf is a scope as the ledger names it.
-func scopeOf(scope, name string) string {
-	if scope == gateway.ScopeGlobal {
-		return scope
-	}
-	return scope + ":" + name
 }

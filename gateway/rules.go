@@ -65,15 +65,12 @@ func (r *Rules) Any(scope string) bool { return r.by[scope] != nil }
 // Bearer is one holder of limits.
 type Bearer struct{ Scope, Name string }
 
-// Bearers are those that limits name, in no order; not those under limits of
-// each of a scope.
+// Bearers are those that limits name, in no order; [Each] is one of them.
 func (r *Rules) Bearers() []Bearer {
 	var list []Bearer
 	for scope, named := range r.by {
 		for name := range named {
-			if name != Each {
-				list = append(list, Bearer{scope, name})
-			}
+			list = append(list, Bearer{scope, name})
 		}
 	}
 	return list

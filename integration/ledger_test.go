@@ -169,3 +169,74 @@ http://%s {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestBudgetsOutliveTheProcess spends two thirds of a budget of every scope: the next
+// process refuses what has no room in the rest, for those that no configuration names
+// too.
+func TestBudgetsOutliveTheProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a binary")
+	}
+	up := weirtest.NewUpstream(t, hello)
+	binary := buildBinary(t)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for _, tt := range []struct{ name, limit, model, says string }{
+		{"global", "limit usd 0.05 1M", "m", "the gateway"},
+		{"each team", "limit team * usd 0.05 1d", "m", "team 'platform'"},
+		{"each user", "limit user * usd 0.05 30d", "m", "user 'ann'"},
+		{"each key", "limit key * usd 0.05 1w", "m", "key 'ci'"},
+		{"each provider", "limit provider * usd 0.05 90d", "m", "provider 'openai'"},
+		{"each model", "limit model * usd 0.05 1M", "m", "model 'm'"},
+		{"a target", "limit model openai/gpt-4o usd 0.05 1M", "gpt-4o", "model 'openai/gpt-4o'"},
+		{"a pattern", "model all-* openai/gpt-4o {\nlimit usd 0.05 30d\n}", "all-of-it", "model 'all-*'"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, addr := t.TempDir(), weirtest.FreeAddr(t)
+			config := filepath.Join(dir, "Caddyfile")
+			err := os.WriteFile(config, fmt.Appendf(nil, `{
+	admin %s
+	auto_https off
+	ai {
+		provider openai {
+			base_url %s/v1
+			api_key {env.UPSTREAM_KEY}
+		}
+		model m openai/gpt-4o
+		price openai/gpt-4o input 1000 output 1000
+		key ci {env.CI_KEY} {
+			team platform
+			user ann
+		}
+		%s
+	}
+}
+http://%s {
+	ai_health
+	ai_gateway
+}
+`, weirtest.FreeAddr(t), up.URL, tt.limit, addr), 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := &weirtest.Gateway{URL: "http://" + addr}
+			ask := func() (int, string) {
+				t.Helper()
+				status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, `"m"`, `"`+tt.model+`"`, 1))
+				return status, body
+			}
+			for begin := range 2 {
+				cmd := runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+				for i := range 2 * (1 - begin) {
+					if status, body := ask(); status != 200 {
+						t.Fatalf("call %d: status %d: %s", i, status, body)
+					}
+				}
+				if status, body := ask(); status != 429 || !strings.Contains(body, tt.says) || !strings.Contains(body, "used 0.03 usd") {
+					t.Errorf("process %d: status %d: %s", begin, status, body)
+				}
+				_ = cmd.Process.Signal(os.Interrupt)
+				_ = cmd.Wait()
+			}
+		})
+	}
+}

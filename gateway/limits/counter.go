@@ -207,6 +207,46 @@ func (c *Counter) Level(used int64) {
 	}
 }
 
+// Restore raises what the window holds to what h has of it. What is missing is
+// counted when it was used, the newest first: that is what stays for longest.
+func (c *Counter) Restore(h *History) {
+	if c.width == 0 {
+		c.change(c.head, max(0, h.Sum()-c.total))
+		return
+	}
+	var used, last [Slots]int64
+	sum := int64(0)
+	for _, use := range h.Uses {
+		at := c.at - max(0, use.Ago.Microseconds())
+		slot := at / c.width
+		if slot < c.head-parts || at <= c.at-parts*c.width {
+			continue
+		}
+		i, amount := index(slot), clamp(use.Amount)
+		used[i] = Add(used[i], amount)
+		last[i] = max(last[i], at-slot*c.width)
+		sum = Add(sum, amount)
+	}
+	missing := sum - c.total
+	for slot := c.head; missing > 0 && slot >= c.head-parts; slot-- {
+		i := index(slot)
+		amount := min(used[i]-c.ring[i], missing)
+		if amount <= 0 {
+			continue
+		}
+		missing -= amount
+		was := c.ring[i]
+		c.change(slot, amount)
+		switch {
+		case slot == c.head:
+		case was == 0:
+			c.early[i] = c.width - last[i]
+		case c.early[i] != 0:
+			c.early[i] = min(c.early[i], c.width-last[i])
+		}
+	}
+}
+
 func (c *Counter) change(slot, delta int64) {
 	if c.width == 0 {
 		c.total = clamp(c.total + delta)

@@ -154,3 +154,32 @@ func TestLevel(t *testing.T) {
 		t.Errorf("%d", counter.Used())
 	}
 }
+
+// TestRestoreInTime holds that what a ledger knows leaves a sliding window when it
+// would have, and that what is there already is not counted twice.
+func TestRestoreInTime(t *testing.T) {
+	const day = 24 * time.Hour
+	rule := &Rule{Unit: USD, Amount: 1000, Window: 30 * day}
+	begin := at(rule, 40)
+	after := func(d time.Duration) Instant {
+		return Instant{Micros: begin.Micros + d.Microseconds(), Wall: begin.Wall.Add(d)}
+	}
+	history := &History{Rule: rule, Uses: []Use{{day, 300}, {29 * day, 200}, {29*day + time.Hour, 100}, {31 * day, 500}, {-time.Hour, 7}}}
+	moments := [...]time.Duration{0, day - time.Microsecond, day, 29*day - time.Microsecond, 29 * day, 30 * day}
+	for there, want := range map[int64][len(moments)]int64{
+		0:    {607, 607, 307, 307, 7, 0},
+		250:  {607, 607, 550, 550, 250, 0},
+		1000: {1000, 1000, 1000, 1000, 1000, 0},
+	} {
+		var counter Counter
+		counter.Advance(rule, after(0))
+		counter.Add(there)
+		counter.Restore(history)
+		for i, passed := range moments {
+			counter.Advance(rule, after(passed))
+			if got := counter.Used(); got != want[i] {
+				t.Errorf("%d were there: %d after %s, want %d", there, got, passed, want[i])
+			}
+		}
+	}
+}

@@ -283,8 +283,8 @@ func (f *Failover) Peek(ctx context.Context, r *Reservation) error {
 }
 
 // Restore implements Store.
-func (f *Failover) Restore(ctx context.Context, claims []Claim) error {
-	return errors.Join(f.local.Restore(ctx, claims), f.judge(ctx, f.store.Restore(ctx, claims)))
+func (f *Failover) Restore(ctx context.Context, histories []History) error {
+	return errors.Join(f.local.Restore(ctx, histories), f.judge(ctx, f.store.Restore(ctx, histories)))
 }
 
 // SelfTest implements Tester, for a store that is one.

@@ -267,8 +267,8 @@ func (l *Leased) Charge(ctx context.Context, claims []Claim) error {
 }
 
 // Restore implements Store.
-func (l *Leased) Restore(ctx context.Context, claims []Claim) error {
-	return l.lender.Restore(ctx, claims)
+func (l *Leased) Restore(ctx context.Context, histories []History) error {
+	return l.lender.Restore(ctx, histories)
 }
 
 // SelfTest implements Tester, for a lender that is one.

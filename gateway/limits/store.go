@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Store holds counters. It is safe for concurrent use; a Reservation is not.
@@ -39,12 +40,34 @@ type Store interface {
 	// Leases are left out. An error means later, as with Settle.
 	Charge(ctx context.Context, claims []Claim) error
 
-	// Restore raises each claim's counter to at least its amount: what a
+	// Restore raises each history's counter to at least what was used: what a
 	// ledger knows to have been spent. Leases are not restored.
-	Restore(ctx context.Context, claims []Claim) error
+	Restore(ctx context.Context, histories []History) error
 
 	// Close returns at once; what is held can still be settled.
 	Close() error
+}
+
+// History is what was used under a rule in its window, by a ledger's knowledge.
+type History struct {
+	// Key is the counter's name, from [Key].
+	Key  string
+	Rule *Rule
+	Uses []Use
+}
+
+// Use is an amount that was used some time ago, which counts in sliding windows.
+type Use struct {
+	Ago    time.Duration
+	Amount int64
+}
+
+// Sum is all of it.
+func (h *History) Sum() (sum int64) {
+	for i := range h.Uses {
+		sum = Add(sum, h.Uses[i].Amount)
+	}
+	return sum
 }
 
 // Tester is a Store that can show that its limits are in force, which is done

@@ -8,31 +8,36 @@ import (
 
 // Charge implements limits.Store.
 func (s *Store) Charge(_ context.Context, claims []limits.Claim) error {
-	return s.each(claims, func(c *limits.Counter, amount int64) { c.Add(amount) })
+	for i := range claims {
+		if err := s.change(claims[i:i+1], func(c *limits.Counter) { c.Add(min(max(claims[i].Amount, 0), limits.MaxAmount)) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Restore implements limits.Store.
-func (s *Store) Restore(_ context.Context, claims []limits.Claim) error {
-	return s.each(claims, func(c *limits.Counter, amount int64) {
-		if c.Used() < amount {
-			c.Level(amount)
-		}
-	})
-}
-
-// each changes the counters of claims, one by one; leases are left out.
-func (s *Store) each(claims []limits.Claim, change func(c *limits.Counter, amount int64)) error {
-	for i := range claims {
-		if claims[i].Rule.Unit == limits.Concurrency {
-			continue
-		}
-		var d decision
-		if err := s.lock(&d, claims[i:i+1]); err != nil {
+func (s *Store) Restore(_ context.Context, histories []limits.History) error {
+	for i := range histories {
+		h := &histories[i]
+		if err := s.change([]limits.Claim{{Key: h.Key, Rule: h.Rule}}, func(c *limits.Counter) { c.Restore(h) }); err != nil {
 			return err
 		}
-		change(d.counters[0], min(max(claims[i].Amount, 0), limits.MaxAmount))
-		s.unlock(&d)
 	}
+	return nil
+}
+
+// change changes the counter of the one claim; leases are left out.
+func (s *Store) change(claim []limits.Claim, change func(c *limits.Counter)) error {
+	if claim[0].Rule.Unit == limits.Concurrency {
+		return nil
+	}
+	var d decision
+	if err := s.lock(&d, claim); err != nil {
+		return err
+	}
+	defer s.unlock(&d)
+	change(d.counters[0])
 	return nil
 }
 

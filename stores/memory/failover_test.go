@@ -115,7 +115,7 @@ func TestFailover(t *testing.T) {
 	if err := f.Settle(ctx, &r, nil); err != nil {
 		t.Error(err)
 	}
-	if err := f.Restore(ctx, []limits.Claim{{Key: "d", Rule: deny, Amount: limits.Dollar}}); err != nil {
+	if err := f.Restore(ctx, []limits.History{{Key: "d", Rule: deny, Uses: []limits.Use{{Amount: limits.Dollar}}}}); err != nil {
 		t.Error(err)
 	}
 	if ok, err := ask(limits.Claim{Key: "d", Rule: deny, Amount: 1}); ok || err != nil {

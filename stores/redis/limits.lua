@@ -8,7 +8,8 @@
 -- ARGV[3]    lease in µs
 -- ARGV[4]    how long KEYS[2] is kept, in ms
 -- ARGV[5]    id of the reservation
--- then, per claim, the values of prelude.lua, the amount being
+-- then, per claim, the values of prelude.lua, and for restore, per claim, "ago:amount;"
+-- of what was used so many µs ago. The amount is
 --   reserve, peek, charge, restore: the amount; amend: what is enough, settle:
 --   what was really used, or -1 to keep what was reserved
 --
@@ -23,6 +24,29 @@ if op == 'beat' then
   call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(now))
   call('PEXPIRE', KEYS[2], ttl)
   return {1, now, call('ZCARD', KEYS[2])}
+end
+
+-- restore raises a sliding window to what uses have of it. What is missing is
+-- counted when it was used, the newest first.
+local function restore(c, uses)
+  local used, lasts, sum = {}, {}, 0
+  for ago, amount in string.gmatch(uses, '(%d+):(%d+);') do
+    local at = c.at - tonumber(ago)
+    local slot = floor(at / c.width)
+    if slot >= c.oldest and at > c.at - PARTS * c.width then
+      used[slot] = min((used[slot] or 0) + tonumber(amount), MAX)
+      lasts[slot] = max(lasts[slot] or 0, at - slot * c.width)
+      sum = min(sum + tonumber(amount), MAX)
+    end
+  end
+  local missing = sum - c.total
+  for slot = c.head, c.oldest, -1 do
+    local amount = min((used[slot] or 0) - (c.slots[slot] or 0), missing)
+    if amount > 0 then
+      missing = missing - amount
+      change(c, slot, amount, lasts[slot])
+    end
+  end
 end
 
 local counters, refused = {}, false
@@ -70,8 +94,12 @@ elseif op == 'peek' then
   end
 elseif op == 'restore' then
   begin()
-  for _, c in ipairs(counters) do
-    if c.kind ~= 'l' and c.amount > c.total then change(c, c.head, c.amount - c.total) end
+  for i, c in ipairs(counters) do
+    if c.kind == 's' then
+      restore(c, ARGV[5 + #counters + i])
+    elseif c.kind == 'c' and c.amount > c.total then
+      change(c, c.head, c.amount - c.total)
+    end
   end
 elseif op == 'charge' then
   if held then

@@ -282,10 +282,10 @@ func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
 const restored = 50
 
 // Restore implements limits.Store.
-func (s *Store) Restore(ctx context.Context, claims []limits.Claim) error {
-	for attempt := 0; len(claims) > 0; {
-		some := claims[:min(len(claims), restored)]
-		status, err := s.decide(ctx, s.request(opRestore, "", some, nil, nil, s.now()))
+func (s *Store) Restore(ctx context.Context, histories []limits.History) error {
+	for attempt := 0; len(histories) > 0; {
+		some := histories[:min(len(histories), restored)]
+		status, err := s.decide(ctx, s.requestHistories(some))
 		if err != nil {
 			return err
 		}
@@ -295,9 +295,26 @@ func (s *Store) Restore(ctx context.Context, claims []limits.Claim) error {
 			}
 			continue
 		}
-		claims, attempt = claims[len(some):], 0
+		histories, attempt = histories[len(some):], 0
 	}
 	return nil
+}
+
+// requestHistories is a run of the script that restores them.
+func (s *Store) requestHistories(histories []limits.History) *errand {
+	claims := make([]limits.Claim, len(histories))
+	for i := range histories {
+		claims[i] = limits.Claim{Key: histories[i].Key, Rule: histories[i].Rule, Amount: histories[i].Sum()}
+	}
+	e := s.request(opRestore, "", claims, nil, nil, s.now())
+	for i := range histories {
+		for _, use := range histories[i].Uses {
+			e.text = append(strconv.AppendInt(e.text, max(0, use.Ago.Microseconds()), 10), ':')
+			e.text = append(strconv.AppendInt(e.text, min(max(use.Amount, 0), limits.MaxAmount), 10), ';')
+		}
+		e.end()
+	}
+	return e
 }
 
 // farewell is how long a closed store goes on trying to settle what a server

@@ -134,19 +134,20 @@ func TestSettledOnce(t *testing.T) {
 // TestRestore raises counters, and never lowers them.
 func TestRestore(t *testing.T) {
 	s := open(t, redistest.Start(t))
-	var claims []limits.Claim
 	rule := limitstest.Rule(t, "usd", "1", "1M")
-	for i := range 120 {
-		claims = append(claims, limits.Claim{Key: fmt.Sprint(i), Rule: rule, Amount: int64(1000 + i)})
-	}
-	for _, change := range []int64{0, -500, 0} {
-		for i := range claims {
-			claims[i].Amount += change
+	restore := func(less int64) {
+		t.Helper()
+		var histories []limits.History
+		for i := range int64(120) {
+			histories = append(histories, limits.History{Key: fmt.Sprint(i), Rule: rule, Uses: []limits.Use{{Amount: 900 - less}, {Ago: time.Hour, Amount: 100 + i}}})
 		}
-		if err := s.Restore(context.Background(), claims); err != nil {
+		if err := s.Restore(context.Background(), histories); err != nil {
 			t.Fatal(err)
 		}
 	}
+	restore(0)
+	restore(500)
+	restore(0)
 	for _, i := range []int{0, 49, 50, 119} {
 		r := claim(t, fmt.Sprint(i), 0, "usd", "1", "1M")
 		if err := s.Peek(context.Background(), r); err != nil || r.Decisions[0].Used != int64(1000+i) {

@@ -1,9 +1,13 @@
 package redis
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/limits/limitstest"
 	"github.com/weirproxy/weir/internal/redistest"
 	"github.com/weirproxy/weir/stores/memory"
@@ -28,5 +32,50 @@ func TestTwins(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestRestoredTwins restores the same histories with both, over what is there by
+// chance: they must agree for as long as anything of it counts.
+func TestRestoredTwins(t *testing.T) {
+	server := redistest.Start(t)
+	for seed := range uint64(20) {
+		rnd, clock := rand.New(rand.NewPCG(seed, 6)), limitstest.NewClock()
+		shared := open(t, server, func(o *Options) { o.Prefix = fmt.Sprintf("restored%d", seed) })
+		shared.fixed = clock.Micros
+		stores := []limits.Store{memory.New(clock.Now, 0), shared}
+		rule := limitstest.Rule(t, "usd", "1", "30d")
+		for i := range rnd.IntN(3) * 4 {
+			clock.Advance(time.Duration(rnd.Int64N(int64(3 * 24 * time.Hour))))
+			for _, s := range stores {
+				if ok, err := s.Reserve(context.Background(), claim(t, "a", int64(i*100), "usd", "1", "30d")); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+			}
+		}
+		h := limits.History{Key: "a", Rule: rule}
+		for range rnd.IntN(40) {
+			h.Uses = append(h.Uses, limits.Use{Ago: time.Duration(rnd.Int64N(int64(32 * 24 * time.Hour))).Truncate(time.Hour), Amount: rnd.Int64N(1000)})
+		}
+		for _, s := range stores {
+			if err := s.Restore(context.Background(), []limits.History{h}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 40 {
+			var said []limits.Decision
+			for _, s := range stores {
+				r := claim(t, "a", 1, "usd", "1", "30d")
+				if err := s.Peek(context.Background(), r); err != nil {
+					t.Fatal(err)
+				}
+				r.Decisions[0].Generation = 0
+				said = append(said, r.Decisions[0])
+			}
+			if said[0] != said[1] {
+				t.Fatalf("seed %d: memory says %+v, redis %+v", seed, said[0], said[1])
+			}
+			clock.Advance(time.Duration(rnd.Int64N(int64(2 * 24 * time.Hour))))
+		}
 	}
 }

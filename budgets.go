@@ -1,0 +1,134 @@
+package weir
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/records/journal"
+	"github.com/weirproxy/weir/records/ledger"
+)
+
+// restoreBudgets raises each counter of money to at least what the ledger has
+// for its window. A store that has not lost its counters is not changed by it.
+func (a *App) restoreBudgets(ctx context.Context, j *journal.Journal) error {
+	budgets, err := a.budgets()
+	if err != nil || len(budgets) == 0 {
+		return err
+	}
+	if err := j.Flush(ctx); err != nil {
+		return fmt.Errorf("delivering the journal: %w", err)
+	}
+	now := time.Now()
+	var histories []limits.History
+	for _, b := range budgets {
+		by, err := a.spent(ctx, b, now)
+		if err != nil {
+			return fmt.Errorf("asking the ledger: %w", err)
+		}
+		for name, uses := range by {
+			histories = append(histories, limits.History{Key: limits.Key(b.scope, name, b.rule), Rule: b.rule, Uses: uses})
+		}
+	}
+	if len(histories) == 0 {
+		return nil
+	}
+	return a.access.store.Restore(ctx, histories)
+}
+
+// spent is what the bearers of a budget have spent in its window, by name.
+func (a *App) spent(ctx context.Context, b budget, now time.Time) (map[string][]limits.Use, error) {
+	q := ledger.Query{Since: now.Add(-b.rule.Window), Until: now.Add(ahead)}
+	if b.scope != gateway.ScopeGlobal {
+		q.By = []string{b.scope}
+	}
+	switch {
+	case b.scope == gateway.ScopeModel: // clients may have called it by several names
+		q.By = append(q.By, "provider")
+	case b.name != gateway.Each && b.scope != gateway.ScopeGlobal:
+		q.Where = map[string]string{b.scope: b.name}
+	}
+	if b.rule.Calendar == limits.Sliding {
+		q.By = append(q.By, "hour")
+	} else {
+		q.Since, _ = b.rule.Period(now)
+	}
+	sums, err := a.book.store.Query(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[string][]limits.Use)
+	for _, sum := range sums {
+		name := ""
+		switch b.scope {
+		case gateway.ScopeGlobal:
+		case gateway.ScopeModel:
+			name = a.counted(sum.Group[0], sum.Group[1])
+		default:
+			name = sum.Group[0]
+		}
+		named := name != "" || b.scope == gateway.ScopeGlobal
+		if sum.CostNano <= 0 || !named || b.name != gateway.Each && name != b.name {
+			continue
+		}
+		use := limits.Use{Amount: sum.CostNano}
+		if b.rule.Calendar == limits.Sliding {
+			hour, err := time.Parse(time.RFC3339, sum.Group[len(sum.Group)-1])
+			if err != nil {
+				return nil, err
+			}
+			use.Ago = max(0, now.Sub(hour.Add(time.Hour))) // when in it nobody knows: not before its end
+		}
+		by[name] = append(by[name], use)
+	}
+	return by, nil
+}
+
+// ahead is how far the clocks of gateways that share a ledger may differ.
+const ahead = time.Hour
+
+// counted is the name under which limits count a request for model that provider
+// answered.
+func (a *App) counted(model, provider string) string {
+	if alias, _ := a.gateway.Alias(model); alias != nil {
+		return alias.Name
+	}
+	if name, rest, ok := strings.Cut(model, "/"); ok && rest != "" && a.gateway.Provider(name) != nil {
+		return model
+	}
+	return gateway.Target{Provider: provider, Model: model}.String()
+}
+
+// budget is a limit in usd and whose it is, [gateway.Each] for everybody of the
+// scope.
+type budget struct {
+	scope, name string
+	rule        *limits.Rule
+}
+
+// budgets are all of them but those by placeholders, whose values the ledger does not
+// know.
+func (a *App) budgets() (list []budget, err error) {
+	add := func(scope, name string, rules []limits.Rule) {
+		for i := range rules {
+			if rules[i].Unit == limits.USD {
+				list = append(list, budget{scope, name, &rules[i]})
+			}
+		}
+	}
+	for _, b := range a.access.rules.Bearers() {
+		own, _ := a.access.rules.Of(b.Scope, b.Name)
+		add(b.Scope, b.Name, own.Rules)
+	}
+	for _, key := range a.access.set.All() {
+		own, err := a.KeyRules(key)
+		if err != nil {
+			return nil, err
+		}
+		add(gateway.ScopeKey, key.Name, own.Rules)
+	}
+	return list, nil
+}
