@@ -181,6 +181,8 @@ func KindOfStatus(status int) Kind {
 	switch {
 	case status == http.StatusUnauthorized:
 		return KindAuthentication
+	case status == http.StatusPaymentRequired:
+		return KindBudget
 	case status == http.StatusForbidden:
 		return KindPermission
 	case status == http.StatusNotFound:

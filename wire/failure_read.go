@@ -113,15 +113,18 @@ func Classify(kind Kind, code, message string) Kind {
 	case kind == KindInvalid || kind == KindTooLarge || kind == KindUpstream:
 		switch {
 		case containsAny(text,
-			"prompt is too long", "prompt too long", "maximum context length", "exceeds the context window", "exceeds the maximum number of tokens allowed",
-			"input is too long", "input tokens exceeded", "exceeded max context length", "too many tokens", "too large for model", "context window", "context length"):
+			"prompt is too long", "prompt too long", "exceeds the maximum number of tokens allowed", "input is too long", "input tokens exceed",
+			"too many tokens", "too large for model", "context window", "context length", "context limit", "context size", "maximum prompt length",
+			"maximum model length", "model token limit", "reduce the length of the messages", "`max_new_tokens` must be <="):
 			return KindContextLength
 		case containsAny(code, "content_filter", "content_policy", "responsibleaipolicy", "moderation_blocked", "cyber_policy", "prohibited_content"),
-			containsAny(text, "content management policy", "content policy", "usage policies", "safety system", "content filtering policy", "blocked by guardrail"):
+			containsAny(text, "content management policy", "content policy", "usage policies", "usage policy", "safety system", "content filtering policy", "blocked by guardrail"):
 			return KindPolicy
 		case containsAny(code, "api_key_invalid", "invalid_api_key", "authentication_error", "unrecognizedclient"),
 			containsAny(text, "api key not valid", "incorrect api key", "invalid api key", "api key expired"):
 			return KindAuthentication
+		case containsAny(code, "billing_error"), containsAny(text, "credit balance is too low"):
+			return KindBudget
 		case containsAny(code, "model_not_found"):
 			return KindModelNotFound
 		case containsAny(code, "throttl", "rate_limit", "servicequotaexceeded"):

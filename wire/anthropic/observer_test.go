@@ -133,6 +133,8 @@ func TestAnswer(t *testing.T) {
 		{"a count", `{"input_tokens":9}`, wire.Seen{Reported: true, Usage: wire.Usage{Input: 9}}, ""},
 		{"too long", `{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindContextLength, Message: "prompt is too long: 9 tokens > 8 maximum"}}, ""},
 		{"an error", `{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindRateLimit, Message: "slow"}}, ""},
+		{"a prompt that is too long", `{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 8"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindContextLength, Message: "prompt is too long: 9 > 8"}}, ""},
+		{"no money", `{"type":"error","error":{"type":"billing_error","message":"pay"}}`, wire.Seen{Failure: &wire.Failure{Kind: wire.KindBudget, Message: "pay"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text := ""

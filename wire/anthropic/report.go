@@ -52,22 +52,7 @@ func failureOf(d *wire.Doc) *wire.Failure {
 	if e.Kind != jsonscan.ObjectKind || !d.Get(e, "message").Exists() {
 		return wire.ReadFailure(502, "", d.Data)
 	}
-	f := readError(d.Data, e)
-	kind := d.StrAt(e, "type")
-	switch kind {
-	case "authentication_error":
-		f.Kind = wire.KindAuthentication
-	case "permission_error":
-		f.Kind = wire.KindPermission
-	case "not_found_error":
-		f.Kind = wire.KindModelNotFound
-	case "request_too_large":
-		f.Kind = wire.KindTooLarge
-	case "billing_error":
-		f.Kind = wire.KindBudget
-	}
-	f.Kind = wire.Classify(f.Kind, kind+" "+d.StrAt(e, "details", "error_code"), f.Message)
-	return f
+	return readError(d.Data, e)
 }
 
 // writeCounters writes the members that message_start, message_delta and whole

@@ -53,7 +53,8 @@ func readError(data []byte, v jsonscan.Value) *wire.Failure {
 		text, _ := m.Text(data, nil)
 		f.Message = string(text)
 	}
-	switch string(jsonscan.Lookup(data, v, "type").Raw(data)) {
+	kind := string(jsonscan.Lookup(data, v, "type").Raw(data))
+	switch kind {
 	case `"overloaded_error"`:
 		f.Kind = wire.KindOverloaded
 	case `"rate_limit_error"`:
@@ -62,7 +63,18 @@ func readError(data []byte, v jsonscan.Value) *wire.Failure {
 		f.Kind = wire.KindInvalid
 	case `"timeout_error"`:
 		f.Kind = wire.KindTimeout
+	case `"authentication_error"`:
+		f.Kind = wire.KindAuthentication
+	case `"permission_error"`:
+		f.Kind = wire.KindPermission
+	case `"not_found_error"`:
+		f.Kind = wire.KindModelNotFound
+	case `"request_too_large"`:
+		f.Kind = wire.KindTooLarge
+	case `"billing_error"`:
+		f.Kind = wire.KindBudget
 	}
-	f.Kind = wire.Classify(f.Kind, "", f.Message)
+	code := jsonscan.Lookup(data, jsonscan.Lookup(data, v, "details"), "error_code").Raw(data)
+	f.Kind = wire.Classify(f.Kind, kind+" "+string(code), f.Message)
 	return f
 }

@@ -168,8 +168,6 @@ func readFailure(d *wire.Doc, v jsonscan.Value) *wire.Failure {
 		return nil
 	}
 	f := readError(d.Data, v)
-	code := d.StrAt(v, "code") + " " + d.StrAt(v, "type")
-	f.Kind = wire.Classify(f.Kind, code, f.Message)
 	if f.Message == "" {
 		f.Message = "the upstream answered with an error"
 	}

@@ -188,6 +188,8 @@ func TestErrorsInAnswers(t *testing.T) {
 		{"unknown words", `{"error":{"message":"m","type":"x"}}`, &wire.Failure{Kind: wire.KindUpstream, Message: "m"}},
 		{"too long, in other words", `{"error":{"message":"This endpoint's maximum context length is 8 tokens","code":400}}`, &wire.Failure{Kind: wire.KindContextLength, Message: "This endpoint's maximum context length is 8 tokens"}},
 		{"text", `{"error":"m\u0021"}`, &wire.Failure{Kind: wire.KindUpstream, Message: "m!"}},
+		{"too long, in words alone", `{"error":{"message":"maximum context length is 10 tokens","type":"BadRequestError","code":400}}`, &wire.Failure{Kind: wire.KindContextLength, Message: "maximum context length is 10 tokens"}},
+		{"a bad key", `{"error":{"message":"m","type":"invalid_request_error","code":"invalid_api_key"}}`, &wire.Failure{Kind: wire.KindAuthentication, Message: "m"}},
 		{"null", `{"error":null}`, nil},
 		{"none", `{"id":"c"}`, nil},
 	} {

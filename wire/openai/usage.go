@@ -55,31 +55,39 @@ func count(data []byte, v jsonscan.Value, name string) int64 {
 // an object with a message, or just text.
 func readError(data []byte, v jsonscan.Value) *wire.Failure {
 	f := &wire.Failure{Kind: wire.KindUpstream}
-	message := v
-	if v.Kind != jsonscan.String {
-		message = jsonscan.Lookup(data, v, "message")
-		f.Kind = kindOf(data, v)
+	if v.Kind == jsonscan.String {
+		text, _ := v.Text(data, nil)
+		f.Message = string(text)
+	} else if m := jsonscan.Lookup(data, v, "message"); m.Kind == jsonscan.String {
+		text, _ := m.Text(data, nil)
+		f.Message = string(text)
 	}
-	text, _ := message.Text(data, nil)
-	f.Message = string(text)
-	f.Kind = wire.Classify(f.Kind, "", f.Message)
+	var words string
+	f.Kind, words = kindOf(data, v)
+	f.Kind = wire.Classify(f.Kind, words, f.Message)
 	return f
 }
 
-// kindOf is the class of an error by its words and numbers.
-func kindOf(data []byte, v jsonscan.Value) wire.Kind {
-	for _, member := range []string{"code", "type", "status_code"} {
+// kindOf files an error by the first of its members that says what it is, and
+// returns the words of all.
+func kindOf(data []byte, v jsonscan.Value) (kind wire.Kind, words string) {
+	kind = wire.KindUpstream
+	known := false
+	for _, member := range [...]string{"code", "type", "status_code"} {
 		c := jsonscan.Lookup(data, v, member)
-		if n, ok := c.Int(data); ok && n >= 400 && n < 600 {
-			return wire.KindOfStatus(int(n))
+		if n, ok := c.Int(data); ok && n >= 400 && n < 600 && !known {
+			kind, known = wire.KindOfStatus(int(n)), true
 		}
-		if c.Kind == jsonscan.String {
-			if kind, ok := kinds[string(c.Raw(data))]; ok {
-				return kind
-			}
+		if c.Kind != jsonscan.String {
+			continue
+		}
+		word := string(c.Raw(data))
+		words += " " + word
+		if k, ok := kinds[word]; ok && !known {
+			kind, known = k, true
 		}
 	}
-	return wire.KindUpstream
+	return kind, words
 }
 
 // kinds are the words for errors that change how Weir files them.

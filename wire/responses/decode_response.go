@@ -104,7 +104,6 @@ func settle(finish *wire.Finish, calls, refused bool) {
 func failureOf(d *wire.Doc, e jsonscan.Value) *wire.Failure {
 	f := readError(d.Data, e)
 	f.Param = d.StrAt(e, "param")
-	f.Kind = wire.Classify(f.Kind, d.StrAt(e, "code")+" "+d.StrAt(e, "type"), f.Message)
 	if f.Message == "" {
 		f.Message = "the upstream's response failed"
 	}

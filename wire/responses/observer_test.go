@@ -184,3 +184,24 @@ func FuzzEvent(f *testing.F) {
 		_ = observer.Answer(data, &seen)
 	})
 }
+
+// TestFailureKinds files what an upstream says of its failure in the stream.
+func TestFailureKinds(t *testing.T) {
+	for _, tt := range []struct {
+		code, message string
+		want          wire.Kind
+	}{
+		{"context_length_exceeded", "m", wire.KindContextLength},
+		{"invalid_prompt", "Your input exceeds the context window of this model.", wire.KindContextLength},
+		{"invalid_prompt", "m", wire.KindInvalid},
+		{"content_policy_violation", "m", wire.KindPolicy},
+		{"insufficient_quota", "m", wire.KindBudget},
+		{"server_error", "m", wire.KindUpstream},
+	} {
+		var seen wire.Seen
+		_, err := responses.Door{}.Observer().Event(one(t, `{"type":"error","error":{"code":"`+tt.code+`","message":"`+tt.message+`"}}`), &seen)
+		if err != nil || seen.Failure == nil || seen.Failure.Kind != tt.want {
+			t.Errorf("%s, %s: %+v, %v, want %s", tt.code, tt.message, seen.Failure, err, tt.want)
+		}
+	}
+}

@@ -200,17 +200,16 @@ func readError(data []byte, v jsonscan.Value) *wire.Failure {
 		text, _ := m.Text(data, nil)
 		f.Message = string(text)
 	}
-	switch string(jsonscan.Lookup(data, v, "code").Raw(data)) {
+	code := string(jsonscan.Lookup(data, v, "code").Raw(data))
+	switch code {
 	case `"rate_limit_exceeded"`:
 		f.Kind = wire.KindRateLimit
 	case `"insufficient_quota"`:
 		f.Kind = wire.KindBudget
-	case `"context_length_exceeded"`:
-		f.Kind = wire.KindContextLength
 	case `"invalid_prompt"`:
 		f.Kind = wire.KindInvalid
 	}
-	f.Kind = wire.Classify(f.Kind, "", f.Message)
+	f.Kind = wire.Classify(f.Kind, code+" "+string(jsonscan.Lookup(data, v, "type").Raw(data)), f.Message)
 	return f
 }
 
