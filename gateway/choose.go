@@ -147,9 +147,12 @@ func (i *Itinerary) force(l *leg) choice {
 	account := 0
 	for at, name := range names {
 		v := i.gateway.Health.Account(best.Target.Provider, name, best.Target.Model)
-		if !v.Disabled {
-			account = at
-			break
+		until := v.CoolUntil
+		if v.Disabled && v.RetryAt.After(until) {
+			until = v.RetryAt
+		}
+		if at == 0 || until.Before(soonest) {
+			account, soonest = at, until
 		}
 	}
 	return choice{best, account, names[account], i.gateway.Health.Begin(health.Target(best.Target), names[account], l.settings())}

@@ -262,6 +262,28 @@ func TestItinerary(t *testing.T) {
 			[]string{"pool/m k1 first", "pool/m k2 failover", "gpu/b failover", "gpu/b first"},
 		},
 		{
+			"nothing is fit: the account that may be used soonest", plan(Plan{Targets: []Target{{"pool", "m"}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				for name, wait := range map[string]time.Duration{"k1": time.Minute, "k2": time.Second} {
+					call := j.g.Health.Begin(health.Target{Provider: "pool", Model: "m"}, name, health.Settings{})
+					call.End(health.Result{Class: health.RateLimit, RetryAfter: wait})
+				}
+				j.start(t, "chat")
+			},
+			[]string{"pool/m k2 panic"},
+		},
+		{
+			"nothing is fit: rather an account that is limited than one that is refused", plan(Plan{Targets: []Target{{"pool", "m"}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				for name, class := range map[string]health.Class{"k1": health.Auth, "k2": health.RateLimit} {
+					call := j.g.Health.Begin(health.Target{Provider: "pool", Model: "m"}, name, health.Settings{})
+					call.End(health.Result{Class: class, RetryAfter: time.Minute})
+				}
+				j.start(t, "chat")
+			},
+			[]string{"pool/m k2 panic"},
+		},
+		{
 			"a fallback that is a model", plan(Plan{Targets: []Target{a}, Fallback: []Target{{Model: "big"}, f}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				j.start(t, "chat")

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -41,9 +42,6 @@ func (a *attempt) refusal(res *http.Response, body io.Reader) error {
 	if err == nil && a.route.Operation.Dialect != a.call.route.Dialect {
 		// In another dialect its kind, its words and its hints for a retry
 		// take the client's form.
-		if e.RetryAfter == 0 {
-			e.RetryAfter = failure.RetryAfter
-		}
 		e.Message = string(redact(a.route.Provider, []byte(failure.Message)))
 		return e
 	}
@@ -60,11 +58,15 @@ func (a *attempt) refusal(res *http.Response, body io.Reader) error {
 // is data, and the failure in the upstream's own words.
 func refused(res *http.Response, data []byte, now time.Time) (*gateway.Error, *wire.Failure) {
 	failure := wire.ReadFailure(res.StatusCode, res.Header.Get("X-Amzn-Errortype"), data)
+	wait := cmp.Or(health.RetryAfter(res.Header, now), failure.RetryAfter)
+	if wait == 0 && res.StatusCode == http.StatusTooManyRequests {
+		wait = health.ResetAfter(res.Header, now)
+	}
 	return &gateway.Error{
 		Kind: failure.Kind, Phase: "status", Message: fmt.Sprintf("the upstream answered with status %d", res.StatusCode),
 		Credential: failure.Kind == wire.KindAuthentication || failure.Kind == wire.KindPermission,
 		Status:     res.StatusCode,
-		RetryAfter: health.RetryAfter(res.Header, now),
+		RetryAfter: wait,
 	}, failure
 }
 
@@ -79,7 +81,7 @@ func inBand(provider gateway.Provider, f *wire.Failure) *gateway.Error {
 	if f.Message != "" {
 		message += ": " + string(redact(provider, []byte(f.Message)))
 	}
-	e := &gateway.Error{Kind: f.Kind, Phase: "in_band", Message: message}
+	e := &gateway.Error{Kind: f.Kind, Phase: "in_band", Message: message, RetryAfter: f.RetryAfter}
 	if e.Kind == wire.KindAuthentication || e.Kind == wire.KindPermission {
 		e.Kind, e.Credential = wire.KindUpstream, true // the gateway's account, not the caller's
 	}

@@ -43,6 +43,10 @@ func TestPauses(t *testing.T) {
 	}{
 		{"a short pause", "lb_retries 1", soon, 200, "one", "one one", 200 * time.Millisecond, patience},
 		{"a short pause, with a breaker", "lb_retries 1\nmax_fails 3", soon, 200, "one", "one one", 200 * time.Millisecond, patience},
+		{"until a quota is full again", "lb_retries 1", failing(429, "X-Ratelimit-Remaining-Tokens", "0", "X-Ratelimit-Reset-Tokens", "300ms"), 200, "one", "one one", 300 * time.Millisecond, patience},
+		{"of several quotas the one that is used up", "lb_retries 1", failing(429, "X-Ratelimit-Remaining-Requests", "9", "X-Ratelimit-Reset-Requests", "1h", "X-Ratelimit-Remaining-Tokens", "0", "X-Ratelimit-Reset-Tokens", "300ms"), 200, "one", "one one", 300 * time.Millisecond, patience},
+		{"a quota that is long empty", "lb_retries 1\nfallback two/gpt-4o", failing(429, "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "1m0s"), 200, "two", "one two", 0, 10 * time.Second},
+		{"a pause that the body asks for", "lb_retries 1", whole(429, `{"error":{"message":"m","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"0.3s"}]}}`), 200, "one", "one one", 300 * time.Millisecond, patience},
 		{"another target first", "lb_retries 1\nto two/gpt-4o", failing(429, "Retry-After", "15"), 200, "two", "one two", 0, 10 * time.Second},
 		{"a long pause", "lb_retries 1\nfallback two/gpt-4o", failing(429, "Retry-After", "60"), 200, "two", "one two", 0, 10 * time.Second},
 		{"the total limit comes before", "lb_retries 1\ntotal_timeout 5s", failing(503, "Retry-After", "15"), 503, "", "one", 0, 4 * time.Second},

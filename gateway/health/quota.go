@@ -135,3 +135,11 @@ func value(h http.Header, name string) string {
 	}
 	return ""
 }
+
+// ResetAfter reads from an answer's header when the quotas that are used up are
+// full again; 0: none is, or the provider does not say when.
+func ResetAfter(h http.Header, now time.Time) time.Duration {
+	var a account
+	a.learn(h, now)
+	return a.exhausted(now)
+}
