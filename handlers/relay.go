@@ -125,6 +125,9 @@ func (b *byteAnswer) show() error {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
+			if c.absent() {
+				return gateway.ErrClientGone
+			}
 			c.x.End(func(o *gateway.Outcome) { o.Err = gateway.AsError(b.readError(err, "answer")) })
 			_ = c.out.write(nil, true) // what has come so far
 			c.letRead()

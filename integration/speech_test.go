@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/integration/weirtest"
@@ -49,6 +50,25 @@ func TestSpeech(t *testing.T) {
 			rig.checkRecord(t, want)
 		})
 	}
+	t.Run("client gone", func(t *testing.T) {
+		ended := make(chan struct{})
+		rig.answers(func(w http.ResponseWriter, r *weirtest.Request) {
+			defer close(ended)
+			w.Header().Set("Content-Type", "audio/mpeg")
+			_, _ = io.WriteString(w, "half")
+			weirtest.Flush(w)
+			<-r.Gone
+		})
+		c := dial(t, rig.Addr)
+		c.post(t, path, ask)
+		(&reader{body: c.response(t).Body}).until(t, "half")
+		since := time.Now()
+		c.leave(true)
+		soon(t, since, ended)
+		want := charged
+		want.Error, want.Gone = "client_gone", true
+		rig.checkRecord(t, want)
+	})
 	t.Run("piece by piece", func(t *testing.T) {
 		next := make(chan string)
 		rig.answers(func(w http.ResponseWriter, _ *weirtest.Request) {
