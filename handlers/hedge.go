@@ -67,10 +67,10 @@ func (c *call) race(first *attempt, after time.Duration) (answer, error) {
 			}
 			return r.answer, nil
 		case first.done || second.done:
-			// Both have failed; the first is what the next attempt follows.
+			// Both have failed; what the next attempt follows is the last.
 			r.ended(r.err)
 			home.trip.Failed(r.pick)
-			c.win(first, home, mine)
+			c.win(r.attempt, home, mine)
 			return nil, r.err
 		default:
 			r.ended(r.err)

@@ -192,6 +192,29 @@ func TestHedge(t *testing.T) {
 			t.Error("not one call to each")
 		}
 	})
+	t.Run("both fail, the second last", func(t *testing.T) {
+		asked := make(chan struct{})
+		g, _ := pair(t, model, func(w http.ResponseWriter, _ *weirtest.Request) {
+			<-asked
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"error":{"message":"full"}}`)
+		}, func(w http.ResponseWriter, _ *weirtest.Request) {
+			close(asked)
+			eventually(t, "the failure of a", func() bool {
+				return tracker(t).Look(tracking.Target{Provider: "a", Model: "x"}).Failures == 1
+			})
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, `{"error":{"message":"too fast"}}`)
+		})
+		header, _ := stream(t, g, nil)
+		record := g.Records.Wait(t, 1)[0]
+		if header.Get("X-AI-Provider") != "b" || header.Get("X-AI-Model") != "y" || record.Provider != "b" || record.UpstreamModel != "y" || record.Status != 429 {
+			t.Errorf("%v, %+v", header, record)
+		}
+		if diff := cmp.Diff([]string{"a first overloaded", "b hedge rate_limit"}, steps(record)); diff != "" {
+			t.Errorf("trail (-want +got)\n%s", diff)
+		}
+	})
 	t.Run("the client leaves", func(t *testing.T) {
 		goneA, goneB, asked := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		g, _ := pair(t, model, silent(goneA), func(w http.ResponseWriter, r *weirtest.Request) {
