@@ -79,24 +79,39 @@ func (k *keeping) release() {
 }
 
 // remember finds out under which key the cache has the answer to the call. It
-// leaves c.keeping nil where the cache has nothing to do with it.
-func (c *call) remember() {
+// leaves c.keeping nil where the cache has nothing to do with it, which is an error
+// for who wants a kept answer or none.
+func (c *call) remember() error {
 	exact, semantic := cacheOf(c.r)
-	if exact == nil || c.form != nil || !exact.covers(c.route.Operation) {
-		return
+	if exact == nil {
+		return nil
+	}
+	asked := directivesOf(c.r)
+	if c.form != nil || !exact.covers(c.route.Operation) {
+		if asked.onlyIfCached {
+			c.unpaid()
+			return errNotKept
+		}
+		return nil
 	}
 	k := keepings.Get().(*keeping)
-	k.exact, k.semantic, k.asked, k.began = exact, semantic, directivesOf(c.r), c.routed
+	k.exact, k.semantic, k.asked, k.began = exact, semantic, asked, c.routed
 	rule := ""
 	if !k.asked.bypass {
 		if rule = c.findKey(k); rule == "" {
 			c.keeping = k
-			return
+			return nil
 		}
 	}
 	c.timeCache(k.began)
 	k.release()
+	c.bypassed = cmp.Or(rule, "client")
+	if asked.onlyIfCached {
+		c.unpaid()
+		return errNotKept
+	}
 	c.bypass(rule)
+	return nil
 }
 
 // findKey finds out under which key k's answer is, or the rule by which there is
@@ -212,7 +227,6 @@ func (c *call) tags() (tags []string, ok bool) {
 // served: because of a rule, or, where that is empty, because the client wants it
 // so.
 func (c *call) bypass(rule string) {
-	c.bypassed = cmp.Or(rule, "client")
 	c.x.Update(func() { c.x.Cache = gateway.CacheBypass })
 	c.proxy.metrics.Lookup(telemetry.LookupExact, gateway.CacheBypass)
 	c.out.prepare(func() {

@@ -216,7 +216,9 @@ func (c *call) serve() error {
 	if err := c.resolve(); err != nil {
 		return c.lastResort(err)
 	}
-	c.remember()
+	if err := c.remember(); err != nil {
+		return err
+	}
 	return c.supply()
 }
 

@@ -31,7 +31,7 @@ func (c *call) lastResort(err error) error {
 	if err := c.permitted(); err != nil {
 		return err
 	}
-	if c.remember(); c.keeping == nil || !c.keeping.asked.looks() {
+	if c.remember() != nil || c.keeping == nil || !c.keeping.asked.looks() {
 		return err
 	}
 	c.timeLookup()

@@ -283,6 +283,23 @@ func TestOnlyIfCached(t *testing.T) {
 	if _, names := s.called(); names != "one" {
 		t.Errorf("called %s", names)
 	}
+	// Nor is what the cache has nothing to do with.
+	hot := strings.Replace(wanting(false, ""), `"max_tokens"`, `"temperature":1.5,"max_tokens"`, 1)
+	for _, tc := range []struct{ name, path, body, header, value string }{
+		{"a rule", "/v1/chat/completions", hot, "X-None", ""},
+		{"a rule, streamed", "/v1/chat/completions", strings.Replace(hot, "{", `{"stream":true,`, 1), "X-None", ""},
+		{"no-store", "/v1/chat/completions", wanting(false, ""), "X-AI-Cache", "no-store"},
+		{"refresh", "/v1/chat/completions", wanting(false, ""), "X-AI-Cache", "refresh"},
+		{"another operation", "/v1/moderations", `{"model":"m","input":"x"}`, "X-None", ""},
+	} {
+		got := s.post(t, tc.path, tc.body, "Cache-Control", "only-if-cached", tc.header, tc.value)
+		if got.status != 504 || got.header.Get("X-Should-Retry") != "false" || got.header.Get("X-AI-Cache") != "miss" || got.header.Get("Cache-Status") != "weir; detail=only-if-cached" {
+			t.Errorf("%s: %d %v", tc.name, got.status, got.header)
+		}
+	}
+	if _, names := s.called(); names != "" {
+		t.Errorf("called %s", names)
+	}
 }
 
 // TestHitsNeedNobody holds that a kept answer is served when no target is left.
