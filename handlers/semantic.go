@@ -14,6 +14,9 @@ import (
 type meaning struct {
 	partition semantic.Partition
 	query     semantic.Query
+
+	// by is the target that made the query's vector; empty where the gateway did.
+	by string
 }
 
 // lookAround looks for the answer to a request that means the same.
@@ -46,12 +49,12 @@ func (c *call) mean() bool {
 	if k.semantic == nil || !k.semantic.applies(&k.facts) || k.asked.exactly {
 		return false
 	}
-	query, err := c.understand(k.facts.LastUser)
+	query, by, err := c.understand(k.facts.LastUser)
 	if err != nil {
 		c.proxy.metrics.Lookup(telemetry.LookupSemantic, "error")
 		return false
 	}
-	k.meaning = &meaning{partition: c.partition(), query: query}
+	k.meaning = &meaning{partition: c.partition(by), query: query, by: by}
 	return true
 }
 
@@ -75,9 +78,9 @@ func (c *call) considerAlike(match semantic.Match) *recalled {
 // wouldFind reports whether the call might itself have found what another has, among
 // similar requests: it shares them, and would take it.
 func (c *call) wouldFind(hit *recalled) bool {
-	s := c.keeping.semantic
+	s, found := c.keeping.semantic, hit.call.keeping.meaning
 	return s != nil && !s.Shadow && s.applies(&c.keeping.facts) && c.keeping.asked.similar(hit.near, s.Threshold) &&
-		c.partition() == hit.call.keeping.meaning.partition
+		c.partition(found.by) == found.partition
 }
 
 // shadow notes what would have been served, and serves nothing.
@@ -116,9 +119,10 @@ func (s *CacheSemantic) applies(f *canon.Facts) bool {
 }
 
 // partition is what two requests must have in common to be compared at all. Both
-// scopes are part of it: who shares one alone shares nothing.
-func (c *call) partition() semantic.Partition {
+// scopes are part of it: who shares one alone shares nothing. So is the target that
+// made the vector: an embedder may have several, which see the world differently.
+func (c *call) partition(by string) semantic.Partition {
 	k, s := c.keeping, c.keeping.semantic
 	exact := cache.KeyOf(k.exact.Version, k.exact.Scope, k.scope, k.model, k.facts.Partition)
-	return semantic.Partition(cache.KeyOf(s.Version, s.Scope, c.scope(s.Scope), s.by, exact))
+	return semantic.Partition(cache.KeyOf(s.Version, s.Scope, c.scope(s.Scope), gateway.Listed(s.by, by), exact))
 }

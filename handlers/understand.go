@@ -18,43 +18,48 @@ import (
 // errSlowEmbedder ends a call to the embedder that nobody waits for any longer.
 var errSlowEmbedder = &gateway.Error{Kind: wire.KindTimeout, Phase: "embedder", Message: "the embedder did not answer within its deadline"}
 
-// understand turns a text into what it is compared by.
-func (c *call) understand(text string) (semantic.Query, error) {
+// understand turns a text into what it is compared by, and names the target that made
+// its vector.
+func (c *call) understand(text string) (query semantic.Query, by string, err error) {
 	s := c.keeping.semantic
-	query := semantic.Query{Features: semantic.Read(text), Guard: s.guard}
+	query = semantic.Query{Features: semantic.Read(text), Guard: s.guard}
 	if s.model != nil {
 		query.Vector = s.model.Embed(nil, text)
-		return query, nil
+		return query, "", nil
 	}
-	var err error
-	query.Vector, err = c.embed(text)
-	return query, err
+	query.Vector, by, err = c.embed(text)
+	return query, by, err
 }
 
-// embed asks the configured model for a vector. It is a call of the gateway's own:
+// embed asks the configured model for a vector, one of its own targets: those of
+// fallbacks could not be compared with theirs. It is a call of the gateway's own:
 // what it costs is in the record, but no caller is charged for it.
-func (c *call) embed(text string) ([]float32, error) {
+func (c *call) embed(text string) (vector []float32, by string, err error) {
 	s, g := c.keeping.semantic, c.proxy.gateway
 	ctx, cancel := context.WithTimeoutCause(c.ctx, time.Duration(s.Deadline), errSlowEmbedder)
 	defer cancel()
 	trip, err := g.Itinerary(&gateway.Ask{Operation: wire.Embeddings, Model: s.Embedder, Internal: true})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	pick, err := trip.First()
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if !trip.IsOwn(pick.Route) {
+		pick.Health.Abandon()
+		return nil, "", errors.New("no target of the embedder is healthy")
 	}
 	if !pick.Health.Enter() {
 		pick.Health.Abandon()
-		return nil, errors.New("the embedder's provider has no place free")
+		return nil, "", errors.New("the embedder's provider has no place free")
 	}
-	vector, err := c.askEmbedder(ctx, pick, text)
+	vector, err = c.askEmbedder(ctx, pick, text)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
 	pick.Health.End(verdict(err))
-	return vector, err
+	return vector, pick.Route.Target.String(), err
 }
 
 func (c *call) askEmbedder(ctx context.Context, pick *gateway.Pick, text string) ([]float32, error) {

@@ -117,6 +117,37 @@ func TestRefreshedIsFound(t *testing.T) {
 	}
 }
 
+// TestEmbeddersAreNotMixed holds that vectors of one model are not compared with those
+// of another, whatever stands behind the embedder's name.
+func TestEmbeddersAreNotMixed(t *testing.T) {
+	const text = "please tell me about rain in the mountains"
+	same := whole(200, `{"object":"list","model":"e","data":[{"object":"embedding","index":0,"embedding":[1,0,0]}],"usage":{"prompt_tokens":4,"total_tokens":4}}`)
+	for _, tc := range []struct {
+		name, embedder string
+		fails          bool     // the first embedder, after the first request
+		want           []string // X-AI-Cache, and who was called
+	}{
+		{"targets in turn", "to two/e three/f\nlb_policy round_robin", false, []string{"miss: three one", "miss: two one", "semantic-hit: three", "semantic-hit: two"}},
+		{"a fallback", "to two/e\nfallback three/f\nmax_fails 1\nfail_duration 1h", true, []string{"miss: two one", "miss: two one", "miss: one", "miss: one"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStage(t, cachedModel+"model e {\n"+tc.embedder+"\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 10s\nguard off\n}")
+			s.plays("two", same)
+			s.plays("three", same)
+			for i, want := range tc.want {
+				got := s.post(t, "/v1/chat/completions", about(fmt.Sprintf("%s %d", text, i)))
+				_, names := s.called()
+				if said := got.header.Get("X-AI-Cache") + ": " + names; got.status != 200 || said != want {
+					t.Errorf("%d: %d %s, want %s", i, got.status, said, want)
+				}
+				if tc.fails {
+					s.plays("two", failing(500))
+				}
+			}
+		})
+	}
+}
+
 // TestSlowEmbedder holds that an embedder that fails or hangs is a miss.
 func TestSlowEmbedder(t *testing.T) {
 	opened, open := latch()
