@@ -49,7 +49,11 @@ func (c *call) mean() bool {
 	if k.semantic == nil || !k.semantic.applies(&k.facts) || k.asked.exactly {
 		return false
 	}
-	query, by, err := c.understand(k.facts.LastUser)
+	query := semantic.Query{Features: semantic.Read(k.facts.LastUser), Guard: k.semantic.guard}
+	if query.Hopeless() {
+		return false // its vector would be paid for in vain
+	}
+	query, by, err := c.understand(query, k.facts.LastUser)
 	if err != nil {
 		c.proxy.metrics.Lookup(telemetry.LookupSemantic, "error")
 		return false

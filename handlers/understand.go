@@ -18,11 +18,9 @@ import (
 // errSlowEmbedder ends a call to the embedder that nobody waits for any longer.
 var errSlowEmbedder = &gateway.Error{Kind: wire.KindTimeout, Phase: "embedder", Message: "the embedder did not answer within its deadline"}
 
-// understand turns a text into what it is compared by, and names the target that made
-// its vector.
-func (c *call) understand(text string) (query semantic.Query, by string, err error) {
+// understand makes the vector that a query for text lacks, and names the target that did.
+func (c *call) understand(query semantic.Query, text string) (_ semantic.Query, by string, err error) {
 	s := c.keeping.semantic
-	query = semantic.Query{Features: semantic.Read(text), Guard: s.guard}
 	if s.model != nil {
 		query.Vector = s.model.Embed(nil, text)
 		return query, "", nil

@@ -117,6 +117,20 @@ func TestRefreshedIsFound(t *testing.T) {
 	}
 }
 
+// TestLongTextsAreNotEmbedded holds that no vector is paid for that nothing is ever
+// compared with.
+func TestLongTextsAreNotEmbedded(t *testing.T) {
+	long := "please tell me about rain" + strings.Repeat(" and mountains", 300)
+	for guard, want := range map[string]string{"words": "one", "facts": "one", "off": "two one"} {
+		s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 10s\nguard "+guard+"\n}")
+		s.plays("two", embeds)
+		got := s.post(t, "/v1/chat/completions", about(long))
+		if _, names := s.called(); got.status != 200 || names != want {
+			t.Errorf("%s: %d, called %s, want %s", guard, got.status, names, want)
+		}
+	}
+}
+
 // TestEmbeddersAreNotMixed holds that vectors of one model are not compared with those
 // of another, whatever stands behind the embedder's name.
 func TestEmbeddersAreNotMixed(t *testing.T) {

@@ -50,6 +50,10 @@ type Query struct {
 	Guard    Guard
 }
 
+// Hopeless reports whether no row can answer the query, whatever its vector is, nor any
+// other query by this guard one with its text.
+func (q *Query) Hopeless() bool { return q.Guard != GuardOff && q.Features.long }
+
 // Match is a row that answers. Similarity is the cosine, at most 1.
 type Match struct {
 	Key        cache.Key
