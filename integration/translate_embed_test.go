@@ -38,11 +38,12 @@ model ranks co/rerank-v3.5
 
 // Two vectors that are exact in 32 bits, as the vendors write them.
 var embedAnswers = map[string]string{
-	"oa":  `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]},{"object":"embedding","index":1,"embedding":[0.25,2]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":4,"total_tokens":4}}`,
-	"oa1": `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":2,"total_tokens":2}}`,
-	"gem": `{"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}]}`,
-	"co":  `{"id":"e1","embeddings":{"float":[[0.5,-1],[0.25,2]]},"texts":["a","b"],"meta":{"billed_units":{"input_tokens":4}}}`,
-	"br":  `{"embedding":[0.5,-1],"inputTextTokenCount":2}`,
+	"oa":   `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]},{"object":"embedding","index":1,"embedding":[0.25,2]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":4,"total_tokens":4}}`,
+	"oa1":  `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":2,"total_tokens":2}}`,
+	"gem":  `{"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}]}`,
+	"gem1": `{"embedding":{"values":[0.5,-1]}}`,
+	"co":   `{"id":"e1","embeddings":{"float":[[0.5,-1],[0.25,2]]},"texts":["a","b"],"meta":{"billed_units":{"input_tokens":4}}}`,
+	"br":   `{"embedding":[0.5,-1],"inputTextTokenCount":2}`,
 }
 
 // TestTranslatedEmbeddings asks for vectors across dialects.
@@ -91,6 +92,18 @@ func TestTranslatedEmbeddings(t *testing.T) {
 			`{"model":"text-embedding-3-small","input":["a","b"],"encoding_format":"float"}`,
 			[]string{`"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}]`},
 			4, gateway.SourceProvider,
+		},
+		{
+			"Gemini on Gemini", "/v1beta/models/on-gemini:embedContent", `{"model":"models/on-gemini", "content":{"parts":[{"text":"a"}]}}`, "gem1", "/gem/v1beta/models/gemini-embedding-001:embedContent",
+			`{"model":"models/gemini-embedding-001", "content":{"parts":[{"text":"a"}]}}`,
+			[]string{embedAnswers["gem1"]},
+			2, gateway.SourceEstimated,
+		},
+		{ // as Google's SDK asks
+			"Gemini on Gemini, a batch", "/v1beta/models/on-gemini:batchEmbedContents", `{"requests":[{"model":"models/on-gemini","content":{"parts":[{"text":"a"}]}}, {"content":{"parts":[{"text":"b"}]},"model":"models/another"}]}`, "gem", "/gem/v1beta/models/gemini-embedding-001:batchEmbedContents",
+			`{"requests":[{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}]}}, {"content":{"parts":[{"text":"b"}]},"model":"models/gemini-embedding-001"}]}`,
+			[]string{embedAnswers["gem"]},
+			3, gateway.SourceEstimated,
 		},
 		{"OpenAI on OpenAI", "/v1/embeddings", `{"model":"on-openai","input":` + two + `,"new":1}`, "oa", "/oa/v1/embeddings", `{"model":"text-embedding-3-small","input":["a","b"],"new":1}`, []string{embedAnswers["oa"]}, 4, gateway.SourceProvider},
 	} {

@@ -160,8 +160,11 @@ func TestApply(t *testing.T) {
 		op         *wire.Operation
 		body, want string
 	}{
-		"no model":   {wire.Moderations, `{"input":"x"}`, `{"input":"x","model":"n"}`},
-		"null model": {wire.Moderations, `{"model":null,"input":"x"}`, `{"model":"n","input":"x"}`},
+		"no model":                 {wire.Moderations, `{"input":"x"}`, `{"input":"x","model":"n"}`},
+		"Gemini's name":            {wire.GeminiEmbed, `{"model":"models/alias", "content":{"model":"x"},"x":1}`, `{"model":"models/n", "content":{"model":"x"},"x":1}`},
+		"no name for Gemini":       {wire.GeminiEmbed, `{"content":{}}`, `{"content":{}}`},
+		"Gemini's names of a list": {wire.GeminiBatchEmbed, `{"requests":[ {"content":{},"model":"models/alias"},{"content":{}}, {"model":null,"mod\u0065l":"x"}, "model" ],"model":"z"}`, `{"requests":[ {"content":{},"model":"models/n"},{"content":{}}, {"model":"models/n","mod\u0065l":"models/n"}, "model" ],"model":"z"}`},
+		"null model":               {wire.Moderations, `{"model":null,"input":"x"}`, `{"model":"n","input":"x"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var e wire.Envelope

@@ -34,6 +34,10 @@ func (w *walker) request(root jsonscan.Value) {
 			}
 		case "content": // of embedContent
 			w.content("", val)
+		case "requests": // of batchEmbedContents
+			for r := range jsonscan.Elements(w.Body, val) {
+				w.content("", w.Get(r, "content"))
+			}
 		case "tools":
 			for t := range jsonscan.Elements(w.Body, val) {
 				for f := range jsonscan.Elements(w.Body, w.either(t, "functionDeclarations", "function_declarations")) {
