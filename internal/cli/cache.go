@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,34 +58,59 @@ func (c *cacheCLI) adminFlag(cmd *cobra.Command) {
 }
 
 func (c *cacheCLI) purgeCommand() *cobra.Command {
-	var purge cache.Purge
+	var all bool
+	var tags, models, keys []string
 	cmd := &cobra.Command{
 		Use:   "purge --all|--tag T|--model M|--key K",
 		Short: "Forget kept answers",
 		Long: `Forgets answers that a running Caddy and all that share its store keep, through
 its admin endpoint: those with a tag, those to requests for a model (the name that
 clients send, or provider/model), those that a key asked for, or all. Answers that
-are under way are not kept.`,
+are under way are not kept. A flag with a name can be given several times.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := purge.Tags(); err != nil {
-				return err
+			var purges []cache.Purge
+			for _, tag := range tags {
+				purges = append(purges, cache.Purge{Tag: tag})
 			}
-			res, err := c.call(http.MethodPost, "/purge", purge)
-			if err != nil {
-				return fmt.Errorf("purging: %w", err)
+			for _, model := range models {
+				purges = append(purges, cache.Purge{Model: model})
 			}
-			return res.Body.Close()
+			for _, key := range keys {
+				purges = append(purges, cache.Purge{Key: key})
+			}
+			if len(purges) == 0 {
+				purges = []cache.Purge{{All: all}}
+			}
+			return c.purge(purges)
 		},
 	}
 	c.adminFlag(cmd)
-	cmd.Flags().BoolVar(&purge.All, "all", false, "all answers")
-	cmd.Flags().StringVar(&purge.Tag, "tag", "", "those with a tag")
-	cmd.Flags().StringVar(&purge.Model, "model", "", "those of a model, or of a provider/model")
-	cmd.Flags().StringVar(&purge.Key, "key", "", "those of a key, by its name")
+	cmd.Flags().BoolVar(&all, "all", false, "all answers")
+	cmd.Flags().StringArrayVar(&tags, "tag", nil, "those with a tag")
+	cmd.Flags().StringArrayVar(&models, "model", nil, "those of a model, or of a provider/model")
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "those of a key, by its name")
 	cmd.MarkFlagsOneRequired("all", "tag", "model", "key")
 	cmd.MarkFlagsMutuallyExclusive("all", "tag", "model", "key")
 	return cmd
+}
+
+// purge makes all purges, or none where one makes no sense.
+func (c *cacheCLI) purge(purges []cache.Purge) error {
+	for i := range purges {
+		if _, err := purges[i].Tags(); err != nil {
+			return err
+		}
+	}
+	var failed error
+	for i := range purges {
+		if res, err := c.call(http.MethodPost, "/purge", &purges[i]); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("purging: %w", err))
+		} else {
+			_ = res.Body.Close()
+		}
+	}
+	return failed
 }
 
 func (c *cacheCLI) statsCommand() *cobra.Command {
