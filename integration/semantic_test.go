@@ -117,6 +117,48 @@ func TestRefreshedIsFound(t *testing.T) {
 	}
 }
 
+// TestReloadAndSimilar holds that a reload keeps what is compared, and that new settings
+// hold for it at once.
+func TestReloadAndSimilar(t *testing.T) {
+	const (
+		models = cachedModel + "model e two/text-embedding-3-small {\ninternal\n}\nmodel f three/text-embedding-3-small {\ninternal\n}\n"
+		rain   = "please tell me about rain in the mountains"
+		snow   = "please tell me about drizzle in the mountains"
+	)
+	semantic := func(options string) string {
+		return "cache semantic {\ndeadline 10s\nguard off\n" + options + "\n}"
+	}
+	for _, tc := range []struct{ name, models, site, want string }{
+		{name: "nothing", site: semantic("embedder e"), want: "semantic-hit"},
+		{name: "limits", models: models + "limit requests 1000 1h\n", site: semantic("embedder e"), want: "semantic-hit"},
+		{name: "fewer entries", site: semantic("embedder e\nmax_entries 5"), want: "semantic-hit"},
+		{name: "a higher threshold", site: semantic("embedder e\nthreshold 0.99"), want: "miss"},
+		{name: "another scope", site: semantic("embedder e\nscope global"), want: "miss"},
+		{name: "version", site: semantic("embedder e\nversion 2"), want: "miss"},
+		{name: "another embedder", site: semantic("embedder f"), want: "miss"},
+		{name: "another model behind the embedder", models: strings.Replace(models, "two/text-embedding-3-small", "two/text-embedding-3-large", 1), site: semantic("embedder e"), want: "miss"},
+		{name: "another model", models: strings.Replace(models, "one/gpt-4.1", "one/gpt-4.1-mini", 1), site: semantic("embedder e"), want: "miss"},
+		{name: "shadow", site: semantic("embedder e\nshadow on"), want: "miss"},
+		{name: "a shorter ttl", site: semantic("embedder e\nttl 1ns"), want: "miss"},
+		{name: "a guard", site: strings.Replace(semantic("embedder e"), "guard off", "guard words", 1), want: "miss"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStage(t, models, semantic("embedder e"))
+			s.plays("two", embeds)
+			s.plays("three", embeds)
+			s.post(t, "/v1/chat/completions", about(rain))
+			with := models
+			if tc.models != "" {
+				with = tc.models
+			}
+			s.reload(t, s.config+with, tc.site)
+			if got := s.post(t, "/v1/chat/completions", about(snow)); got.status != 200 || got.header.Get("X-AI-Cache") != tc.want {
+				t.Errorf("%d %v, want %s", got.status, got.header, tc.want)
+			}
+		})
+	}
+}
+
 // TestLongTextsAreNotEmbedded holds that no vector is paid for that nothing is ever
 // compared with.
 func TestLongTextsAreNotEmbedded(t *testing.T) {
