@@ -57,10 +57,11 @@ type CacheSemantic struct {
 	rows  semantic.Backend
 	guard semantic.Guard
 
-	// model is the folder's; nil where a provider embeds. by says what makes the
-	// vectors: those of two makers are never compared.
-	model *static.Model
-	by    string
+	// model is the folder's, which models has as pooled; nil where a provider embeds.
+	// by says what makes the vectors: those of two makers are never compared.
+	model  *static.Model
+	pooled string
+	by     string
 }
 
 func (s *CacheSemantic) provision(ctx caddy.Context, g *gateway.Gateway) (err error) {

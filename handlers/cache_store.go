@@ -48,8 +48,8 @@ func (c *CacheCommon) remote(host Host) (cache.Remote, error) {
 	}
 }
 
-// models holds the embedding models that configurations use, by their folders: a
-// reload keeps them.
+// models holds the embedding models that configurations use, by their folders and the
+// state of these: a reload keeps those that are still there.
 var models = caddy.NewUsagePool()
 
 type embedder struct{ *static.Model }
@@ -78,14 +78,15 @@ func (s *CacheSemantic) open(host Host) error {
 		s.by = trip.Identity()
 		return nil
 	}
-	model, _, err := models.LoadOrNew(s.Static, func() (caddy.Destructor, error) {
+	stamp := static.Stamp(s.Static)
+	model, _, err := models.LoadOrNew(stamp, func() (caddy.Destructor, error) {
 		m, err := static.Load(s.Static)
 		return embedder{m}, err
 	})
 	if err != nil {
 		return fmt.Errorf("loading the embedding model: %w", err)
 	}
-	s.model = model.(embedder).Model
+	s.model, s.pooled = model.(embedder).Model, stamp
 	identity := s.model.Identity()
 	s.by = string(identity[:])
 	return nil
@@ -102,7 +103,7 @@ func (s *CacheSemantic) implied() *CacheExact {
 // hold.
 func (c *Cache) Cleanup() error {
 	if c.Semantic != nil && c.Semantic.model != nil {
-		if _, err := models.Delete(c.Semantic.Static); err != nil {
+		if _, err := models.Delete(c.Semantic.pooled); err != nil {
 			return err
 		}
 	}

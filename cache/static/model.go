@@ -40,13 +40,28 @@ type config struct {
 	MaxLength *int `json:"max_length"`
 }
 
+// names are the files of a model.
+var names = [...]string{"model.safetensors", "tokenizer.json", "config.json"}
+
+// Stamp is another text when the files of a directory may be others, as who replaces
+// or changes them leaves other sizes or times.
+func Stamp(dir string) string {
+	stamp := dir
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			stamp += fmt.Sprintf("\x00%d %d", info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return stamp
+}
+
 // Load reads a directory that has model.safetensors, tokenizer.json and
 // config.json. The tokenizer must be of WordPiece with BERT's rules; those of
 // other kinds (Unigram, BPE, WordLevel) are refused, since texts would get
 // vectors that are not the model's.
 func Load(dir string) (*Model, error) {
-	var files [3][]byte
-	for i, name := range []string{"model.safetensors", "tokenizer.json", "config.json"} {
+	var files [len(names)][]byte
+	for i, name := range names {
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && info.Size() > maxFile {
 			return nil, fmt.Errorf("loading the static embedder: %s is larger than 2 GiB", path)

@@ -1,0 +1,51 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// putModel puts one of the embedder's golden models into dir.
+func putModel(t *testing.T, dir, name string) {
+	t.Helper()
+	const from = "../cache/static/testdata"
+	for to, file := range map[string]string{"model.safetensors": name + ".safetensors", "config.json": name + ".config.json", "tokenizer.json": "tokenizer.json"} {
+		data, err := os.ReadFile(filepath.Join(from, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As a file is replaced: the old one is not written to.
+		if err := os.WriteFile(filepath.Join(dir, "new"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStaticEmbedder holds that requests are compared without a network, and that a
+// reload takes the model that is in the folder by then.
+func TestStaticEmbedder(t *testing.T) {
+	dir := t.TempDir()
+	putModel(t, dir, "plain")
+	site := "cache semantic {\nembedder static " + dir + "\nthreshold 0.05\n}"
+	s := newStage(t, cachedModel, site)
+	ask := func(text, want, names string) {
+		t.Helper()
+		got := s.post(t, "/v1/chat/completions", about(text))
+		if _, called := s.called(); got.status != 200 || got.header.Get("X-AI-Cache") != want || called != names {
+			t.Errorf("%s: %d %v, called %s", text, got.status, got.header, called)
+		}
+	}
+	ask("how old is the house", "miss", "one")
+	ask("how old is the house please", "semantic-hit", "")
+	s.reload(t, s.config+cachedModel, site)
+	ask("please how old is the house", "semantic-hit", "")
+	putModel(t, dir, "whole")
+	ask("hi, how old is the house", "semantic-hit", "")
+	s.reload(t, s.config+cachedModel, site)
+	ask("hello, how old is the house", "miss", "one")
+	ask("tell me how old is the house", "semantic-hit", "")
+}
