@@ -72,7 +72,9 @@ func (c *call) considerAlike(match semantic.Match) *recalled {
 			return nil
 		}
 	}
-	r := &recalled{call: c, hit: found, state: gateway.CacheSemantic, ttl: time.Duration(k.semantic.TTL) - found.Age, near: float64(match.Similarity)}
+	// Who asks for the very same may not find it stale while others do not.
+	ttl := min(time.Duration(k.semantic.TTL), k.exact.terms().Lifetime(match.Key)) - found.Age
+	r := &recalled{call: c, hit: found, state: gateway.CacheSemantic, ttl: ttl, near: float64(match.Similarity)}
 	if r.ttl <= 0 || !k.exact.serves(&found) || !k.asked.accepts(found.Age, r.ttl, 0) || !c.mayUse(found.Provider, found.Model) || !r.fit() {
 		return nil
 	}

@@ -117,6 +117,32 @@ func TestRefreshedIsFound(t *testing.T) {
 	}
 }
 
+// TestSimilarIsFresh holds that nobody gets an answer as fresh that is stale for who asks
+// for the very same.
+func TestSimilarIsFresh(t *testing.T) {
+	const text = "please tell me about rain in the mountains"
+	for _, tc := range []struct {
+		name, exact, semantic string
+		same, similar         string // how Cache-Status begins
+	}{
+		{"both longer", "ttl 10m\njitter 0", "ttl 20m", "weir; hit; ttl=5", "weir; hit; ttl=5"},
+		{"a shorter one", "ttl 20m\njitter 0", "ttl 10m", "weir; hit; ttl=11", "weir; hit; ttl=5"},
+		{"stale", "ttl 1ns\nstale_if_error 1h", "", "weir; fwd=stale; stored", "weir; fwd=miss; stored"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache exact {\n"+tc.exact+"\n}\ncache semantic {\nembedder e\ndeadline 10s\n"+tc.semantic+"\n}")
+			s.plays("two", embeds)
+			for i, want := range []string{"weir; fwd=miss; stored", tc.same, tc.similar} {
+				more := []string{"", "", " quickly"}[i]
+				got := s.post(t, "/v1/chat/completions", about(text+more)).header.Get("Cache-Status")
+				if !strings.HasPrefix(got, want) {
+					t.Errorf("%q: %s, want %s", more, got, want)
+				}
+			}
+		})
+	}
+}
+
 // TestReloadAndSimilar holds that a reload keeps what is compared, and that new settings
 // hold for it at once.
 func TestReloadAndSimilar(t *testing.T) {
