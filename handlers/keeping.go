@@ -204,6 +204,11 @@ func (c *call) matters() (list []string) {
 func (c *call) tags() (tags []string, ok bool) {
 	k := c.keeping
 	own, ok := k.exact.tags(c.r)
+	if s := k.semantic; ok && s != nil && s.exact != k.exact { // which may serve it, too
+		var also []string
+		also, ok = s.tags(c.r)
+		own = append(own, also...)
+	}
 	// One string for those that every answer has.
 	target, key := &c.x.Target, c.caller.principal.Key
 	all := "model:" + c.x.Model + "target:" + target.Provider + "/" + target.Model + "key:" + key

@@ -1,9 +1,12 @@
 package integration
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/weirproxy/weir/integration/weirtest"
 )
 
 // putModel puts one of the embedder's golden models into dir.
@@ -48,4 +51,30 @@ func TestStaticEmbedder(t *testing.T) {
 	s.reload(t, s.config+cachedModel, site)
 	ask("hello, how old is the house", "miss", "one")
 	ask("tell me how old is the house", "semantic-hit", "")
+}
+
+// TestTagsOfBoth holds that answers have the tags of both kinds of cache.
+func TestTagsOfBoth(t *testing.T) {
+	dir := t.TempDir()
+	putModel(t, dir, "plain")
+	s := newStage(t, cachedModel, "")
+	admin := weirtest.FreeAddr(t)
+	if err := loadConfig(t, administered(s.Caddyfile("", s.config+cachedModel, "ai_gateway {\ncache exact {\ntags a\n}\ncache semantic {\nembedder static "+dir+"\ntags b {http.request.header.X-Tag}\n}\n}"), admin)); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(more ...string) string {
+		return s.post(t, "/v1/chat/completions", about("how old is the house"), more...).header.Get("X-AI-Cache")
+	}
+	for _, tag := range []string{"a", "b", "c"} {
+		if first, second := ask("X-Tag", "c"), ask(); first != "miss" || second != "hit" {
+			t.Errorf("%s, %s", first, second)
+		}
+		askAdmin(t, admin, http.MethodPost, "/ai/cache/purge", `{"tag":"`+tag+`"}`, http.StatusNoContent)
+	}
+	if got := ask("X-Tag", "no tag"); got != "miss" {
+		t.Errorf("%s after the last purge", got)
+	}
+	if got := ask("X-Tag", "c"); got != "miss" {
+		t.Errorf("%s of an answer whose tags cannot be noted", got)
+	}
 }
