@@ -140,6 +140,16 @@ func (k *keeping) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Cache-Status", "weir; fwd=bypass; detail=tools")
 		h.Set("X-AI-Cache", "bypass")
 	case strings.Contains(text, "nowhere"):
+	case strings.Contains(text, "whole"):
+		status := "weir; fwd=miss"
+		if strings.Contains(text, "stored") {
+			status += "; stored"
+		} else if strings.Contains(text, "collapsed") {
+			status += "; collapsed"
+		}
+		h.Set("Cache-Status", status)
+		h.Set("X-AI-Cache", "miss")
+		h.Set("Content-Length", "10")
 	case refresh == "refresh":
 		h.Set("Cache-Status", "weir; fwd=request; stored")
 		h.Set("X-AI-Cache", "bypass")
@@ -183,7 +193,12 @@ func TestCacheWarm(t *testing.T) {
 		{"a rule", batch(`{"tools":1}`), nil, "sent 1, kept already 0, new 0, not kept 1, failed 0", "line 1: not kept: weir; fwd=bypass; detail=tools", "1 of 1 requests", nil},
 		{"a rule, renewed", batch(`{"tools":1}`), []string{"--refresh"}, "sent 1, kept already 0, new 0, not kept 1, failed 0", "line 1: not kept: weir; fwd=bypass; detail=tools", "1 of 1 requests", nil},
 		{"no cache", batch(`{"nowhere":1}`), nil, "sent 1, kept already 0, new 0, not kept 1, failed 0", "line 1: not kept: no cache is configured", "1 of 1 requests", nil},
-		{"no JSON among others", "nonsense\n" + batch(`{"a":1}`), nil, "sent 2, kept already 0, new 1, not kept 0, failed 1", "line 1: reading JSON", "1 of 2 requests", nil},
+		{"no JSON among others", "nonsense\n" + batch(`{"a":1}`), nil, "sent 2, kept already 0, new 1, not kept 0, failed 1", "line 1: it is no JSON object", "1 of 2 requests", nil},
+		{"no object", "[]", nil, "sent 1, kept already 0, new 0, not kept 0, failed 1", "line 1: it is no JSON object", "1 of 1 requests", nil},
+		{"a file of Windows", "\ufeff" + batch(`{"a":1}`) + "\r\n" + batch(`{"b":1}`) + "\r\n", nil, "sent 2, kept already 0, new 2, not kept 0, failed 0", "", "", nil},
+		{"an answer that is kept", batch(`{"whole stored":1}`), nil, "sent 1, kept already 0, new 1, not kept 0, failed 0", "", "", nil},
+		{"one that another has asked for", batch(`{"whole collapsed":1}`), nil, "sent 1, kept already 0, new 1, not kept 0, failed 0", "", "", nil},
+		{"one that is not", batch(`{"whole":1}`), nil, "sent 1, kept already 0, new 0, not kept 1, failed 0", "line 1: not kept: its answer is none to be kept: weir; fwd=miss", "1 of 1 requests", nil},
 		{"another host", `{"url":"http://127.0.0.1:1/v1","body":{}}`, nil, "sent 1, kept already 0, new 0, not kept 0, failed 1", "is no path", "1 of 1", []string{}},
 		{"another host without a scheme", `{"url":"//127.0.0.1:1/v1","body":{}}`, nil, "sent 1, kept already 0, new 0, not kept 0, failed 1", "is no path", "1 of 1", []string{}},
 		{"another host behind an at sign", `{"url":"@127.0.0.1:1/v1","body":{}}`, nil, "sent 1, kept already 0, new 0, not kept 0, failed 1", "is no path", "1 of 1", []string{}},

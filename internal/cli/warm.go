@@ -197,9 +197,13 @@ func (w *warmer) send(ctx context.Context, line *warmLine) (*int, error) {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
 	status := res.Header.Get("Cache-Status")
+	// Of a stream it is not known at its beginning.
+	told := res.ContentLength >= 0 && !strings.HasSuffix(status, "; stored") && !strings.HasSuffix(status, "; collapsed")
 	switch word := res.Header.Get("X-AI-Cache"); {
 	case word == "hit", word == "semantic-hit":
 		return &w.sum.Already, nil
+	case word == "miss" && told:
+		return &w.sum.NotKept, fmt.Errorf("not kept: its answer is none to be kept: %s", status)
 	case word == "miss", w.refresh && strings.Contains(status, "fwd=request"):
 		return &w.sum.New, nil
 	case status == "":

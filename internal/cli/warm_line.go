@@ -32,7 +32,11 @@ func readWarmLines(r io.Reader, path string, use func(*warmLine) bool) error {
 	number := 0
 	for scanner.Scan() {
 		number++
-		text := bytes.TrimSpace(scanner.Bytes())
+		text := scanner.Bytes()
+		if number == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff")) // as Windows begins files
+		}
+		text = bytes.TrimSpace(text)
 		if len(text) == 0 {
 			continue
 		}
@@ -56,6 +60,9 @@ func (l *warmLine) parse(text []byte, path string) error {
 		Method string          `json:"method"`
 		URL    string          `json:"url"`
 		Body   json.RawMessage `json:"body"`
+	}
+	if !json.Valid(text) || text[0] != '{' {
+		return errors.New("it is no JSON object")
 	}
 	if err := json.Unmarshal(text, &batch); err != nil {
 		return fmt.Errorf("reading JSON: %w", err)
