@@ -130,26 +130,13 @@ func (a *App) KeyRules(key *keys.Key) (*limits.Ruled, error) {
 	if known, ok := a.access.ruled.Load(key); ok {
 		return known.(*limits.Ruled), nil
 	}
-	rules, err := parseRules(key.Limits)
+	rules, err := limits.ParseAll(key.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("reading the limits of key '%s': %w", key.Name, err)
 	}
 	ruled := limits.RulesOf(gateway.ScopeKey, key.Name, rules)
 	a.access.ruled.Store(key, &ruled)
 	return &ruled, nil
-}
-
-// parseRules reads limits as keys keep them.
-func parseRules(lines [][]string) ([]limits.Rule, error) {
-	rules := make([]limits.Rule, 0, len(lines))
-	for _, words := range lines {
-		rule, err := limits.Parse(words)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, rule)
-	}
-	return rules, limits.Check(rules)
 }
 
 // watchKeys keeps the keys of the file up to date until the configuration ends.

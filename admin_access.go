@@ -11,6 +11,7 @@ import (
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/keys"
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/records/journal"
 	"github.com/weirproxy/weir/records/ledger"
 )
@@ -86,7 +87,7 @@ type checked struct {
 }
 
 func (c checked) limits(lines [][]string) error {
-	rules, err := parseRules(lines)
+	rules, err := limits.ParseAll(lines)
 	if err == nil {
 		err = c.app.gateway.CheckDowngrades(rules)
 	}

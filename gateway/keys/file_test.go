@@ -154,6 +154,7 @@ func TestFileKeepsLastGood(t *testing.T) {
 		"bad hash":     strings.Replace(string(good), "hmac-sha256:", "sha256:", 1),
 		"duplicate":    `{"version":1,"keys":[{"name":"a","hash":"` + here.hasher.Hash("x") + `"},{"name":"a","hash":"` + here.hasher.Hash("y") + `"}]}`,
 		"trailing":     string(good) + "{}",
+		"no such unit": strings.Replace(string(good), `"name"`, `"limits": [["request", "60", "1m"]], "name"`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := os.WriteFile(path, []byte(data), 0o600); err != nil {

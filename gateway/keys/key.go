@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/queue"
 )
 
@@ -152,12 +153,12 @@ func (k *Key) validate() error {
 		}
 	}
 	for _, rule := range k.Limits {
-		if len(rule) < 2 {
-			return wrap(fmt.Errorf("limit %q: want a unit and a number, such as: requests 60 1m", rule))
-		}
 		if err := checkTexts("limit", rule...); err != nil {
 			return wrap(err)
 		}
+	}
+	if _, err := limits.ParseAll(k.Limits); err != nil {
+		return wrap(fmt.Errorf("limits: %w", err))
 	}
 	if err := checkTexts("tag", k.Tags...); err != nil {
 		return wrap(err)

@@ -148,7 +148,7 @@ func (m *managed) writable(ref string) error {
 	case ok && key.Source != m.name:
 		return fmt.Errorf("%w: '%s' is from %s", ErrReadOnly, key.Name, key.Source)
 	case m.writer == nil:
-		return fmt.Errorf("%w: no place for keys other than the configuration is configured", ErrReadOnly)
+		return fmt.Errorf("%w: there is no place for keys but the configuration; keys_file in the ai option names one", ErrReadOnly)
 	}
 	return nil
 }

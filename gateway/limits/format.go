@@ -88,6 +88,19 @@ func (r *Rule) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// ParseAll reads the rules of one scope, each as a list of words, and checks them.
+func ParseAll(lines [][]string) ([]Rule, error) {
+	rules := make([]Rule, 0, len(lines))
+	for _, words := range lines {
+		rule, err := Parse(words)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, Check(rules)
+}
+
 // Check refuses two rules of one scope that would share a counter.
 func Check(rules []Rule) error {
 	seen := make(map[string]bool, len(rules))

@@ -114,6 +114,8 @@ func TestKeysRefuses(t *testing.T) {
 		"expires":          {"new", "a", "--expires", "soon"},
 		"expires at once":  {"new", "a", "--expires", "0s"},
 		"limit":            {"new", "a", "--limit", "requests"},
+		"limit mistyped":   {"new", "a", "--limit", "request 60 1m"},
+		"limit twice":      {"new", "a", "--limit", "requests 60 1m", "--limit", "requests 90 1m"},
 		"model":            {"new", "a", "--model", "*x"},
 		"overlap":          {"rotate", "a", "--overlap", "-1h"},
 		"nobody":           {"rotate", "a"},
