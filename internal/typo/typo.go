@@ -43,10 +43,14 @@ func Nearest(word string, n int, known ...string) []string {
 const tolerance = 4
 
 // Suggest words a suggestion, such as `; did you mean 'openai'?`; it is empty
-// when nothing known is near.
+// when nothing known is near. Of a short word half must be right.
 func Suggest(word string, known ...string) string {
 	near := Nearest(word, 1, known...)
-	if len(near) == 0 || Distance(word, near[0]) >= tolerance {
+	if len(near) == 0 {
+		return ""
+	}
+	far := Distance(word, near[0])
+	if far >= tolerance || 2*far > max(len(word), len(near[0]))+1 {
 		return ""
 	}
 	return "; did you mean '" + near[0] + "'?"

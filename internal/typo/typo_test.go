@@ -56,6 +56,14 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("Suggest(%q) = %q, want %q", c.word, got, c.want)
 		}
 	}
+	for _, word := range []string{"{", "10", "ttl"} { // half of what is suggested would be another
+		if got := Suggest(word, "key", "usd", "team"); got != "" {
+			t.Errorf("Suggest(%q) = %q", word, got)
+		}
+	}
+	if got := Suggest("kye", "key", "usd"); got != "; did you mean 'key'?" {
+		t.Errorf("kye: %q", got)
+	}
 	if got := Suggest("x"); got != "" {
 		t.Errorf("%q of nothing", got)
 	}

@@ -4,6 +4,7 @@
 package words
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
@@ -96,7 +97,7 @@ func Range(d *caddyfile.Dispenser, low, high **float64) error {
 	}
 	x, err1 := strconv.ParseFloat(a, 64)
 	y, err2 := strconv.ParseFloat(b, 64)
-	if err1 != nil || err2 != nil || !(x <= y) {
+	if err1 != nil || err2 != nil || !(x <= y) || math.IsInf(x, 0) || math.IsInf(y, 0) { // which JSON has no word for
 		return d.Errf("%s: '%s %s' is no range; write for example 0 1", option, a, b)
 	}
 	*low, *high = &x, &y

@@ -107,6 +107,8 @@ func TestWords(t *testing.T) {
 		{"range", "t 1 1", "1 1"},
 		{"range", "t 2 1", "error: t: '2 1' is no range; write for example 0 1"},
 		{"range", "t 0 NaN", "error: t: "},
+		{"range", "t 0 Inf", "error: t: '0 Inf' is no range"},
+		{"range", "t -Inf 1", "error: t: "},
 		{"range", "t 1", "error: wrong argument count"},
 		{"fraction", "f 0.95", "0.95"},
 		{"fraction", "f 1", "1"},
