@@ -90,11 +90,7 @@ func (k *Key) option(d *caddyfile.Dispenser, option string) error {
 			}
 		}
 	case "limit":
-		rule, err := limits.Parse(d.RemainingArgs())
-		if err != nil {
-			return d.Errf("limit: %v", err)
-		}
-		k.Limits = append(k.Limits, rule)
+		return addLimit(d, &k.Limits)
 	case "expires":
 		var value string
 		if !d.AllArgs(&value) {
@@ -169,12 +165,37 @@ func (p *appParser) limit(d *caddyfile.Dispenser) error {
 		l.Scope, l.Name, args = args[0], args[1], args[2:]
 		p.places.name("limit "+l.Scope, l.Name, place)
 	}
+	if len(args) > 2 && l.Scope == "" && limits.IsUnit(args[2]) {
+		return d.Errf("limit: unknown holder '%s'%s (known: %s)", args[0], typo.Suggest(args[0], gateway.NamedScopes...), strings.Join(gateway.NamedScopes, ", "))
+	}
 	rule, err := limits.Parse(args)
 	if err != nil {
 		return d.Errf("limit: %v", err)
 	}
 	l.Rule = rule
+	var same []limits.Rule
+	for i := range p.app.Limits {
+		if other := &p.app.Limits[i]; other.Scope == l.Scope && other.Name == l.Name {
+			same = append(same, other.Rule)
+		}
+	}
+	if err := limits.Check(append(same, rule)); err != nil {
+		return d.WrapErr(err)
+	}
 	p.app.Limits = append(p.app.Limits, l)
+	return nil
+}
+
+// addLimit reads a limit that stands in the block of who has it.
+func addLimit(d *caddyfile.Dispenser, into *[]limits.Rule) error {
+	rule, err := limits.Parse(d.RemainingArgs())
+	if err != nil {
+		return d.Errf("limit: %v", err)
+	}
+	*into = append(*into, rule)
+	if err := limits.Check(*into); err != nil {
+		return d.WrapErr(err)
+	}
 	return nil
 }
 
@@ -212,6 +233,9 @@ func (p *appParser) records(d *caddyfile.Dispenser) error {
 	}
 	name := d.Val()
 	if name == "off" {
+		if d.NextArg() || d.NextBlock(d.Nesting()) {
+			return d.ArgErr()
+		}
 		p.app.RecordsRaw = json.RawMessage(recordsOff)
 		return nil
 	}

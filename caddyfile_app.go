@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -51,6 +52,11 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 		p.places = placesOf(existing.Value)
 		if err := json.Unmarshal(existing.Value, p.app); err != nil {
 			return nil, d.Errf("reading the ai option before this one: %v", err)
+		}
+		for _, price := range p.app.Prices {
+			if err := p.prices.Add(strings.Fields(price)); err != nil {
+				return nil, d.WrapErr(err)
+			}
 		}
 	}
 	missing := unset(d)
@@ -124,6 +130,9 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 	case "price":
 		return p.price(d)
 	case "unpriced":
+		if p.app.Unpriced != "" {
+			return d.Err("unpriced is given twice")
+		}
 		return words.Choice(d, &p.app.Unpriced, gateway.UnpricedDeny, gateway.UnpricedEstimate, gateway.UnpricedFree)
 	case "tokenizer":
 		var t Tokenizer
@@ -143,7 +152,13 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 		if err != nil {
 			return err
 		}
-		p.app.UsageRaw = append(p.app.UsageRaw, caddyconfig.JSONModuleObject(mod, "sink", sink, nil))
+		raw := caddyconfig.JSONModuleObject(mod, "sink", sink, nil)
+		for _, other := range p.app.UsageRaw {
+			if bytes.Equal(other, raw) {
+				return d.Errf("usage %s is given twice", sink) // each record would be written twice
+			}
+		}
+		p.app.UsageRaw = append(p.app.UsageRaw, raw)
 	case "drain_timeout":
 		if p.app.DrainTimeout != 0 {
 			return d.Err("drain_timeout is given twice")

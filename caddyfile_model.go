@@ -6,7 +6,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
 )
@@ -135,12 +134,7 @@ func (r *modelReader) option(d *caddyfile.Dispenser, option string) error {
 	case "internal":
 		return words.Switch(d, &m.Internal)
 	case "limit":
-		rule, err := limits.Parse(d.RemainingArgs())
-		if err != nil {
-			return d.Errf("limit: %v", err)
-		}
-		m.Limits = append(m.Limits, rule)
-		return nil
+		return addLimit(d, &m.Limits)
 	case "max_output_tokens":
 		return words.Count(d, &m.MaxOutputTokens)
 	case "on_exceed":

@@ -114,6 +114,9 @@ func (l *Limit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.Errf("%v", err)
 			}
 			l.Limits = append(l.Limits, rule)
+			if err := limits.Check(l.Limits); err != nil {
+				return d.WrapErr(err)
+			}
 		default:
 			return d.Errf("unrecognized ai_limit option '%s'%s", option, typo.Suggest(option,
 				"key", "name", "requests", "tokens", "input_tokens", "output_tokens", "usd", "concurrency"))

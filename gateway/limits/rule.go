@@ -8,6 +8,7 @@
 package limits
 
 import (
+	"slices"
 	"time"
 	// Budgets follow the calendar of a zone; an image without a zone database
 	// must know it too.
@@ -37,6 +38,9 @@ const (
 )
 
 var unitNames = [...]string{"requests", "tokens", "input_tokens", "output_tokens", "usd", "concurrency"}
+
+// IsUnit reports whether a word is that of a unit.
+func IsUnit(word string) bool { return slices.Contains(unitNames[:], word) }
 
 // String is the unit's word in configurations.
 func (u Unit) String() string { return unitNames[u] }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirproxy/weir/internal/typo"
 )
 
 // Match says how a price was found.
@@ -112,7 +114,8 @@ func Parse(words []string) (*Price, error) {
 		default:
 			i := slices.Index(names[:], word)
 			if i < 0 {
-				return nil, fmt.Errorf("'%.40s' is nothing that has a price; want one of %s, above, service, from, until", word, strings.Join(names[:], ", "))
+				near := typo.Suggest(word, append(names[:], "above", "service", "from", "until")...)
+				return nil, fmt.Errorf("'%.40s' is nothing that has a price%s (known: %s, above, service, from, until)", word, near, strings.Join(names[:], ", "))
 			}
 			if last.has(Item(i)) {
 				return nil, fmt.Errorf("%s: it is named twice", word)
