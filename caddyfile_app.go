@@ -14,6 +14,7 @@ import (
 	"github.com/weirproxy/weir/gateway/prices"
 	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
+	"github.com/weirproxy/weir/internal/upstream"
 	"github.com/weirproxy/weir/internal/words"
 )
 
@@ -59,11 +60,11 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		}
 	}
-	missing := unset(d)
+	p.missing = unset(d)
 	if err := p.parse(d); err != nil {
 		return nil, err
 	}
-	for _, warning := range missing {
+	for _, warning := range p.missing {
 		caddy.Log().Named("ai").Warn(warning)
 	}
 	value, err := p.places.carry(caddyconfig.JSON(p.app, nil))
@@ -78,6 +79,9 @@ type appParser struct {
 	places wordPlaces
 	app    *App
 	prices prices.Overrides
+
+	// missing are variables of the environment that are not set, and where.
+	missing []string
 }
 
 func (p *appParser) parse(d *caddyfile.Dispenser) error {
@@ -180,13 +184,16 @@ func (p *appParser) provider(d *caddyfile.Dispenser, name string) error {
 	if _, ok := p.app.ProvidersRaw[name]; ok {
 		return d.Errf("provider '%s' is given twice", name)
 	}
-	module := d.Val()
+	module, here := d.Val(), place(d)
 	mod, err := words.Guest(d, "ai.providers", "provider")
 	if err != nil {
 		return err
 	}
 	if p.app.ProvidersRaw == nil {
 		p.app.ProvidersRaw = make(map[string]json.RawMessage)
+	}
+	if preset, ok := mod.(upstream.Preset); ok && !preset.HasKey() {
+		p.missing = append(p.missing, unsetIn(here, preset.Preset().KeyPlaceholder)...)
 	}
 	p.app.ProvidersRaw[name] = caddyconfig.JSONModuleObject(mod, "provider", module, nil)
 	return nil

@@ -13,21 +13,25 @@ import (
 // configuration is loaded; but then nothing knows of files and lines any more.
 func unset(d *caddyfile.Dispenser) (warnings []string) {
 	for scan := *d; scan.Next(); {
-		rest := scan.Val()
-		for {
-			_, after, ok := strings.Cut(rest, "{env.")
-			if !ok {
-				break
-			}
-			name, behind, ok := strings.Cut(after, "}")
-			if !ok {
-				break
-			}
-			rest = behind
-			if value, ok := os.LookupEnv(name); !ok || value == "" {
-				warnings = append(warnings, fmt.Sprintf("%s:%d: {env.%s} is not set", scan.File(), scan.Line(), name))
-			}
-		}
+		warnings = append(warnings, unsetIn(&scan, scan.Val())...)
 	}
 	return warnings
+}
+
+// unsetIn says it of one text, which stands where d does or is used there.
+func unsetIn(d *caddyfile.Dispenser, text string) (warnings []string) {
+	for {
+		_, after, ok := strings.Cut(text, "{env.")
+		if !ok {
+			return warnings
+		}
+		name, behind, ok := strings.Cut(after, "}")
+		if !ok {
+			return warnings
+		}
+		text = behind
+		if os.Getenv(name) == "" {
+			warnings = append(warnings, fmt.Sprintf("%s:%d: {env.%s} is not set", d.File(), d.Line(), name))
+		}
+	}
 }

@@ -36,3 +36,36 @@ func TestUnset(t *testing.T) {
 		t.Error("the tokens are read")
 	}
 }
+
+// TestUnsetUsualKey holds that a provider's usual variable is missed where the
+// provider is named.
+func TestUnsetUsualKey(t *testing.T) {
+	for _, name := range []string{"OPENAI_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("ANTHROPIC_API_KEY", "x")
+	t.Setenv("GOOGLE_API_KEY", "x") // will do for Gemini
+	tokens, err := caddyfile.Tokenize([]byte(`ai openai anthropic gemini {
+	provider fast groq {
+		warm
+	}
+	provider other openai {
+		api_key {env.ANTHROPIC_API_KEY}
+	}
+	provider gpu ollama
+}`), "Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &appParser{app: new(App), places: make(wordPlaces)}
+	if err := p.parse(caddyfile.NewDispenser(tokens)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"Caddyfile:1: {env.OPENAI_API_KEY} is not set",
+		"Caddyfile:2: {env.GROQ_API_KEY} is not set",
+	}
+	if diff := cmp.Diff(want, p.missing); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -21,6 +21,9 @@ func isToken[T string | []byte](s T) bool {
 	return len(s) > 0
 }
 
+// ValidField reports whether a field of a header can be sent.
+func ValidField(name, value string) bool { return isToken(name) && isValue(value) }
+
 // isValue reports whether s can be a field's value: a line break would begin
 // another field.
 func isValue[T string | []byte](s T) bool {

@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -33,7 +34,16 @@ import (
 //
 // Scalars may be given once; api_key may be repeated: each placeholder is an
 // account.
-func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return c.Unmarshal(d) }
+func (c *Config) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return c.Unmarshal(d, &Vendor{}) }
+
+// Preset is a provider's module that tells of its vendor before it is provisioned:
+// what depends on settings is left out.
+type Preset interface {
+	Preset() Vendor
+
+	// HasKey reports whether the configuration names a key.
+	HasKey() bool
+}
 
 // Option is one more option of a guest's block that takes one value.
 type Option struct {
@@ -62,16 +72,29 @@ func (o *Option) unmarshal(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// Unmarshal reads a provider's block that may also have the options given.
-func (c *Config) Unmarshal(d *caddyfile.Dispenser, options ...Option) error {
+// Unmarshal reads a vendor's block that may also have the options given.
+func (c *Config) Unmarshal(d *caddyfile.Dispenser, vendor *Vendor, options ...Option) error {
 	d.Next()
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	var policy any
+	var place *caddyfile.Dispenser
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := c.unmarshalOption(d, options); err != nil {
+		var err error
+		if d.Val() == "key_policy" {
+			place = caddyfile.NewDispenser([]caddyfile.Token{d.Token()})
+			policy, err = c.unmarshalPolicy(d)
+		} else {
+			err = c.unmarshalOption(d, vendor, options)
+		}
+		if err != nil {
 			return err
 		}
+	}
+	if err := fit(policy, max(1, len(c.APIKeys))); err != nil {
+		place.Next()
+		return place.WrapErr(err)
 	}
 	if err := c.Check(); err != nil {
 		return d.WrapErr(err)
@@ -79,47 +102,43 @@ func (c *Config) Unmarshal(d *caddyfile.Dispenser, options ...Option) error {
 	return nil
 }
 
-func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error {
+func (c *Config) unmarshalPolicy(d *caddyfile.Dispenser) (policy any, err error) {
+	if c.KeyPolicyRaw != nil {
+		return nil, d.Err("key_policy is given twice")
+	}
+	if !d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	name := d.Val()
+	mod, err := words.Guest(d, "ai.policies", "policy")
+	if err != nil {
+		return nil, err
+	}
+	c.KeyPolicyRaw = caddyconfig.JSONModuleObject(mod, "policy", name, nil)
+	return mod, nil
+}
+
+func (c *Config) unmarshalOption(d *caddyfile.Dispenser, vendor *Vendor, options []Option) error {
 	switch d.Val() {
 	case "base_url":
-		return (&Option{Name: "base_url", Into: &c.BaseURL}).unmarshal(d)
+		return c.unmarshalBase(d)
 	case "api_key":
 		return c.unmarshalKeys(d)
-	case "key_policy":
-		if c.KeyPolicyRaw != nil {
-			return d.Err("key_policy is given twice")
-		}
-		if !d.NextArg() {
-			return d.ArgErr()
-		}
-		name := d.Val()
-		mod, err := words.Guest(d, "ai.policies", "policy")
-		if err != nil {
-			return err
-		}
-		c.KeyPolicyRaw = caddyconfig.JSONModuleObject(mod, "policy", name, nil)
 	case "warm":
 		return c.unmarshalWarm(d)
 	case "max_inputs":
 		return c.unmarshalMaxInputs(d)
 	case "header":
-		var name, value string
-		if !d.AllArgs(&name, &value) {
-			return d.ArgErr()
-		}
-		if c.Headers == nil {
-			c.Headers = make(map[string]string)
-		}
-		if _, ok := c.Headers[name]; ok {
-			return d.Errf("header %s is given twice", name)
-		}
-		c.Headers[name] = value
+		return c.unmarshalHeader(d)
 	case "serves":
 		if c.Serves != nil {
 			return d.Err("serves is given twice")
 		}
 		if c.Serves = d.RemainingArgs(); len(c.Serves) == 0 {
 			return d.ArgErr()
+		}
+		if _, err := vendor.Only(c.Serves); err != nil {
+			return d.WrapErr(err)
 		}
 	case "transport":
 		if c.TransportRaw != nil {
@@ -150,6 +169,38 @@ func (c *Config) unmarshalOption(d *caddyfile.Dispenser, options []Option) error
 		}
 		return d.Errf("unrecognized provider option '%s'%s", d.Val(), typo.Suggest(d.Val(), known...))
 	}
+	return nil
+}
+
+func (c *Config) unmarshalBase(d *caddyfile.Dispenser) error {
+	if err := (&Option{Name: "base_url", Into: &c.BaseURL}).unmarshal(d); err != nil {
+		return err
+	}
+	if !strings.Contains(c.BaseURL, "{") { // else it is known when the configuration is loaded
+		if _, _, err := parseBase(c.BaseURL, new(Vendor)); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) unmarshalHeader(d *caddyfile.Dispenser) error {
+	var name, value string
+	if !d.AllArgs(&name, &value) {
+		return d.ArgErr()
+	}
+	if err := checkHeader(name, value); err != nil {
+		return d.WrapErr(err)
+	}
+	for other := range c.Headers {
+		if strings.EqualFold(name, other) {
+			return d.Errf("header %s is given twice", name)
+		}
+	}
+	if c.Headers == nil {
+		c.Headers = make(map[string]string)
+	}
+	c.Headers[name] = value
 	return nil
 }
 

@@ -3,7 +3,6 @@ package upstream
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
@@ -92,18 +91,16 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 	if client.accounts, err = c.accounts(&vendor); err != nil {
 		return nil, err
 	}
-	if len(c.Headers) > 0 {
-		client.headers = make(map[string]string, len(c.Headers))
-		for name, value := range c.Headers {
-			if value, err = repl.ReplaceOrErr(value, true, true); err != nil {
-				return nil, fmt.Errorf("resolving header %s: %w", name, err)
-			}
-			client.headers[http.CanonicalHeaderKey(name)] = value
-		}
+	client.headers, err = c.resolveHeaders(func(value string) (string, error) { return repl.ReplaceOrErr(value, true, true) })
+	if err != nil {
+		return nil, err
 	}
 	if c.KeyPolicyRaw != nil {
 		if client.policy, err = ctx.LoadModule(c, "KeyPolicyRaw"); err != nil {
 			return nil, fmt.Errorf("loading key_policy: %w", err)
+		}
+		if err := fit(client.policy, len(client.accounts)); err != nil {
+			return nil, err
 		}
 	}
 	if c.WarmConnections < 0 || c.WarmConnections > maxWarm {
@@ -115,6 +112,16 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 		return nil, err
 	}
 	return client, nil
+}
+
+// fit refuses a policy with more or fewer weights than there are accounts.
+func fit(policy any, accounts int) error {
+	if fitting, ok := policy.(interface{ Fit(accounts int) error }); ok {
+		if err := fitting.Fit(accounts); err != nil {
+			return fmt.Errorf("key_policy: %w", err)
+		}
+	}
+	return nil
 }
 
 // FirstSet returns the placeholder of the first variable that is set, or of

@@ -56,9 +56,13 @@ func (p *Provider) Provision(ctx caddy.Context) (err error) {
 	return err
 }
 
+// Preset implements upstream.Preset.
+func (*Provider) Preset() upstream.Vendor { return vendor }
+
 // UnmarshalCaddyfile reads the provider's block; see upstream.Config.
 func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return p.Config.UnmarshalCaddyfile(d)
+	v := p.Preset()
+	return p.Config.Unmarshal(d, &v)
 }
 
 // Interface guards.
@@ -66,6 +70,7 @@ var (
 	_ caddy.Provisioner      = (*Provider)(nil)
 	_ caddyfile.Unmarshaler  = (*Provider)(nil)
 	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ upstream.Preset        = (*Provider)(nil)
 	_ gateway.Provider       = (*Provider)(nil)
 	_ gateway.Pooled         = (*Provider)(nil)
 	_ gateway.AccountChooser = (*Provider)(nil)

@@ -68,6 +68,15 @@ func (p *Provider) Provision(ctx caddy.Context) (err error) {
 	return err
 }
 
+// Preset implements upstream.Preset.
+func (p *Provider) Preset() upstream.Vendor {
+	v := vendor("")
+	if p.Token != "" {
+		v.KeyPlaceholder = p.Token
+	}
+	return v
+}
+
 // UnmarshalCaddyfile reads the provider's block. Syntax:
 //
 //	provider <name> azure_openai {
@@ -80,7 +89,8 @@ func (p *Provider) Provision(ctx caddy.Context) (err error) {
 //
 // The rest is as in upstream.Config.
 func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return p.Config.Unmarshal(d,
+	v := p.Preset()
+	return p.Config.Unmarshal(d, &v,
 		upstream.Option{Name: "api_version", Into: &p.APIVersion},
 		upstream.Option{Name: "token", Into: &p.Token, Secret: true},
 	)
@@ -91,6 +101,7 @@ var (
 	_ caddy.Provisioner      = (*Provider)(nil)
 	_ caddyfile.Unmarshaler  = (*Provider)(nil)
 	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ upstream.Preset        = (*Provider)(nil)
 	_ gateway.Provider       = (*Provider)(nil)
 	_ gateway.Pooled         = (*Provider)(nil)
 	_ gateway.AccountChooser = (*Provider)(nil)

@@ -118,6 +118,9 @@ func plain(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
+// Preset implements upstream.Preset.
+func (*Provider) Preset() upstream.Vendor { return vendor() }
+
 // UnmarshalCaddyfile reads the provider's block. Syntax:
 //
 //	provider <name> bedrock {
@@ -133,7 +136,8 @@ func plain(s string) bool {
 //
 // The rest is as in upstream.Config.
 func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return p.Config.Unmarshal(d,
+	v := p.Preset()
+	return p.Config.Unmarshal(d, &v,
 		upstream.Option{Name: "region", Into: &p.Region},
 		upstream.Option{Name: "profile", Into: &p.Profile},
 		upstream.Option{Name: "access_key_id", Into: &p.AccessKeyID, Secret: true},
@@ -147,6 +151,7 @@ var (
 	_ caddy.Provisioner      = (*Provider)(nil)
 	_ caddyfile.Unmarshaler  = (*Provider)(nil)
 	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ upstream.Preset        = (*Provider)(nil)
 	_ gateway.Provider       = (*Provider)(nil)
 	_ gateway.Pooled         = (*Provider)(nil)
 	_ gateway.AccountChooser = (*Provider)(nil)

@@ -44,16 +44,22 @@ var vendor = upstream.Vendor{
 
 // Provision implements caddy.Provisioner.
 func (p *Provider) Provision(ctx caddy.Context) (err error) {
+	p.Client, err = p.Config.Provision(ctx, p.Preset())
+	return err
+}
+
+// Preset implements upstream.Preset.
+func (*Provider) Preset() upstream.Vendor {
 	v := vendor
 	// Cohere's SDKs read the second.
 	v.KeyPlaceholder = upstream.FirstSet("COHERE_API_KEY", "CO_API_KEY")
-	p.Client, err = p.Config.Provision(ctx, v)
-	return err
+	return v
 }
 
 // UnmarshalCaddyfile reads the provider's block; see upstream.Config.
 func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return p.Config.UnmarshalCaddyfile(d)
+	v := p.Preset()
+	return p.Config.Unmarshal(d, &v)
 }
 
 // Interface guards.
@@ -61,6 +67,7 @@ var (
 	_ caddy.Provisioner      = (*Provider)(nil)
 	_ caddyfile.Unmarshaler  = (*Provider)(nil)
 	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ upstream.Preset        = (*Provider)(nil)
 	_ gateway.Provider       = (*Provider)(nil)
 	_ gateway.Pooled         = (*Provider)(nil)
 	_ gateway.AccountChooser = (*Provider)(nil)

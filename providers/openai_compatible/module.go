@@ -46,7 +46,7 @@ func (p *Provider) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (p *Provider) Provision(ctx caddy.Context) (err error) {
-	vendor := presets[p.name]
+	vendor := p.Preset()
 	if p.name == "deepseek" && strings.HasSuffix(strings.TrimRight(p.BaseURL, "/"), "/beta") {
 		vendor.Traits.Prefill = wire.PrefillMark // of the beta alone
 	}
@@ -54,9 +54,13 @@ func (p *Provider) Provision(ctx caddy.Context) (err error) {
 	return err
 }
 
+// Preset implements upstream.Preset.
+func (p *Provider) Preset() upstream.Vendor { return presets[p.name] }
+
 // UnmarshalCaddyfile reads the provider's block; see upstream.Config.
 func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return p.Config.UnmarshalCaddyfile(d)
+	v := p.Preset()
+	return p.Config.Unmarshal(d, &v)
 }
 
 // Interface guards.
@@ -64,6 +68,7 @@ var (
 	_ caddy.Provisioner      = (*Provider)(nil)
 	_ caddyfile.Unmarshaler  = (*Provider)(nil)
 	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ upstream.Preset        = (*Provider)(nil)
 	_ gateway.Provider       = (*Provider)(nil)
 	_ gateway.Pooled         = (*Provider)(nil)
 	_ gateway.AccountChooser = (*Provider)(nil)

@@ -5,6 +5,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -120,11 +121,17 @@ func (p *Provider) Validate() error {
 	if err := p.Check(); err != nil {
 		return err
 	}
+	return p.checkNumbers()
+}
+
+func (p *Provider) checkNumbers() error {
 	switch {
-	case p.ErrorRate < 0 || p.ErrorRate > 1:
+	case !(p.ErrorRate >= 0 && p.ErrorRate <= 1): // NaN is not
 		return fmt.Errorf("error_rate must be between 0 and 1, not %g", p.ErrorRate)
 	case p.ErrorStatus != 0 && (p.ErrorStatus < 400 || p.ErrorStatus > 599):
 		return fmt.Errorf("error_status must be between 400 and 599, not %d", p.ErrorStatus)
+	case math.IsNaN(p.TokensPerSecond) || math.IsInf(p.TokensPerSecond, 0):
+		return fmt.Errorf("tokens_per_second must be a number, not %g", p.TokensPerSecond)
 	case p.TokensPerSecond < 0 || p.OutputTokens < 0 || p.CutAfter < 0 || p.StallAfter < 0 || p.TTFT < 0:
 		return fmt.Errorf("numbers must not be negative")
 	}
@@ -181,6 +188,9 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 		if p.Serves = d.RemainingArgs(); len(p.Serves) == 0 {
 			return d.ArgErr()
 		}
+		if _, err := vendor.Only(p.Serves); err != nil {
+			return d.WrapErr(err)
+		}
 		return nil
 	}
 	if known, err := p.Common.Unmarshal(d); known {
@@ -211,6 +221,9 @@ func (p *Provider) unmarshalOption(d *caddyfile.Dispenser, option string) error 
 	}
 	if err := set(); err != nil {
 		return d.Errf("%s: '%s' is not a valid value", option, value)
+	}
+	if err := p.checkNumbers(); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }

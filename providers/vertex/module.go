@@ -121,6 +121,9 @@ func plain(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
+// Preset implements upstream.Preset.
+func (*Provider) Preset() upstream.Vendor { return vendor("", "") }
+
 // UnmarshalCaddyfile reads the provider's block. Syntax:
 //
 //	provider <name> vertex {
@@ -134,7 +137,8 @@ func plain(s string) bool {
 //
 // The rest is as in upstream.Config.
 func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return p.Config.Unmarshal(d,
+	v := p.Preset()
+	return p.Config.Unmarshal(d, &v,
 		upstream.Option{Name: "project", Into: &p.Project},
 		upstream.Option{Name: "location", Into: &p.Location},
 		upstream.Option{Name: "credentials", Into: &p.Credentials, Secret: true},
@@ -146,6 +150,7 @@ var (
 	_ caddy.Provisioner      = (*Provider)(nil)
 	_ caddyfile.Unmarshaler  = (*Provider)(nil)
 	_ caddy.CleanerUpper     = (*Provider)(nil)
+	_ upstream.Preset        = (*Provider)(nil)
 	_ gateway.Provider       = (*Provider)(nil)
 	_ gateway.Pooled         = (*Provider)(nil)
 	_ gateway.AccountChooser = (*Provider)(nil)
