@@ -53,6 +53,25 @@ func CheckReference(value string) error {
 	return ErrLiteral
 }
 
+// Expand replaces the placeholders of a text. One that is not set, or is empty, is an
+// error that names it and never what else the text holds.
+func Expand(text string) (string, error) {
+	repl := caddy.NewReplacer()
+	all, err := repl.ReplaceOrErr(text, true, true)
+	for rest := text; err != nil; {
+		_, after, begun := strings.Cut(rest, "{")
+		name, behind, ended := strings.Cut(after, "}")
+		if !begun || !ended {
+			return "", errors.New("a placeholder in it is not set or empty")
+		}
+		if _, wrong := repl.ReplaceOrErr("{"+name+"}", true, true); wrong != nil {
+			return "", fmt.Errorf("{%s} is not set or empty", name)
+		}
+		rest = behind
+	}
+	return all, nil
+}
+
 // Resolve reads the secret that a placeholder stands for. An unset variable,
 // an unreadable file and an empty value are errors that name the placeholder
 // and never the value.

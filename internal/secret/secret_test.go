@@ -61,6 +61,27 @@ func TestCheckReference(t *testing.T) {
 	}
 }
 
+// TestExpand holds that what is missing is named, and nothing that is not.
+func TestExpand(t *testing.T) {
+	t.Setenv("WEIR_SECRET", value)
+	t.Setenv("WEIR_BLANK", "")
+	for _, c := range []struct{ text, want string }{
+		{"redis://:{env.WEIR_SECRET}@db", "redis://:" + value + "@db"},
+		{"redis://db", "redis://db"},
+		{"redis://:{env.WEIR_SECRET}@{env.WEIR_UNSET}", "error: {env.WEIR_UNSET} is not set or empty"},
+		{"{env.WEIR_BLANK}", "error: {env.WEIR_BLANK} is not set or empty"},
+		{"{nothing}", "error: {nothing} is not set or empty"},
+	} {
+		got, err := Expand(c.text)
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
 func TestResolve(t *testing.T) {
 	t.Setenv("WEIR_SECRET", value)
 	t.Setenv("WEIR_BLANK", " \n")

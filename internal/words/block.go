@@ -27,14 +27,31 @@ func Options(d *caddyfile.Dispenser, given map[string]bool, use func(option stri
 }
 
 // Module reads a module's segment, `name [<value>] { <options> }`, in which the
-// value is short for the option first.
-func Module(d *caddyfile.Dispenser, first string, into *string, use func(option string) error) error {
+// value is short for the option first. check, which may be nil, refuses values.
+func Module(d *caddyfile.Dispenser, first string, into *string, check func(value string) error, use func(option string) error) error {
+	checked := func() error {
+		if check == nil {
+			return nil
+		}
+		if err := check(*into); err != nil {
+			return d.Errf("%s: %v", first, err)
+		}
+		return nil
+	}
 	d.Next()
 	if d.NextArg() {
 		*into = d.Val()
+		if err := checked(); err != nil {
+			return err
+		}
 	}
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return Options(d, map[string]bool{first: *into != ""}, use)
+	return Options(d, map[string]bool{first: *into != ""}, func(option string) error {
+		if err := use(option); err != nil || option != first {
+			return err
+		}
+		return checked()
+	})
 }

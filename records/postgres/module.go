@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/internal/pg"
+	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
 	"github.com/weirproxy/weir/records/ledger"
@@ -54,11 +54,11 @@ func (m *Module) Provision(caddy.Context) error {
 		m.URL = pg.DefaultURL
 	}
 	if err := pg.CheckPassword(m.URL); err != nil {
-		return fmt.Errorf("url: a password %w", err)
+		return fmt.Errorf("url: %w", err)
 	}
-	address, err := caddy.NewReplacer().ReplaceOrErr(m.URL, true, true)
+	address, err := secret.Expand(m.URL)
 	if err != nil {
-		return errors.New("url: a placeholder in it is not set or empty")
+		return fmt.Errorf("url: %w", err)
 	}
 	retention := ledger.Configured(time.Duration(m.Retention), time.Duration(m.SumsRetention))
 	if err := retention.Validate(); err != nil {
@@ -101,7 +101,7 @@ func (m *Module) Cleanup() error {
 //		sums_retention <duration>|off
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return words.Module(d, "url", &m.URL, func(option string) error {
+	return words.Module(d, "url", &m.URL, pg.CheckPassword, func(option string) error {
 		var err error
 		switch option {
 		case "url":

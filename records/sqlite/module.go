@@ -92,7 +92,7 @@ func (m *Module) Cleanup() error {
 //		sums_retention <duration>|off
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return words.Module(d, "path", &m.Path, func(option string) error {
+	return words.Module(d, "path", &m.Path, nil, func(option string) error {
 		var err error
 		switch option {
 		case "path":

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/internal/pg"
+	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/internal/typo"
 	"github.com/weirproxy/weir/internal/words"
 )
@@ -58,11 +59,11 @@ func (m *Module) Provision(caddy.Context) error {
 		m.URL = pg.DefaultURL
 	}
 	if err := pg.CheckPassword(m.URL); err != nil {
-		return fmt.Errorf("url: a password %w", err)
+		return fmt.Errorf("url: %w", err)
 	}
-	address, err := caddy.NewReplacer().ReplaceOrErr(m.URL, true, true)
+	address, err := secret.Expand(m.URL)
 	if err != nil {
-		return errors.New("url: a placeholder in it is not set or empty")
+		return fmt.Errorf("url: %w", err)
 	}
 	if m.Deadline < 0 {
 		return errors.New("deadline: look-ups must have one")
@@ -116,7 +117,7 @@ func (m *Module) Cleanup() error {
 //		prefix   <word>
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return words.Module(d, "url", &m.URL, func(option string) error {
+	return words.Module(d, "url", &m.URL, pg.CheckPassword, func(option string) error {
 		var err error
 		switch option {
 		case "url":

@@ -56,7 +56,7 @@ func TestProvision(t *testing.T) {
 	}{
 		{Module{URL: "{env.WEIR_TEST_DATABASE}"}, ""},
 		{Module{URL: "postgres://127.0.0.1:1/x"}, ""},
-		{Module{URL: "{env.WEIR_UNSET}"}, "a placeholder in it is not set"},
+		{Module{URL: "{env.WEIR_UNSET}"}, "{env.WEIR_UNSET} is not set"},
 		{Module{URL: "postgres://user:secret@127.0.0.1"}, "a password must be a placeholder"},
 		{Module{URL: "host=h password=secret"}, "a password must be a placeholder"},
 		{Module{URL: "postgres://user:{env.WEIR_TEST_DATABASE}@host:port/x"}, "no connection string"},

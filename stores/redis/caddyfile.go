@@ -27,7 +27,7 @@ import (
 //		}
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return words.Module(d, "url", &m.URL, func(option string) error {
+	return words.Module(d, "url", &m.URL, checkPassword, func(option string) error {
 		var err error
 		switch option {
 		case "url":

@@ -110,12 +110,12 @@ func (m *Module) Provision(caddy.Context) error {
 		m.URL = defaultURL
 	}
 	if err := checkPassword(m.URL); err != nil {
-		return fmt.Errorf("url: a password %w", err)
+		return fmt.Errorf("url: %w", err)
 	}
 	repl := caddy.NewReplacer()
-	address, err := repl.ReplaceOrErr(m.URL, true, true)
+	address, err := secret.Expand(m.URL)
 	if err != nil {
-		return errors.New("url: a placeholder in it is not set or empty")
+		return fmt.Errorf("url: %w", err)
 	}
 	if m.Deadline < 0 {
 		return errors.New("deadline: decisions must have one")
@@ -213,7 +213,10 @@ func checkPassword(address string) error {
 	if !has {
 		return nil
 	}
-	return secret.CheckReference(password)
+	if err := secret.CheckReference(password); err != nil {
+		return fmt.Errorf("a password %w", err)
+	}
+	return nil
 }
 
 func (t *TLS) config(repl *caddy.Replacer) (*tls.Config, error) {

@@ -70,10 +70,10 @@ func TestProvision(t *testing.T) {
 	}{
 		{Module{URL: "{env.WEIR_TEST_REDIS}"}, ""},
 		{Module{URL: "redis://127.0.0.1:1"}, ""},
-		{Module{URL: "redis://user:{env.WEIR_UNSET}@127.0.0.1"}, "placeholder"},
+		{Module{URL: "redis://user:{env.WEIR_UNSET}@127.0.0.1"}, "{env.WEIR_UNSET} is not set"},
 		{Module{URL: "redis://user:secret@127.0.0.1"}, "a password must be a placeholder"},
 		{Module{URL: "redis://user:secret{env.WEIR_TEST_REDIS}@127.0.0.1"}, "a password must be a placeholder"},
-		{Module{URL: "{env.WEIR_UNSET}"}, "a placeholder in it is not set"},
+		{Module{URL: "{env.WEIR_UNSET}"}, "{env.WEIR_UNSET} is not set"},
 		{Module{URL: "{env.WEIR_TEST_REDIS}", Deadline: -1}, "deadline"},
 		{Module{URL: "{env.WEIR_TEST_REDIS}", Pool: 1000}, "pool"},
 		{Module{URL: "{env.WEIR_TEST_REDIS}", Mode: "leased"}, ""},
