@@ -35,7 +35,12 @@ func named(parse httpcaddyfile.UnmarshalHandlerFunc) httpcaddyfile.UnmarshalHand
 		if err := checkNames(h); err != nil {
 			return nil, err
 		}
-		return parse(h)
+		first := *h.Dispenser
+		handler, err := parse(h)
+		if err == nil {
+			err = checkHandler(h, first, handler)
+		}
+		return handler, err
 	}
 }
 
@@ -47,6 +52,7 @@ func named(parse httpcaddyfile.UnmarshalHandlerFunc) httpcaddyfile.UnmarshalHand
 //		...
 //	}
 func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	first := *h.Dispenser
 	if !h.Next() {
 		return nil, h.ArgErr()
 	}
@@ -59,6 +65,9 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}
 	auth, cache, proxy, err := handlers.ParseGateway(h)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkHandler(h, first, cache); err != nil {
 		return nil, err
 	}
 	path := []json.RawMessage{caddyconfig.JSONModuleObject(auth, "handler", "ai_auth", nil)}

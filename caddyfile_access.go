@@ -70,6 +70,9 @@ func (p *appParser) key(d *caddyfile.Dispenser) error {
 		if err := k.option(d, option); err != nil {
 			return err
 		}
+		if option == "limit" {
+			p.places.noteDowngrade(&k.Limits[len(k.Limits)-1], d)
+		}
 	}
 	if p.app.Keys == nil {
 		p.app.Keys = make(map[string]*Key)
@@ -183,6 +186,7 @@ func (p *appParser) limit(d *caddyfile.Dispenser) error {
 		return d.WrapErr(err)
 	}
 	p.app.Limits = append(p.app.Limits, l)
+	p.places.noteDowngrade(&l.Rule, d)
 	return nil
 }
 
@@ -217,9 +221,11 @@ func (p *appParser) store(d *caddyfile.Dispenser) error {
 
 func (p *appParser) price(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
+	here := place(d)
 	if err := p.prices.Add(args); err != nil {
 		return d.WrapErr(err)
 	}
+	p.places.name("price", args[0], here)
 	p.app.Prices = append(p.app.Prices, strings.Join(args, " "))
 	return nil
 }

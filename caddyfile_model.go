@@ -84,6 +84,9 @@ func (p *appParser) model(d *caddyfile.Dispenser) error {
 		if err := r.option(d, option); err != nil {
 			return err
 		}
+		if option == "limit" {
+			p.places.noteDowngrade(&m.Limits[len(m.Limits)-1], d)
+		}
 	}
 	if len(m.Targets) == 0 {
 		return d.Errf("model '%s' has no target", name)

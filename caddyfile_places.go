@@ -111,9 +111,19 @@ func checkNames(h httpcaddyfile.Helper) error {
 	if err == nil {
 		err = app.checkBearers(providers)
 	}
+	if err == nil {
+		v := app.vocabulary()
+		err = app.checkDowngrades(v.checkDowngrades, v.alias)
+	}
+	return known.at(err)
+}
+
+// at is an error about a name with the place of the name, nil if there is none: what
+// is wrong is told when the configuration is loaded.
+func (p wordPlaces) at(err error) error {
 	if wrong, ok := errors.AsType[*gateway.NameError](err); ok {
-		if place := known[wrong.Model][wrong.Name]; place != "" {
-			return fmt.Errorf("%w, at %s", wrong, place)
+		if place := p[wrong.Model][wrong.Name]; place != "" {
+			return fmt.Errorf("%w, at %s", err, place)
 		}
 	}
 	return nil

@@ -10,16 +10,17 @@ import (
 )
 
 // checkDowngrades refuses limits that send requests to a model that the
-// configuration does not know, and models whose limits send them to each other.
-func (a *App) checkDowngrades() error {
+// configuration does not know, and models whose limits send them to each other. alias
+// is the configured name that a name stands for.
+func (a *App) checkDowngrades(known func([]limits.Rule) error, alias func(string) string) error {
 	to := make(map[string][]string) // models' own, by alias
 	check := func(whose, model string, rules ...limits.Rule) error {
-		if err := a.gateway.CheckDowngrades(rules); err != nil {
+		if err := known(rules); err != nil {
 			return fmt.Errorf("%s: %w", whose, err)
 		}
 		for i := range rules {
 			if name := rules[i].Downgrade; name != "" && model != "" && model != gateway.Each {
-				to[model] = append(to[model], a.alias(name))
+				to[model] = append(to[model], alias(name))
 			}
 		}
 		return nil
@@ -60,7 +61,7 @@ func checkCircle(to map[string][]string) error {
 	var visit func(name string, way []string) error
 	visit = func(name string, way []string) error {
 		if i := slices.Index(way, name); i >= 0 {
-			return fmt.Errorf("limits downgrade in a circle: %s", strings.Join(append(way[i:], name), " → "))
+			return gateway.BadName(byDowngrade, name, "limits downgrade in a circle: %s", strings.Join(append(way[i:], name), " → "))
 		}
 		if done[name] {
 			return nil

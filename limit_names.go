@@ -9,8 +9,8 @@ import (
 	"github.com/weirproxy/weir/internal/typo"
 )
 
-// checkBearers refuses limits of providers and models that there are not: nothing
-// would ever be counted under them. Keys, teams and users may come later.
+// checkBearers refuses limits and prices of providers and models that there are not:
+// nothing would ever be counted under them. Keys, teams and users may come later.
 func (a *App) checkBearers(providers []string) error {
 	for _, l := range a.Limits {
 		if l.Name == gateway.Each {
@@ -27,6 +27,13 @@ func (a *App) checkBearers(providers []string) error {
 				near := slices.Sorted(maps.Keys(a.Models))
 				return gateway.BadName("limit model", l.Name, "limit: '%s' is neither a configured model nor written provider/model%s", l.Name, typo.Suggest(l.Name, near...))
 			}
+		}
+	}
+	for _, price := range a.Prices {
+		target, _, _ := strings.Cut(strings.TrimSpace(price), " ")
+		provider, _, _ := strings.Cut(target, "/")
+		if !strings.Contains(provider, "*") && !slices.Contains(providers, provider) {
+			return gateway.BadName("price", target, "price of '%s': the provider '%s' is not configured%s", target, provider, typo.Suggest(provider, providers...))
 		}
 	}
 	return nil

@@ -225,7 +225,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.checkBearers(a.gateway.ProviderNames()); err != nil {
 		return err
 	}
-	if err := a.checkDowngrades(); err != nil {
+	if err := a.checkDowngrades(a.gateway.CheckDowngrades, a.alias); err != nil {
 		return err
 	}
 	a.recheck = func() {

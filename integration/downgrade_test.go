@@ -203,8 +203,8 @@ func TestDowngradeConfig(t *testing.T) {
 	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
 	for _, tt := range []struct{ name, ai, site, problem string }{
 		{"a key's", "key ci {env.CI_KEY} {\nlimit usd 1 1M downgrade mimi\n}", "", "did you mean 'mini'"},
-		{"a bearer's", "limit team x usd 1 1M downgrade nobody/knows", "", "the model 'nobody/knows' does not exist"},
-		{"a model's", "model a sim/a {\nlimit usd 1 1M downgrade mini2\n}", "", "model 'a': limit usd 1 1M downgrade mini2: downgrade: the model 'mini2'"},
+		{"a bearer's", "limit team x usd 1 1M downgrade nobody/knows", "", "downgrade: 'nobody/knows' is neither"},
+		{"a model's", "model a sim/a {\nlimit usd 1 1M downgrade mini2\n}", "", "model 'a': limit usd 1 1M downgrade mini2: downgrade: 'mini2' is neither"},
 		{"a site's", "", "ai_limit {\nrequests 1 1h downgrade mimi\n}", "did you mean 'mini'"},
 		{"itself", "model a sim/a {\nlimit usd 1 1M downgrade a\n}", "", "in a circle: a → a"},
 		{"a circle", "model a sim/a {\nlimit usd 1 1M downgrade b-1\n}\nmodel b-* sim/*\nlimit model b-* requests 1 1h downgrade c\nmodel c sim/c {\nlimit requests 5 1h\nlimit usd 1 1M downgrade a\n}", "", "in a circle: a → b-* → c → a"},
