@@ -30,6 +30,7 @@ func (c *cacheCLI) command() *cobra.Command {
 		Use:   "cache",
 		Short: "Look at kept answers, forget them, or fetch them ahead of time",
 	}
+	group(cmd)
 	cmd.AddCommand(c.purgeCommand(), c.statsCommand(), warmCommand())
 	for _, sub := range cmd.Commands() {
 		sub.SilenceUsage = true

@@ -13,12 +13,23 @@ import (
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "ai",
-		Short: "Commands of the Weir AI gateway",
-		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(tokensCommand(), keysCommand(), pricesCommand(), providersCommand(), usageCommand(), cacheCommand())
-		},
+		Name:      "ai",
+		Short:     "Commands of the Weir AI gateway",
+		CobraFunc: commands,
 	})
+}
+
+func commands(cmd *cobra.Command) {
+	group(cmd)
+	cmd.AddCommand(tokensCommand(), keysCommand(), pricesCommand(), providersCommand(), usageCommand(), cacheCommand())
+}
+
+// group makes cmd, which has commands and does nothing by itself, show its help, and
+// fail where it is given a command that it does not have: cobra would show the help
+// and be content.
+func group(cmd *cobra.Command) {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // maxText bounds what is read from standard input.

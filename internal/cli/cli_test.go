@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/weirproxy/weir/internal/leaktest"
 )
 
@@ -35,6 +37,35 @@ func TestTokens(t *testing.T) {
 				t.Errorf("got %q and %q, want %q, estimate %v", out.String(), errs.String(), tt.want, tt.estimated)
 			}
 		})
+	}
+}
+
+// TestUnknownCommands holds that a mistyped command fails, whatever group it is in:
+// scripts go by the exit status.
+func TestUnknownCommands(t *testing.T) {
+	for _, words := range [][]string{{"nope"}, {"keys", "nope"}, {"cache", "nope"}, {"prices", "nope"}, {"providers", "nope"}} {
+		run := func(args ...string) (string, error) {
+			var out bytes.Buffer
+			cmd := &cobra.Command{Use: "ai"}
+			commands(cmd)
+			root := &cobra.Command{Use: "caddy", SilenceUsage: true}
+			root.AddCommand(cmd)
+			root.SetArgs(append([]string{"ai"}, args...))
+			root.SetOut(&out)
+			root.SetErr(&out)
+			err := root.Execute()
+			return out.String(), err
+		}
+		if out, err := run(words...); err == nil || !strings.Contains(err.Error(), `unknown command "nope"`) {
+			t.Errorf("%v: %v, %s", words, err, out)
+		}
+		group := words[:len(words)-1]
+		if len(group) == 1 && group[0] == "providers" {
+			continue // it does something by itself
+		}
+		if out, err := run(group...); err != nil || !strings.Contains(out, "Available Commands") {
+			t.Errorf("%v: %v, %s", group, err, out)
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ notices a changed file within a second.
 
 Secrets are shown once, on standard output, and kept nowhere.`,
 	}
+	group(cmd)
 	cmd.PersistentFlags().StringVar(&c.file, "file", "", "the keys file to work on, without a running Caddy")
 	cmd.PersistentFlags().StringVar(&c.address, "address", "", "the address of Caddy's admin endpoint")
 	cmd.PersistentFlags().StringVar(&c.pepperFile, "pepper-file", "", "the file that holds the configured pepper, if there is one")
@@ -115,7 +116,7 @@ func (c *keysCLI) newCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&draft.Models, "model", nil, "a model that the key may use, or the beginning of names and a *; may be repeated (default all)")
 	flags.StringArrayVar(&limits, "limit", nil, "a limit, such as 'requests 60 1m'; may be repeated")
-	flags.StringVar(&expires, "expires", "", "when the key expires: a duration such as 30d, or a time such as 2027-01-31T00:00:00Z (default never)")
+	flags.StringVar(&expires, "expires", "", "when the key expires: a duration such as 30d, a date such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z (default never)")
 	flags.StringVar(&draft.User, "user", "", "the user that owns the key")
 	flags.StringVar(&draft.Team, "team", "", "the team that owns the key")
 	flags.StringArrayVar(&draft.Tags, "tag", nil, "a tag; may be repeated")
@@ -130,12 +131,19 @@ func (c *keysCLI) expiry(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at.UTC(), nil
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		at, err := time.Parse(layout, text)
+		switch {
+		case err != nil:
+		case !at.After(c.now()):
+			return time.Time{}, fmt.Errorf("--expires: %s has passed", text)
+		default:
+			return at.UTC(), nil
+		}
 	}
 	d, err := caddy.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return time.Time{}, fmt.Errorf("--expires: '%s' is no duration and no time; write for example 30d or 2027-01-31T00:00:00Z", text)
+		return time.Time{}, fmt.Errorf("--expires: '%s' is no duration, date or time; write for example 30d or 2027-01-31", text)
 	}
 	return c.now().UTC().Add(d).Truncate(time.Second), nil
 }

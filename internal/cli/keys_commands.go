@@ -193,7 +193,11 @@ func isTerminal(in io.Reader) bool {
 		return false
 	}
 	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // what services and containers have, and no terminal
+	return err != nil || !os.SameFile(info, null)
 }
 
 // readSecret reads a secret and the line end after it.

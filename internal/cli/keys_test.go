@@ -69,7 +69,7 @@ func TestKeys(t *testing.T) {
 				return out
 			}
 			secret := strings.TrimSpace(good("new", "ci", "--model", "chat", "--model", "openai/*", "--limit", "requests 60 1m",
-				"--limit", "usd 25 30d", "--expires", "30d", "--user", "ann", "--team", "platform", "--priority", "high", "--tag", "x", "--metadata", "a=b"))
+				"--limit", "usd 25 30d", "--expires", "2026-12-25T12:00:00Z", "--user", "ann", "--team", "platform", "--priority", "high", "--tag", "x", "--metadata", "a=b"))
 			id, ok, err := keys.ParseID(secret)
 			if !ok || err != nil {
 				t.Fatalf("secret %q: %v", secret, err)
@@ -95,6 +95,10 @@ func TestKeys(t *testing.T) {
 			if _, _, err := run("", "new", "ci"); err == nil || !strings.Contains(err.Error(), "already") {
 				t.Errorf("the name again: %v", err)
 			}
+			if out := good("new", "day", "--expires", "2027-01-31", "--json"); !strings.Contains(out, `"2027-01-31T00:00:00Z"`) {
+				t.Errorf("a date: %s", out)
+			}
+			good("revoke", "day")
 			good("revoke", "ci")
 			if _, _, err := run("", "show", "ci"); err == nil || !strings.Contains(err.Error(), "no such key") {
 				t.Errorf("revoked: %v", err)
@@ -113,6 +117,7 @@ func TestKeysRefuses(t *testing.T) {
 		"bad name":         {"new", "a b"},
 		"expires":          {"new", "a", "--expires", "soon"},
 		"expires at once":  {"new", "a", "--expires", "0s"},
+		"expired":          {"new", "a", "--expires", "2020-01-01"},
 		"limit":            {"new", "a", "--limit", "requests"},
 		"limit mistyped":   {"new", "a", "--limit", "request 60 1m"},
 		"limit twice":      {"new", "a", "--limit", "requests 60 1m", "--limit", "requests 90 1m"},
@@ -147,6 +152,14 @@ func TestKeysHash(t *testing.T) {
 	out, _, err = run(secret, "hash", "--pepper-file", pepper)
 	if want := keys.NewHasher([]byte("salt and")).Hash(secret); err != nil || strings.TrimSpace(out) != want {
 		t.Errorf("pepper: %s, %v", out, err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if isTerminal(null) {
+		t.Error("the null device, which a service has for its input, is taken for somebody at a terminal")
 	}
 	for _, bad := range []string{"", "short", "two words of a secret", "sk-weir-0123456789-abc"} {
 		if out, _, err := run(bad, "hash"); err == nil {

@@ -21,6 +21,7 @@ func pricesCommand() *cobra.Command {
 request, image, second, character or search, and since and until when, if
 that is not for ever. A configuration may override them.`,
 	}
+	group(cmd)
 	cmd.AddCommand(pricesShow(), pricesDiff())
 	return cmd
 }
