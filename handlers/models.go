@@ -73,6 +73,9 @@ func generation(dialect wire.Dialect) *wire.Operation {
 // serveModel answers for one name: a configured one from the configuration,
 // another one by its vendor's answer.
 func (c *call) serveModel(id string) error {
+	if err := wire.CheckModel(id); err != nil {
+		return c.render(gateway.AsError(err))
+	}
 	g := c.proxy.gateway
 	route, err := g.Resolve(generation(c.route.Dialect), id)
 	if err != nil {

@@ -77,10 +77,12 @@ func (c *Client) Owns(model string) bool { return c.vendor.owns(model) }
 func (c *Client) Do(ctx context.Context, call *gateway.Call) (*http.Response, error) {
 	account, err := c.account(call)
 	if err != nil {
+		closeCall(call)
 		return nil, err
 	}
 	target, err := c.target(call)
 	if err != nil {
+		closeCall(call)
 		return nil, err
 	}
 	if c.vendor.Edit != nil {

@@ -16,23 +16,34 @@ import (
 
 // target is the URL of a call.
 func (c *Client) target(call *gateway.Call) (*url.URL, error) {
+	if climbs(call.Path) || c.vendor.Path != nil && climbs(call.Model) {
+		return nil, &gateway.Error{Kind: wire.KindModelNotFound, Param: "model", Message: "the name of the model is not valid"}
+	}
 	if c.vendor.Path == nil {
 		u := *c.base
 		u.Path += call.Path
 		return &u, nil
-	}
-	// A name that climbs out of its place in the path would reach what the
-	// account can do besides, with the account's credential.
-	for element := range strings.SplitSeq(call.Model, "/") {
-		if element == ".." || element == "." {
-			return nil, &gateway.Error{Kind: wire.KindModelNotFound, Param: "model", Message: "the name of the model is not valid"}
-		}
 	}
 	u, err := url.Parse(c.base.String() + c.vendor.Path(call))
 	if err != nil {
 		return nil, fmt.Errorf("building upstream request: %w", err)
 	}
 	return u, nil
+}
+
+// climbs reports whether name would climb out of its place in a path, to what
+// the account can do besides, with the account's credential. Some servers take
+// a backslash for a slash, or nothing of a segment behind a semicolon.
+func climbs(name string) bool {
+	if !strings.Contains(name, ".") {
+		return false
+	}
+	for element := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if element, _, _ = strings.Cut(element, ";"); element == "." || element == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // Escape returns s as one segment of a path in which only what RFC 3986 calls
@@ -76,9 +87,7 @@ func (c *Client) edit(call *gateway.Call) (*gateway.Call, error) {
 		return call, nil
 	}
 	body, err := io.ReadAll(call.Body)
-	if closer, ok := call.Body.(io.Closer); ok {
-		_ = closer.Close()
-	}
+	closeCall(call)
 	if err != nil {
 		return nil, fmt.Errorf("reading body: %w", err)
 	}
@@ -113,5 +122,13 @@ func (c *Client) unsigned(ctx context.Context, err error) error {
 func closeBody(req *http.Request) {
 	if req.Body != nil {
 		_ = req.Body.Close()
+	}
+}
+
+// closeCall does so for a call of which there is no request: who writes into its
+// body, such as a form's, would wait for ever.
+func closeCall(call *gateway.Call) {
+	if closer, ok := call.Body.(io.Closer); ok {
+		_ = closer.Close()
 	}
 }

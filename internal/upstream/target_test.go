@@ -51,12 +51,17 @@ func TestVersionedBase(t *testing.T) {
 func TestModelStaysInItsPlace(t *testing.T) {
 	vendor := Vendor{Path: func(call *gateway.Call) string { return "/models/" + call.Model + ":go?alt=sse" }}
 	for model, ok := range map[string]bool{
-		"m": true, "a/b": true, "m..n": true, "..": false, ".": false, "a/../b": false, "../x": false,
+		"m": true, "a/b": true, "m..n": true, "...": true, ".m": true, "m.": true, "a;..": true,
+		"..": false, ".": false, "a/../b": false, "../x": false, "a/.": false, `..\x`: false, `a\..\..\x`: false, "..;/x": false, "..;a=b/x": false,
 	} {
 		client, transport := newClient(t, vendor)
-		res, err := client.Do(context.Background(), &gateway.Call{Method: http.MethodPost, Model: model})
+		body := &told{Reader: strings.NewReader("{}")}
+		res, err := client.Do(context.Background(), &gateway.Call{Method: http.MethodPost, Model: model, Body: body, Length: 2})
 		if res != nil {
 			_ = res.Body.Close()
+		}
+		if !ok && !body.closed {
+			t.Errorf("%s: the body was not closed", model)
 		}
 		var e *gateway.Error
 		switch {
@@ -65,7 +70,29 @@ func TestModelStaysInItsPlace(t *testing.T) {
 		case !ok && (!errors.As(err, &e) || e.Kind != wire.KindModelNotFound || transport.req != nil):
 			t.Errorf("%s: %v", model, err)
 		}
+		// Where one model is asked for, all vendors have its name in the path.
+		for name, v := range map[string]Vendor{"plain": {}, "own paths": {Path: func(call *gateway.Call) string { return EscapePath(call.Path) }}} {
+			client, transport := newClient(t, v)
+			res, err := client.Do(context.Background(), &gateway.Call{Method: http.MethodGet, Path: "/models/" + model})
+			if res != nil {
+				_ = res.Body.Close()
+			}
+			if ok != (err == nil) || ok != (transport.req != nil) {
+				t.Errorf("%s, %s: %v", name, model, err)
+			}
+		}
 	}
+}
+
+// told is a body that says whether it was closed.
+type told struct {
+	io.Reader
+	closed bool
+}
+
+func (b *told) Close() error {
+	b.closed = true
+	return nil
 }
 
 // closing is a body that says that it was closed.
