@@ -120,6 +120,9 @@ func (p *Policy) Check(scope, name string, env *wire.Envelope) error {
 }
 
 func (p *Policy) checkTemperature(scope, name string, env *wire.Envelope) error {
+	if env.TemperatureInvalid && (p.MinTemperature != nil || p.MaxTemperature != nil) {
+		return Invalid("temperature", "'temperature' must be a number, since %s allows %s (temperature)", ScopeName(scope, name), p.temperatureRange())
+	}
 	if !env.HasTemperature {
 		return nil
 	}

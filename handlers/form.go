@@ -25,9 +25,10 @@ type form struct {
 	stream   bool
 
 	// fields are the names of all fields, temperature the value of one of
-	// them; nil when there is none.
+	// them; nil when there is none. unread says that it is there and no number.
 	fields      []string
 	temperature *float64
+	unread      bool
 }
 
 // formMemory is how much of a form is kept in memory.
@@ -71,6 +72,7 @@ func (c *call) readForm(boundary string) error {
 // envelope is what policies are checked against.
 func (f *form) envelope(op *wire.Operation) wire.Envelope {
 	env := wire.Envelope{Operation: op, Model: f.model, Stream: f.stream, Choices: 1, Fields: f.fields}
+	env.TemperatureInvalid = f.unread
 	if f.temperature != nil {
 		env.Temperature, env.HasTemperature = *f.temperature, true
 	}
@@ -104,7 +106,8 @@ func (f *form) scan(op *wire.Operation) error {
 		case "stream":
 			f.stream, _ = strconv.ParseBool(string(value))
 		case "temperature":
-			if t, err := strconv.ParseFloat(string(value), 64); err == nil {
+			t, err := strconv.ParseFloat(string(value), 64)
+			if f.unread = err != nil; !f.unread {
 				f.temperature = &t
 			}
 		}

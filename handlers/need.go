@@ -55,6 +55,9 @@ func (c *call) need() (*need, error) {
 	if env.CapInvalid {
 		return nil, gateway.Invalid(env.CapParam, "'%s' must be a whole number", env.CapParam)
 	}
+	if env.ChoicesInvalid != "" {
+		return nil, gateway.Invalid(env.ChoicesInvalid, "'%s' must be a whole number", env.ChoicesInvalid)
+	}
 	if env.CapParam == "" || limit == 0 {
 		limit = c.outputLimit(c.target)
 		if limit == 0 {

@@ -65,12 +65,17 @@ type Envelope struct {
 	CapInvalid bool
 
 	// Choices is how many answers may be generated, at least 1: n, or best_of
-	// where that is more, for every prompt.
-	Choices int64
+	// where that is more, for every prompt. ChoicesInvalid is the member that
+	// should say so and holds no whole number, which some upstreams read all the
+	// same; empty when there is none.
+	Choices        int64
+	ChoicesInvalid string
 
-	// Temperature is meaningful when HasTemperature.
-	Temperature    float64
-	HasTemperature bool
+	// Temperature is meaningful when HasTemperature. TemperatureInvalid says that
+	// the member holds no number, which some upstreams read all the same.
+	Temperature        float64
+	HasTemperature     bool
+	TemperatureInvalid bool
 
 	// Fields are the names of a form's fields, which has no members.
 	Fields []string

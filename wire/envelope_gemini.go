@@ -50,12 +50,14 @@ func (e *Envelope) readConfig() error {
 	if err != nil {
 		return err
 	}
-	if n, ok := count.Int(e.body); ok && n > 0 {
-		e.Choices = n
+	if count.Exists() && count.Kind != jsonscan.Null {
+		n, ok := count.Int(e.body)
+		if !ok {
+			e.ChoicesInvalid = "generationConfig.candidateCount"
+		}
+		e.Choices = max(e.Choices, n)
 	}
-	if v := e.config.Get(configTemp); v.Exists() {
-		e.Temperature, e.HasTemperature = v.Float(e.body)
-	}
+	e.readTemperature(e.config.Get(configTemp))
 	return nil
 }
 

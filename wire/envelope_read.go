@@ -77,10 +77,12 @@ func (e *Envelope) readStream() error {
 }
 
 // readCaps reads the caps on generated tokens. Where a body names two, the
-// larger one is what the upstream might honour. A value that is no number is
-// the upstream's to refuse, in its own words, unless a limit rests on it.
+// larger one is what the upstream might honour. One that belongs to another
+// operation is none: most upstreams pass over what they do not know. A value that
+// is no number is the upstream's to refuse, in its own words, unless a limit
+// rests on it.
 func (e *Envelope) readCaps() error {
-	for _, field := range []int{fieldMaxTokens, fieldMaxCompletionTokens, fieldMaxOutputTokens} {
+	for _, field := range e.caps() {
 		v := e.fields.Get(field)
 		if !v.Exists() || v.Kind == jsonscan.Null {
 			continue
@@ -97,22 +99,52 @@ func (e *Envelope) readCaps() error {
 	return nil
 }
 
-func (e *Envelope) readSampling() error {
-	if v := e.fields.Get(fieldN); v.Exists() {
-		if n, ok := v.Int(e.body); ok && n > 0 {
-			e.Choices = n
-		}
+var (
+	chatCaps      = []int{fieldMaxTokens, fieldMaxCompletionTokens}
+	responsesCaps = []int{fieldMaxOutputTokens}
+	otherCaps     = []int{fieldMaxTokens}
+)
+
+// caps are the members in which the operation has its cap.
+func (e *Envelope) caps() []int {
+	switch e.Operation {
+	case Chat:
+		return chatCaps
+	case Responses, ResponsesTokens, ResponsesFold:
+		return responsesCaps
+	default:
+		return otherCaps
 	}
+}
+
+func (e *Envelope) readSampling() error {
+	e.readChoices(fieldN)
 	if e.Operation == Completions {
-		if best, ok := e.fields.Get(fieldBestOf).Int(e.body); ok {
-			e.Choices = max(e.Choices, best)
-		}
+		e.readChoices(fieldBestOf)
 		e.Choices = saturated(e.Choices, e.prompts())
 	}
-	if v := e.fields.Get(fieldTemperature); v.Exists() {
-		e.Temperature, e.HasTemperature = v.Float(e.body)
-	}
+	e.readTemperature(e.fields.Get(fieldTemperature))
 	return nil
+}
+
+// readChoices raises Choices to what a member says.
+func (e *Envelope) readChoices(field int) {
+	switch v := e.fields.Get(field); {
+	case !v.Exists(), v.Kind == jsonscan.Null:
+	default:
+		n, ok := v.Int(e.body)
+		if !ok {
+			e.ChoicesInvalid = policyNames[field]
+		}
+		e.Choices = max(e.Choices, n)
+	}
+}
+
+func (e *Envelope) readTemperature(v jsonscan.Value) {
+	if v.Exists() && v.Kind != jsonscan.Null {
+		e.Temperature, e.HasTemperature = v.Float(e.body)
+		e.TemperatureInvalid = !e.HasTemperature
+	}
 }
 
 // prompts is how many a completion has: a list of numbers is one, as tokens.

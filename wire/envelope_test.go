@@ -143,6 +143,7 @@ func TestApply(t *testing.T) {
 		{"a cap", `{"model":"m",` + hello + `}`, wire.Rewrite{CapParam: "max_tokens", Cap: 9}, `{"model":"m",` + hello + `,"max_tokens":9}`},
 		{"a cap in place of null", `{"max_tokens":null,"model":"m",` + hello + `}`, wire.Rewrite{CapParam: "max_tokens", Cap: 9}, `{"max_tokens":9,"model":"m",` + hello + `}`},
 		{"the client's cap", `{"max_completion_tokens":5,"model":"m",` + hello + `}`, wire.Rewrite{CapParam: "max_tokens", Cap: 9}, `{"max_completion_tokens":5,"model":"m",` + hello + `}`},
+		{"the cap of another operation", `{"max_output_tokens":5,"model":"m",` + hello + `}`, wire.Rewrite{CapParam: "max_tokens", Cap: 9}, `{"max_output_tokens":5,"model":"m",` + hello + `,"max_tokens":9}`},
 		{"all at once", `{"stream":true,` + hello + `,"model":"m"}`, wire.Rewrite{Model: "n", AskUsage: true, CapParam: "max_completion_tokens", Cap: 9}, `{"stream":true,` + hello + `,"model":"n","stream_options":{"include_usage":true},"max_completion_tokens":9}`},
 		{"edits out of order", `{"max_tokens":null,"stream_options":null,"stream":true,` + hello + `,"model":"m"}`, wire.Rewrite{Model: "n", AskUsage: true, CapParam: "max_tokens", Cap: 9}, `{"max_tokens":9,"stream_options":{"include_usage":true},"stream":true,` + hello + `,"model":"n"}`},
 	} {
