@@ -8,8 +8,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
@@ -83,14 +83,19 @@ func (f *form) envelope(op *wire.Operation) wire.Envelope {
 func (f *form) scan(op *wire.Operation) error {
 	f.model = op.DefaultModel
 	seen := make(map[string]bool)
-	err := f.parts(func(part *multipart.Part) error {
-		f.fields = append(f.fields, part.FormName())
-		name := strings.ToLower(part.FormName())
-		if name != "model" && name != "stream" && name != "temperature" {
+	found := newDelimiters(f.boundary)
+	watched := io.TeeReader(f.spool.reader(), found)
+	err := f.parts(watched, func(part *multipart.Part) error {
+		name, err := fieldName(part)
+		if err != nil {
+			return err
+		}
+		f.fields = append(f.fields, name)
+		if !slices.Contains(decisive, name) {
 			return nil
 		}
-		if seen[name] || name != part.FormName() {
-			return gateway.Invalid(name, "the form names '%s' more than once or in another spelling", name)
+		if seen[name] {
+			return severalFields(name)
 		}
 		seen[name] = true
 		value, err := io.ReadAll(io.LimitReader(part, maxField+1))
@@ -113,10 +118,15 @@ func (f *form) scan(op *wire.Operation) error {
 		}
 		return nil
 	})
+	if err == nil {
+		_, err = io.Copy(io.Discard, watched) // what stands behind the last part
+	}
 	var known *gateway.Error
 	switch {
 	case errors.As(err, &known):
 		return known
+	case err == nil && found.count != len(f.fields)+1:
+		return gateway.Invalid("", "the form's boundary stands in other places than between its parts")
 	case err != nil:
 		return &gateway.Error{Kind: wire.KindInvalid, Message: "the multipart body is not valid or not complete", Cause: err}
 	case f.model == "":
@@ -128,9 +138,9 @@ func (f *form) scan(op *wire.Operation) error {
 	return nil
 }
 
-// parts calls use with each part of the form.
-func (f *form) parts(use func(*multipart.Part) error) error {
-	mr := multipart.NewReader(f.spool.reader(), f.boundary)
+// parts calls use with each part of the form, which is read from r.
+func (f *form) parts(r io.Reader, use func(*multipart.Part) error) error {
+	mr := multipart.NewReader(r, f.boundary)
 	for i := 0; ; i++ {
 		part, err := mr.NextRawPart()
 		switch {
@@ -164,7 +174,7 @@ func (f *form) rewrite(w io.Writer, model string) error {
 		return fmt.Errorf("setting boundary: %w", err)
 	}
 	named := false
-	err := f.parts(func(part *multipart.Part) error {
+	err := f.parts(f.spool.reader(), func(part *multipart.Part) error {
 		out, err := mw.CreatePart(part.Header)
 		if err != nil {
 			return fmt.Errorf("writing part: %w", err)

@@ -61,6 +61,26 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// TestDelimiters counts what begins a line as the boundary does, in whatever
+// pieces it comes.
+func TestDelimiters(t *testing.T) {
+	for text, want := range map[string]int{
+		"": 0, "--bb": 1, " --bb": 0, "\r\n--bb": 1, "\n--bb\n--bb\r--bb": 3, "--bb--bb": 1, "--b\n--bb--\r\n": 1, "---bb\n---bb": 0, "--bb\r\n\r\n--bbx\n": 2,
+	} {
+		for size := 1; size <= len(text)+1; size++ {
+			d := newDelimiters("bb")
+			for rest := []byte(text); len(rest) > 0; {
+				n := min(size, len(rest))
+				_, _ = d.Write(rest[:n])
+				rest = rest[n:]
+			}
+			if d.count != want {
+				t.Errorf("%q by %d: %d, want %d", text, size, d.count, want)
+			}
+		}
+	}
+}
+
 // FuzzForm reads forms of any bytes: nothing may panic, and a form that is
 // accepted says the same of its model after it has been written anew.
 func FuzzForm(f *testing.F) {
@@ -70,6 +90,7 @@ func FuzzForm(f *testing.F) {
 		head + "\"file\"; filename=\"a\"\r\n\r\nRIFF\r\n" + head + "model\r\n\r\nm\r\n--b--",
 		head + "\"file\"\r\n\r\nRIFF\r\n--b--\r\n",
 		head + "\"model\"\r\n\r\nm\r\n" + head + "\"MODEL\"\r\n\r\nn\r\n--b--\r\n",
+		head + "\"x\"; name=\"model\"\r\n\r\nm\r\n--b--\r\n", head + "\"model\"; name*=utf-8''x\r\n\r\nm\r\n--b--\r\n", head + "\"file\"\r\n\r\nx\n" + head + "\"model\"\n\nm\n--b--\r\n",
 		"--b\r\n\r\n--b--", "--b--\r\n", "", "preamble\r\n--b\nContent-Disposition: form-data; name=model\n\nm\n--b--\nepilogue",
 	} {
 		f.Add([]byte(seed))

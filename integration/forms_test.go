@@ -29,6 +29,11 @@ func part(name, file, value string) string {
 	return "--" + boundary + "\r\n" + head + "\r\n\r\n" + value + "\r\n"
 }
 
+// disposed is a part whose name is written in another way.
+func disposed(params, value string) string {
+	return "--" + boundary + "\r\nContent-Disposition: form-data; " + params + "\r\n\r\n" + value + "\r\n"
+}
+
 func formOf(parts ...string) string {
 	return strings.Join(parts, "") + "--" + boundary + "--\r\n"
 }
@@ -197,6 +202,24 @@ func TestBadForms(t *testing.T) {
 		{"empty", "", 400, "", ""},
 		{"too large", formOf(model, part("file", "a.wav", strings.Repeat("x", 1<<20))), 413, "", "max_upload"},
 		{"denied field", formOf(model, file, part("prompt", "", "x")), 400, "prompt", "deny_params"},
+
+		// What some upstream would read as another model, or as a denied field.
+		{"a name twice", formOf(model, file, disposed(`name="x"; name="model"`, "dear")), 400, "", "not plain"},
+		{"a name twice, the denied last", formOf(model, file, disposed(`name="x"; name="prompt"`, "x")), 400, "", "not plain"},
+		{"a name and one that is encoded", formOf(model, disposed(`name="model"; name*=utf-8''x`, "dear")), 400, "", "not plain"},
+		{"an encoded name", formOf(model, disposed(`name="x"; name*=utf-8''model`, "dear")), 400, "", "not plain"},
+		{"a name in pieces", formOf(model, disposed(`name*0="mo"; name*1="del"`, "dear")), 400, "", "not plain"},
+		{"a backslash", formOf(model, disposed(`name="mod\el"`, "dear")), 400, "", "not plain"},
+		{"white space", formOf(model, disposed(`name="model "`, "dear")), 400, "model", "another spelling"},
+		{"no name", formOf(model, disposed(`x="model"`, "dear")), 400, "", "not plain"},
+		{"no field", formOf(model, "--"+boundary+"\r\nContent-Type: text/plain\r\n\r\ndear\r\n"), 400, "", "no Content-Disposition"},
+		{"two dispositions", formOf(model, disposed(`name="x"`+"\r\n"+`Content-Disposition: form-data; name="model"`, "dear")), 400, "", "more than one"},
+		{"a model in base64", formOf(disposed(`name="model"`+"\r\nContent-Transfer-Encoding: base64", "bQ=="), file), 400, "model", "plain text"},
+		{"a model in another charset", formOf(disposed(`name="model"`+"\r\nContent-Type: text/plain; charset=utf-7", "m"), file), 400, "model", "plain text"},
+		{"a part within a part", formOf(model, part("file", "a.wav", "RIFF\n--"+boundary+"\nContent-Disposition: form-data; name=\"model\"\n\ndear\n")), 400, "", "boundary"},
+		{"a part within a part, behind CR", formOf(model, part("file", "a.wav", "RIFF\r--"+boundary+"\rContent-Disposition: form-data; name=\"model\"\r\rdear\r")), 400, "", "boundary"},
+		{"a longer boundary", formOf(model, part("file", "a.wav", "RIFF\r\n--"+boundary+"x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndear")), 400, "", "boundary"},
+		{"a part behind the last", formOf(model, file) + formOf(part("model", "", "dear")), 400, "", "boundary"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rig.checkRefusal(t, &d, rig.upload(t, path, tt.form), tt.status, tt.param, tt.message)
