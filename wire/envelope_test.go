@@ -161,11 +161,20 @@ func TestApply(t *testing.T) {
 		op         *wire.Operation
 		body, want string
 	}{
-		"no model":                 {wire.Moderations, `{"input":"x"}`, `{"input":"x","model":"n"}`},
-		"Gemini's name":            {wire.GeminiEmbed, `{"model":"models/alias", "content":{"model":"x"},"x":1}`, `{"model":"models/n", "content":{"model":"x"},"x":1}`},
-		"no name for Gemini":       {wire.GeminiEmbed, `{"content":{}}`, `{"content":{}}`},
-		"Gemini's names of a list": {wire.GeminiBatchEmbed, `{"requests":[ {"content":{},"model":"models/alias"},{"content":{}}, {"model":null,"mod\u0065l":"x"}, "model" ],"model":"z"}`, `{"requests":[ {"content":{},"model":"models/n"},{"content":{}}, {"model":"models/n","mod\u0065l":"models/n"}, "model" ],"model":"z"}`},
-		"null model":               {wire.Moderations, `{"model":null,"input":"x"}`, `{"model":"n","input":"x"}`},
+		"no model":   {wire.Moderations, `{"input":"x"}`, `{"input":"x","model":"n"}`},
+		"null model": {wire.Moderations, `{"model":null,"input":"x"}`, `{"model":"n","input":"x"}`},
+
+		// Gemini's bodies may repeat what the path says.
+		"gemini":                 {wire.GeminiGenerate, `{"contents":[{"model":"x"}]}`, `{"contents":[{"model":"x"}]}`},
+		"gemini, the same":       {wire.GeminiGenerate, `{"model" : "models\/n","contents":[]}`, `{"model" : "models\/n","contents":[]}`},
+		"gemini, the same, bare": {wire.GeminiEmbed, `{"model":"n","content":{}}`, `{"model":"n","content":{}}`},
+		"gemini, another":        {wire.GeminiEmbed, `{"content":{}, "model":"models/x"}`, `{"content":{}, "model":"models/n"}`},
+		"gemini, null":           {wire.GeminiEmbed, `{"content":{},"model":null}`, `{"content":{},"model":"models/n"}`},
+		"gemini, no string":      {wire.GeminiEmbed, `{"content":{},"model":["models/n"]}`, `{"content":{},"model":"models/n"}`},
+		"gemini, a batch": {
+			wire.GeminiBatchEmbed, `{"requests":[{"model":"models/x","content":{}},{"content":{"model":"x"}},{"content":{}, "model":"models/n"},{"mod\u0065l":"tunedModels/n"},7],"model":"x"}`,
+			`{"requests":[{"model":"models/n","content":{}},{"content":{"model":"x"}},{"content":{}, "model":"models/n"},{"mod\u0065l":"models/n"},7],"model":"models/n"}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var e wire.Envelope
@@ -176,6 +185,17 @@ func TestApply(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestBatchNamesModelsOnce refuses a batch in which a request names two models.
+func TestBatchNamesModelsOnce(t *testing.T) {
+	for _, element := range []string{`{"model":"a","model":"b"}`, `{"model":"a","Model":"b"}`, `{"MODEL":"b"}`, `{"mod\u0065l":"a","model":"b"}`} {
+		var e wire.Envelope
+		var f *wire.Failure
+		if err := e.Decode(wire.GeminiBatchEmbed, []byte(`{"requests":[{"model":"a"},`+element+`]}`)); !errors.As(err, &f) || f.Param != "model" {
+			t.Errorf("%s: %v", element, err)
+		}
 	}
 }
 

@@ -23,11 +23,8 @@ type Rewrite struct {
 // Everything that is not edited keeps its bytes: key order, number spelling,
 // escapes and unknown members.
 func (e *Envelope) Apply(dst [][]byte, rw Rewrite) [][]byte {
-	switch {
-	case (e.Operation == GeminiEmbed || e.Operation == GeminiBatchEmbed) && rw.Model != "":
-		return e.applyEmbed(dst, rw.Model)
-	case e.Operation.Dialect == Gemini:
-		return e.applyConfig(dst, rw)
+	if e.Operation.Dialect == Gemini {
+		return e.applyGemini(dst, rw)
 	}
 	var (
 		edits   [4]jsonscan.Edit
