@@ -94,6 +94,9 @@ func (c *call) mostUSD(n *need) (int64, error) {
 	if c.proxy.host.LedgerFails() {
 		return 0, &gateway.Error{Kind: wire.KindOverloaded, Phase: "limit", Message: "spending cannot be recorded at the moment, so budgets cannot be kept"}
 	}
+	if name := c.alternates(); name != "" {
+		return 0, gateway.Invalid(name, "'%s' would let the upstream choose a model of another price, and you have a limit in usd", name)
+	}
 	price := c.x.Price
 	if c.proxy.host.UnpricedPolicy() == gateway.UnpricedDeny && (price == nil || price.Estimated()) {
 		return 0, &gateway.Error{Kind: wire.KindPermission, Param: "model", Message: fmt.Sprintf("the price of '%s' is not known, and you have a limit in usd; name its price in the configuration", c.x.Target)}

@@ -129,10 +129,25 @@ func (c *call) permitted() error {
 // itself.
 func (c *call) permit() error {
 	key := c.caller.key
-	if key == nil || key.Allows(c.target.Name, c.target.Target.String()) {
+	if key == nil {
 		return nil
 	}
-	return forbidden(key, c.target.Name)
+	if !key.Allows(c.target.Name, c.target.Target.String()) {
+		return forbidden(key, c.target.Name)
+	}
+	if name := c.alternates(); name != "" && len(key.Models) > 0 {
+		return &gateway.Error{Kind: wire.KindPermission, Param: name, Message: "the key '" + key.Name + "' may not use every model, and '" + name + "' would let the upstream choose one"}
+	}
+	return nil
+}
+
+// alternates is what of the request, as it is sent, would let the upstream choose
+// another model; empty when there is nothing.
+func (c *call) alternates() string {
+	if c.form != nil || c.target.Operation != c.route.Operation || c.route.Dialect != wire.OpenAI {
+		return ""
+	}
+	return c.x.Envelope.Alternates()
 }
 
 func forbidden(key *keys.Key, model string) error {

@@ -107,3 +107,36 @@ func TestAborts(t *testing.T) {
 		t.Errorf("%d were charged: %s", total, body)
 	}
 }
+
+// TestUpstreamsChooseNoModel holds that the members by which routers choose
+// among models are no way around a key's models, nor around its budget. Who
+// has neither may use them.
+func TestUpstreamsChooseNoModel(t *testing.T) {
+	for _, tt := range []struct {
+		key, member string
+		status      int
+		says        string
+	}{
+		{"models m", `"models":["dear/model"]`, 403, "'models' would let the upstream choose one"},
+		{"models m", `"fallbacks":["dear/model"]`, 403, "'fallbacks' would let"},
+		{"models m", `"preset":"dear"`, 403, "'preset' would let"},
+		{"models m", `"mod\u0065ls":["dear/model"]`, 403, "'models' would let"},
+		{"models m", `"Models":["dear/model"]`, 400, "another spelling"},
+		{"models m", `"models":null`, 200, ""},
+		{"limit usd 5 1h", `"models":["dear/model"]`, 400, "a limit in usd"},
+		{"limit tokens 1000 1h", `"models":["dear/model"]`, 200, ""},
+	} {
+		t.Run(tt.key+" "+tt.member, func(t *testing.T) {
+			g, up := access(t, "key ci {env.CI_KEY} {\n"+tt.key+"\n}", "ai_gateway", hello)
+			status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", with1(hi, tt.member))
+			if status != tt.status || !strings.Contains(body, tt.says) || (len(up.Requests()) == 1) != (tt.status == 200) {
+				t.Errorf("status %d after %d calls: %s", status, len(up.Requests()), body)
+			}
+			// In another dialect they mean nothing, and are not sent.
+			status, _, body = askWith(t, g, "/v1/messages", "a-secret-of-ci-0001", with1(hi, `"models":["dear/model"]`))
+			if calls := up.Requests(); status != 200 || strings.Contains(string(calls[len(calls)-1].Body), "dear") {
+				t.Errorf("messages: status %d: %s", status, body)
+			}
+		})
+	}
+}

@@ -28,12 +28,16 @@ const (
 	fieldConfig
 	fieldConfigSnake
 	fieldBestOf
+	fieldModels
+	fieldFallbacks
+	fieldPreset
 )
 
 var policyNames = []string{
 	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens",
 	"n", "temperature", "messages", "input", "prompt", "system", "instructions", "tools", "query", "documents",
 	"contents", "content", "requests", "generationConfig", "generation_config", "best_of",
+	"models", "fallbacks", "preset",
 }
 
 var (
@@ -126,6 +130,18 @@ func (e *Envelope) member(name string) jsonscan.Value {
 		}
 	}
 	return jsonscan.Value{}
+}
+
+// Alternates is the member by which the body lets the upstream choose another
+// model than the one it names, as routers such as OpenRouter and LiteLLM do;
+// empty when there is none.
+func (e *Envelope) Alternates() string {
+	for field := fieldModels; field <= fieldPreset; field++ {
+		if v := e.fields.Get(field); v.Exists() && v.Kind != jsonscan.Null {
+			return policyNames[field]
+		}
+	}
+	return ""
 }
 
 // Params calls yield with the name of every member at the top of the body,

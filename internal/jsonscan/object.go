@@ -14,7 +14,7 @@ type Object struct {
 
 // room is the memory of an Object with many keys, rooms of those that were
 // released.
-type room [24]field
+type room [28]field
 
 var rooms = sync.Pool{New: func() any { return new(room) }}
 
