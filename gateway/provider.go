@@ -36,6 +36,13 @@ type Traits struct {
 	// usage without being asked.
 	NoStreamOptions bool
 
+	// SeedParam is the member in which chat takes its seed; empty: "seed".
+	SeedParam string
+
+	// ShortCallIDs: the upstream refuses ids of calls that are not nine letters
+	// and digits.
+	ShortCallIDs bool
+
 	// LooseEnd: a chat stream that ends cleanly after its finish reason is
 	// complete even without `[DONE]`.
 	LooseEnd bool

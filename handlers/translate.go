@@ -81,6 +81,7 @@ func upstreamCodec(route *gateway.Route, prefill wire.Prefill) wire.Codec {
 	return doors.Upstream(route.Operation, doors.Options{
 		CapParam: traits.CapParam, NoStreamOptions: traits.NoStreamOptions, Reasoning: traits.WantsReasoning,
 		Details: traits.ReasoningDetails, Labels: traits.Labels, Prefill: prefill,
+		SeedParam: traits.SeedParam, ShortCallIDs: traits.ShortCallIDs,
 	})
 }
 

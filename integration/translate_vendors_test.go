@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/wire"
 )
 
 // newVendor starts a gateway with one provider, configured by block, and the
@@ -132,5 +133,31 @@ func TestAzure(t *testing.T) {
 				t.Errorf("stream_options in %s", call.Body)
 			}
 		})
+	}
+}
+
+// TestMistral asks for what Mistral has in its own words: ids of calls as its own
+// are, and a seed.
+func TestMistral(t *testing.T) {
+	rig := newVendor(t, `provider v mistral {
+	base_url URL/v1
+	api_key {env.UPSTREAM_KEY}
+}
+model m v/mistral-large-latest
+`)
+	rig.answers(whole(200, doors[0].answer))
+	messages, gemini := doors[2], doors[3]
+	got := rig.ask(t, messages.path, `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"tool_use","id":"toolu_01A","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_01A","content":"r"}]}]}`)
+	if got.status != 200 {
+		t.Fatalf("status %d: %s", got.status, got.body)
+	}
+	id := wire.ShortCallID("toolu_01A")
+	want := `{"model":"mistral-large-latest","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[{"id":"` + id + `","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"` + id + `","content":"r"}],"max_tokens":9}`
+	if diff := cmp.Diff(want, string(rig.upstreamCalls()[0].Body)); diff != "" {
+		t.Error(diff)
+	}
+	rig.ask(t, gemini.wholePath, `{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generationConfig":{"seed":7}}`)
+	if body := string(rig.upstreamCalls()[0].Body); !strings.Contains(body, `"random_seed":7`) {
+		t.Error(body)
 	}
 }

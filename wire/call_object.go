@@ -51,6 +51,29 @@ func SafeCallID(id string) string {
 	return string(strconv.AppendUint(append(safe, '_'), h.Sum64(), 36))
 }
 
+// shortCallID is how long ids of calls are at Mistral.
+const shortCallID = 9
+
+// ShortCallID is the id of a call for Mistral, which takes nine letters and digits
+// only. Ids that fit stay as they are; the same id gives the same in every
+// request.
+func ShortCallID(id string) string {
+	ok := len(id) == shortCallID
+	for i := 0; ok && i < len(id); i++ {
+		ok = inCallID(id[i]) && id[i] != '_' && id[i] != '-'
+	}
+	if ok {
+		return id
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	short := strconv.FormatUint(h.Sum64(), 36)
+	if n := len(short); n < shortCallID {
+		return strings.Repeat("0", shortCallID-n) + short
+	}
+	return short[len(short)-shortCallID:]
+}
+
 func inCallID(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -105,5 +106,25 @@ func TestSafeCallID(t *testing.T) {
 	}
 	if got := wire.SafeCallID("call_1-A"); got != "call_1-A" {
 		t.Error(got)
+	}
+}
+
+func TestShortCallID(t *testing.T) {
+	seen := map[string]string{}
+	for i := range 5000 {
+		id := "toolu_" + strconv.Itoa(i)
+		short := wire.ShortCallID(id)
+		if len(short) != 9 || strings.Trim(short, "0123456789abcdefghijklmnopqrstuvwxyz") != "" || short != wire.ShortCallID(id) || seen[short] != "" {
+			t.Fatalf("%q becomes %q, as does %q", id, short, seen[short])
+		}
+		seen[short] = id
+	}
+	if got := wire.ShortCallID("D681PevKs"); got != "D681PevKs" {
+		t.Errorf("%q", got)
+	}
+	for _, id := range []string{"", "a_b-c_d-e"} {
+		if got := wire.ShortCallID(id); len(got) != 9 || got == id {
+			t.Errorf("%q becomes %q", id, got)
+		}
 	}
 }

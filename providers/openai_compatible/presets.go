@@ -16,8 +16,8 @@ const generic = "openai_compatible"
 var compatible = gateway.Traits{CapParam: "max_tokens", LooseEnd: true}
 
 // silent is for Mistral, which refuses `stream_options` and reports usage in
-// the finish chunk by itself.
-var silent = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, NoStreamOptions: true, Prefill: wire.PrefillMark}
+// the finish chunk by itself, and takes no ids of calls but such as its own.
+var silent = gateway.Traits{CapParam: "max_tokens", SeedParam: "random_seed", LooseEnd: true, NoStreamOptions: true, ShortCallIDs: true, Prefill: wire.PrefillMark}
 
 // thinking is for servers that refuse a history of tool calls without the
 // reasoning that led to them.

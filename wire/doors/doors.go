@@ -73,6 +73,8 @@ type Options struct {
 	NoStreamOptions bool
 	Reasoning       bool
 	Details         bool
+	SeedParam       string
+	ShortCallIDs    bool
 	Labels          bool
 	Prefill         wire.Prefill
 }
@@ -105,7 +107,10 @@ func Codec(op *wire.Operation) wire.Codec {
 func Upstream(op *wire.Operation, o Options) wire.Codec {
 	switch op {
 	case wire.Chat:
-		return openai.Codec{CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning, Details: o.Details, Prefill: o.Prefill}
+		return openai.Codec{
+			CapParam: o.CapParam, NoStreamOptions: o.NoStreamOptions, Reasoning: o.Reasoning, Details: o.Details, Prefill: o.Prefill,
+			SeedParam: o.SeedParam, ShortCallIDs: o.ShortCallIDs,
+		}
 	case wire.GeminiGenerate:
 		return gemini.Codec{Vertex: o.Labels}
 	default:

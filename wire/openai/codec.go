@@ -22,6 +22,12 @@ type Codec struct {
 	// reasoning_details, as OpenRouter takes it.
 	Details bool
 
+	// SeedParam is the member for the seed: seed unless it is set.
+	SeedParam string
+
+	// ShortCallIDs makes the ids of calls such as Mistral takes.
+	ShortCallIDs bool
+
 	// Prefill says that the last message is an answer to go on with, and how
 	// the server is told.
 	Prefill wire.Prefill

@@ -105,7 +105,10 @@ func (w *requestWriter) call(b *wire.Block, first bool) {
 // callID is an id that OpenAI takes: it refuses longer ones. The result of a
 // call gets the same.
 func (w *requestWriter) callID(id string) string {
-	if len(id) <= maxCallID || w.own {
+	switch {
+	case w.codec.ShortCallIDs:
+		return wire.ShortCallID(id)
+	case len(id) <= maxCallID || w.own:
 		return id
 	}
 	sum := sha256.Sum256([]byte(id))

@@ -170,7 +170,11 @@ func (w *requestWriter) sampling() {
 	}
 	number("frequency_penalty", req.FrequencyPenalty, 0)
 	number("presence_penalty", req.PresencePenalty, 0)
-	w.RawIf("seed", string(req.Seed))
+	seed := w.codec.SeedParam
+	if seed == "" {
+		seed = "seed"
+	}
+	w.RawIf(seed, string(req.Seed))
 	if len(req.Stop) > 0 {
 		if w.ability.NoStop && !w.own {
 			w.loss.Drop("stop")
