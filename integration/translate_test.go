@@ -249,6 +249,14 @@ func TestTranslatedCap(t *testing.T) {
 			}
 			path, _ := client.to(up, client.whole)
 			_, body := client.to(up, open+"}")
+			if client.name == "chat" { // what thinking takes is of the cap
+				rig.ask(t, path, with(body, `"reasoning_effort":"high"`))
+				sent := rig.upstreamCalls()[0].Body
+				if asked, err := codecs.Codec(operationOf(up)).DecodeRequest(sent); err != nil || asked.MaxTokens != 500 {
+					t.Errorf("%v, cap %d in %s", err, asked.MaxTokens, sent)
+				}
+				rig.record(t)
+			}
 			got := rig.ask(t, path, with(body, fmt.Sprintf(client.cap, 501)))
 			rig.checkRefusal(t, client, got, 400, client.capParam, "allows 500")
 			rig.checkRecord(t, ledger{Status: 400, Error: "invalid_request", Source: gateway.SourceNone})

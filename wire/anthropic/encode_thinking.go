@@ -9,7 +9,7 @@ type thinking struct {
 	kind      string // "", disabled, enabled, adaptive
 	budget    int64  // of enabled
 	effort    string // of output_config
-	maxTokens int64  // with room for the budget
+	maxTokens int64
 }
 
 // minBudget is the smallest budget that the vendor takes.
@@ -64,8 +64,9 @@ func (w *writer) think() thinking {
 		w.loss.Drop("reasoning_effort")
 		return t
 	}
-	t.kind = "enabled"
-	w.allot(&t)
+	if w.allot(&t) {
+		t.kind = "enabled"
+	}
 	return t
 }
 
@@ -82,31 +83,28 @@ func (w *writer) thinkNot(t *thinking) {
 	}
 }
 
-// allot finds the budget and makes room for it: thinking counts as output. A
-// budget that the client named comes on top of its cap, one that only stands
-// for an effort is fitted into it where there is room.
-func (w *writer) allot(t *thinking) {
-	r, most := w.req.Reasoning, w.ability.MaxOutput
-	t.budget = max(r.Budget, minBudget)
-	if r.Budget <= 0 {
-		t.budget = budgetOf(r.Effort)
-		if t.maxTokens >= 2*minBudget {
-			t.budget = min(t.budget, t.maxTokens/2)
+// allot finds the budget, and reports whether there is room for it: thinking
+// counts as output, and whoever set the cap, the client or a limit that has
+// reserved so much, must not get more. What only stands for an effort leaves half
+// of the cap to the answer.
+func (w *writer) allot(t *thinking) bool {
+	r := w.req.Reasoning
+	if t.maxTokens <= minBudget {
+		w.loss.Drop("reasoning_effort")
+		return false
+	}
+	half := max(minBudget, t.maxTokens/2)
+	switch {
+	case r.Budget <= 0:
+		t.budget = min(budgetOf(r.Effort), half)
+	case r.Budget >= t.maxTokens:
+		if t.budget = half; w.req.MaxTokens > 0 {
+			w.loss.Drop("reasoning_effort")
 		}
+	default:
+		t.budget = max(r.Budget, minBudget)
 	}
-	if t.budget < t.maxTokens {
-		return
-	}
-	if w.req.MaxTokens == 0 && t.maxTokens > minBudget {
-		t.budget = max(minBudget, t.maxTokens/2)
-		return
-	}
-	w.loss.Drop("max_tokens")
-	t.maxTokens += t.budget
-	if most > 0 && t.maxTokens > most {
-		t.maxTokens = most
-		t.budget = min(t.budget, max(minBudget, most/2))
-	}
+	return true
 }
 
 // cannotThink reports whether the vendor refuses budgeted thinking for this
