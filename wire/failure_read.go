@@ -83,11 +83,10 @@ func readErrorDoc(d *Doc) (message, code, param string) {
 			}
 		}
 	}
-	if inner := d.StrAt(v, "innererror", "code"); inner != "" {
-		words = append(words, inner)
-	}
-	if upstream := d.StrAt(v, "metadata", "error_type"); upstream != "" {
-		words = append(words, upstream)
+	for _, path := range [...][2]string{{"innererror", "code"}, {"metadata", "error_type"}, {"details", "error_code"}} { // Azure, OpenRouter, Anthropic
+		if word := d.StrAt(v, path[0], path[1]); word != "" {
+			words = append(words, word)
+		}
 	}
 	return message, strings.Join(words, " "), d.StrAt(v, "param")
 }
@@ -127,6 +126,8 @@ func Classify(kind Kind, code, message string) Kind {
 			return KindBudget
 		case containsAny(code, "model_not_found"):
 			return KindModelNotFound
+		case containsAny(text, "credit balance is too low"):
+			return KindBudget
 		case containsAny(code, "throttl", "rate_limit", "servicequotaexceeded"):
 			return KindRateLimit
 		}
