@@ -188,6 +188,7 @@ func TestEncodeRequest(t *testing.T) {
 		{"thinking wanted back", openai.Codec{Reasoning: true}, claude(signed, wire.Block{Text: "a"}), `{"model":"m","messages":[` + question + `,{"role":"assistant","reasoning_content":"t","content":"a"}]}`, ""},
 		{"a refusal", openai.Codec{}, claude(wire.Block{Type: wire.RefusalBlock, Text: "no"}), `{"model":"m","messages":[` + question + `,{"role":"assistant","content":null,"refusal":"no"}]}`, ""},
 		{"marks that OpenAI has", openai.Codec{}, &wire.Request{Model: "gpt-6-sol", Messages: []wire.Message{user(wire.Block{Text: "a", Cache: &wire.CacheMark{TTL: "5m"}})}}, `{"model":"gpt-6-sol","messages":[{"role":"user","content":[{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}]}]}`, ""},
+		{"marks for an hour", openai.Codec{}, &wire.Request{Model: "gpt-6-sol", Messages: []wire.Message{user(wire.Block{Text: "a", Cache: &wire.CacheMark{TTL: "1h"}})}}, `{"model":"gpt-6-sol","messages":[{"role":"user","content":[{"type":"text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}]}],"prompt_cache_options":{"ttl":"12h"}}`, ""},
 		{"marks that nobody has", openai.Codec{}, &wire.Request{Model: "m", Messages: []wire.Message{user(wire.Block{Text: "a", Cache: &wire.CacheMark{}})}}, `{"model":"m","messages":[{"role":"user","content":"a"}]}`, "cache_control"},
 		{"a custom tool elsewhere", openai.Codec{}, &wire.Request{Model: "m", Tools: []wire.Tool{{Name: "f", Custom: true}}}, `{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":` + wire.CustomSchema + `}}],"messages":[]}`, ""},
 		{"a text document", openai.Codec{}, &wire.Request{Model: "m", Messages: []wire.Message{user(wire.Block{Type: wire.DocumentBlock, Media: &wire.Media{Name: "n", Text: "a"}})}}, `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"n:\na"}]}]}`, ""},
@@ -262,5 +263,22 @@ func TestUnmappable(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// TestCacheLifetime reads how long breakpoints are kept, which is said once for
+// all of them and before or after them.
+func TestCacheLifetime(t *testing.T) {
+	const mark = `"prompt_cache_breakpoint":{"mode":"explicit"}`
+	for ttl, want := range map[string]string{"30m": "5m", "12h": "1h", "x": ""} {
+		body := `{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{}},` + mark + `}],"messages":[{"role":"user","content":[{"type":"text","text":"a",` + mark + `},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}],"prompt_cache_options":{"ttl":"` + ttl + `"}}`
+		req, err := openai.Codec{}.DecodeRequest([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := req.Messages[0].Blocks
+		if got := [...]string{req.Tools[0].Cache.TTL, blocks[0].Cache.TTL, blocks[1].Cache.TTL}; got != [...]string{want, want, ""} {
+			t.Errorf("%s: %q", ttl, got)
+		}
 	}
 }

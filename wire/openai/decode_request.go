@@ -15,6 +15,12 @@ func (Codec) DecodeRequest(body []byte) (*wire.Request, error) {
 		return nil, err
 	}
 	r.req.Spelling[ownName] = ownName
+	switch r.StrAt(r.Root, "prompt_cache_options", "ttl") {
+	case "30m":
+		r.cacheTTL = "5m"
+	case "12h":
+		r.cacheTTL = "1h"
+	}
 	var messages, choice jsonscan.Value
 	for name, v := range r.Members(r.Root) {
 		switch name {
@@ -173,7 +179,11 @@ func (r *requestReader) marked(v jsonscan.Value) *wire.CacheMark {
 	if m := r.mark(r.Get(v, "cache_control")); m != nil {
 		return m
 	}
-	return r.mark(r.Get(v, "prompt_cache_breakpoint"))
+	m := r.mark(r.Get(v, "prompt_cache_breakpoint"))
+	if m != nil && m.TTL == "" {
+		m.TTL = r.cacheTTL
+	}
+	return m
 }
 
 // orderAssistant puts thinking before text and text before calls: the order

@@ -214,6 +214,7 @@ func (w *requestWriter) blockMark(m *wire.CacheMark) {
 	case "":
 		w.loss.Drop("cache_control")
 	default:
+		w.longTTL = w.longTTL || m.TTL == "1h" && form == "prompt_cache_breakpoint"
 		w.mark(form, m)
 	}
 }
@@ -226,7 +227,7 @@ func (w *requestWriter) mark(form string, m *wire.CacheMark) {
 	} else {
 		w.Str("type", "ephemeral")
 	}
-	if form == "cache_control" || w.own {
+	if form == "cache_control" || w.own && w.req.CacheOptions == "" {
 		w.StrIf("ttl", m.TTL)
 	}
 	w.End()

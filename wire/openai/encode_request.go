@@ -22,6 +22,8 @@ type requestWriter struct {
 	own    bool
 	gemini bool // Google's own compatible API, which keeps signatures
 	err    error
+
+	longTTL bool // some breakpoint asks to be kept for an hour
 }
 
 // EncodeRequest writes a request for OpenAI or a compatible upstream.
@@ -73,7 +75,12 @@ func (w *requestWriter) options() {
 	w.RawIf("metadata", req.Metadata)
 	w.tier()
 	w.StrIf("prompt_cache_key", req.CacheKey)
-	w.RawIf("prompt_cache_options", req.CacheOptions)
+	switch {
+	case req.CacheOptions != "":
+		w.RawMember("prompt_cache_options", req.CacheOptions)
+	case w.longTTL && !w.own: // the lifetime stands once, for all marks
+		w.RawMember("prompt_cache_options", `{"ttl":"12h"}`)
+	}
 	if req.CacheAuto != nil {
 		if w.own {
 			w.mark("cache_control", req.CacheAuto)

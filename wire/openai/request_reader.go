@@ -20,6 +20,8 @@ type requestReader struct {
 	calls  int
 	byName map[string]string
 
+	cacheTTL string // of all breakpoints: it stands once, in prompt_cache_options
+
 	room []wire.Block // where lists of one are
 }
 
