@@ -87,15 +87,16 @@ func (a *Attempt) shareLocked(own wire.Usage) int64 {
 }
 
 // chargesLocked are the parts of usage, what the exchange is charged, by the
-// prices at which they were made.
-func (a *Attempt) chargesLocked(usage wire.Usage, do func(*prices.Price, wire.Usage)) {
+// prices at which they were made; whole is the attempt whose prompt and call are
+// charged, too.
+func (a *Attempt) chargesLocked(usage wire.Usage, do func(price *prices.Price, part wire.Usage, whole *Attempt)) {
 	for ; a.before != nil; a = a.before {
 		own, _ := a.usageLocked(false)
 		share := min(a.shareLocked(own), usage.Output)
 		usage.Output -= share
-		do(a.Price, wire.Usage{Output: share})
+		do(a.Price, wire.Usage{Output: share}, nil)
 	}
-	do(a.Price, usage)
+	do(a.Price, usage, a)
 }
 
 // Continued is how many attempts the client's answer has come from, but for

@@ -191,7 +191,7 @@ func (x *Exchange) recordLocked(record *Record) {
 		BytesOut:      x.outcome.BytesOut,
 		Timings:       x.Timings,
 	}
-	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage)
+	record.Cost, record.Priced, record.CostEstimated = x.costLocked(usage, source)
 	record.Limits, record.Overhead = x.Limits, x.Overhead
 	for _, a := range x.tried {
 		if wasted := a.wastedLocked(x.attempt); a.Price != nil && !wasted.IsZero() {
@@ -217,15 +217,20 @@ func finished(reason string) bool {
 }
 
 // costLocked is what usage costs at the prices of the targets that it came
-// from. What no upstream took costs nothing, whatever the price.
-func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced, estimated bool) {
+// from; source says who knows it. What no upstream took costs nothing, whatever the
+// price.
+func (x *Exchange) costLocked(usage wire.Usage, source string) (cost prices.Cost, priced, estimated bool) {
 	priced = true
-	charge := func(price *prices.Price, usage wire.Usage) {
+	charge := func(price *prices.Price, usage wire.Usage, of *Attempt) {
 		if price == nil {
 			priced = priced && usage.IsZero()
 			return
 		}
-		if part := price.Cost(prices.FromUsage(usage)); cost == (prices.Cost{}) {
+		bill := prices.FromUsage(usage)
+		if of != nil && source != SourceNone {
+			bill = of.billLocked(usage)
+		}
+		if part := price.Cost(bill); cost == (prices.Cost{}) {
 			cost = part
 		} else {
 			cost = cost.Plus(part)
@@ -235,7 +240,7 @@ func (x *Exchange) costLocked(usage wire.Usage) (cost prices.Cost, priced, estim
 		}
 	}
 	if x.attempt == nil || x.attempt.before == nil {
-		charge(x.Price, usage)
+		charge(x.Price, usage, x.attempt)
 	} else {
 		x.attempt.chargesLocked(usage, charge)
 	}
@@ -268,6 +273,6 @@ func (x *Exchange) Outset(record *Record) {
 func (x *Exchange) CostOf(usage wire.Usage) (nano int64, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	cost, priced, estimated := x.costLocked(usage)
+	cost, priced, estimated := x.costLocked(usage, SourceProvider)
 	return cost.Total, priced || estimated
 }

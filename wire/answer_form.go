@@ -52,12 +52,18 @@ type Choice struct {
 type Report struct {
 	Usage
 	Reported bool
+	Details
+}
 
+// Details are the parts of a Usage's tokens that some vendors charge for apart, and
+// what they charge for that is no token.
+type Details struct {
 	InputAudio, OutputAudio                int64
-	InputImage                             int64
+	InputImage, OutputImage                int64
 	CacheWrite5m, CacheWrite1h             int64
 	AcceptedPrediction, RejectedPrediction int64
 	ToolInput                              int64 // Gemini's toolUsePromptTokenCount, part of Input
 	WebSearches, WebFetches                int64
+	Milliseconds                           int64 // of audio that was heard
 	ServiceTier                            string
 }

@@ -21,7 +21,7 @@ func TestTell(t *testing.T) {
 	for name, res := range map[string]*wire.Response{
 		"text": {ID: "x", Model: "m", Created: 5, Choices: []wire.Choice{{Blocks: []wire.Block{{Text: long}}, Finish: wire.FinishStop, Native: "stop"}}},
 		"all": {
-			Usage: wire.Report{Usage: wire.Usage{Input: 1, Output: 2}, Reported: true, ServiceTier: "flex"},
+			Usage: wire.Report{Usage: wire.Usage{Input: 1, Output: 2}, Reported: true, Details: wire.Details{ServiceTier: "flex"}},
 			Choices: []wire.Choice{
 				{
 					Finish: wire.FinishTools, Native: "tool_use", StopString: "s", Explanation: "e",

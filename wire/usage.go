@@ -23,6 +23,9 @@ type Seen struct {
 	Usage    Usage
 	Reported bool
 
+	// Details are those of the last report.
+	Details Details
+
 	// Finish is the vendor's own finish reason, and ID and Model are the
 	// answer's own.
 	Finish string
@@ -42,6 +45,20 @@ type Seen struct {
 	// Text receives generated text as it passes: content, reasoning, refusals
 	// and tool arguments. The bytes are only valid during the call. May be nil.
 	Text func([]byte)
+}
+
+// TierOf is the service tier that a JSON string names, if it is one of those that have
+// prices of their own in some vendor's list; else empty.
+func TierOf(raw []byte) string {
+	switch string(raw) {
+	case `"batch"`:
+		return "batch"
+	case `"flex"`:
+		return "flex"
+	case `"priority"`:
+		return "priority"
+	}
+	return ""
 }
 
 // AddText hands generated text to the Text callback, if there is one.

@@ -144,7 +144,7 @@ func canonical(a *cache.Answer) (*wire.Response, error) {
 		return nil, err
 	}
 	if !res.Usage.Reported && !a.Usage.IsZero() { // of a stream whose client did not ask
-		res.Usage = wire.Report{Usage: a.Usage, Reported: true, ServiceTier: res.Usage.ServiceTier}
+		res.Usage = wire.Report{Usage: a.Usage, Reported: true, Details: wire.Details{ServiceTier: res.Usage.ServiceTier}}
 	}
 	return res, nil
 }

@@ -8,7 +8,7 @@ import (
 
 // version is the first byte of every encoding. Another one is another cache's,
 // and its answers are misses.
-const version = 1
+const version = 2
 
 // Marshal encodes a canonical answer with all that it holds. Every structure is
 // a mask of the members that are not zero, the low bit first, and then those
@@ -94,7 +94,7 @@ func (w *writer) report(r *wire.Report) {
 }
 
 // counters is the number of counters of a report.
-const counters = 15
+const counters = 17
 
 // countersOf are the counters of a report, in the order of the encoding.
 func countersOf(r *wire.Report) [counters]*int64 {
@@ -102,6 +102,7 @@ func countersOf(r *wire.Report) [counters]*int64 {
 		&r.Input, &r.Output, &r.CacheRead, &r.CacheWrite, &r.Reasoning,
 		&r.InputAudio, &r.OutputAudio, &r.InputImage, &r.CacheWrite5m, &r.CacheWrite1h,
 		&r.AcceptedPrediction, &r.RejectedPrediction, &r.ToolInput, &r.WebSearches, &r.WebFetches,
+		&r.OutputImage, &r.Milliseconds,
 	}
 }
 

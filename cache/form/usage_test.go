@@ -48,7 +48,7 @@ func TestUsageChunk(t *testing.T) {
 		},
 		{
 			name: "added from the canonical answer", body: without, want: true,
-			answer: cache.Answer{Usage: usage, Canonical: form.Marshal(&wire.Response{Usage: wire.Report{Usage: usage, Reported: true, InputAudio: 5}})},
+			answer: cache.Answer{Usage: usage, Canonical: form.Marshal(&wire.Response{Usage: wire.Report{Usage: usage, Reported: true, Details: wire.Details{InputAudio: 5}}})},
 			now:    chatStream(text, finish, head+`"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"prompt_tokens_details":{"cached_tokens":2,"audio_tokens":5},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}`, "[DONE]"),
 		},
 	} {

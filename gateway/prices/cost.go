@@ -27,8 +27,8 @@ func FromReport(r *wire.Report) Usage {
 	return Usage{
 		Input: r.Input, Output: r.Output, CacheRead: r.CacheRead,
 		CacheWrite: r.CacheWrite - min(max(r.CacheWrite1h, 0), r.CacheWrite), CacheWrite1h: min(r.CacheWrite1h, r.CacheWrite),
-		Reasoning: r.Reasoning, AudioInput: r.InputAudio, AudioOutput: r.OutputAudio, ImageInput: r.InputImage,
-		Searches: r.WebSearches, Service: r.ServiceTier,
+		Reasoning: r.Reasoning, AudioInput: r.InputAudio, AudioOutput: r.OutputAudio, ImageInput: r.InputImage, ImageOutput: r.OutputImage,
+		Milliseconds: r.Milliseconds, Searches: r.WebSearches, Service: r.ServiceTier,
 	}
 }
 

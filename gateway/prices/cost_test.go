@@ -242,12 +242,14 @@ func TestPartsBeyondTheirWhole(t *testing.T) {
 
 func TestFromReport(t *testing.T) {
 	got := FromReport(&wire.Report{
-		Usage:      wire.Usage{Input: 100, Output: 50, CacheRead: 10, CacheWrite: 30, Reasoning: 5},
-		InputAudio: 1, OutputAudio: 2, InputImage: 3, CacheWrite5m: 10, CacheWrite1h: 20, WebSearches: 4, ServiceTier: "flex",
+		Usage: wire.Usage{Input: 100, Output: 50, CacheRead: 10, CacheWrite: 30, Reasoning: 5},
+		Details: wire.Details{
+			InputAudio: 1, OutputAudio: 2, InputImage: 3, OutputImage: 6, CacheWrite5m: 10, CacheWrite1h: 20, WebSearches: 4, Milliseconds: 7, ServiceTier: "flex",
+		},
 	})
 	want := Usage{
 		Input: 100, Output: 50, CacheRead: 10, CacheWrite: 10, CacheWrite1h: 20, Reasoning: 5,
-		AudioInput: 1, AudioOutput: 2, ImageInput: 3, Searches: 4, Service: "flex",
+		AudioInput: 1, AudioOutput: 2, ImageInput: 3, ImageOutput: 6, Searches: 4, Milliseconds: 7, Service: "flex",
 	}
 	if got != want {
 		t.Errorf("got %+v", got)

@@ -72,7 +72,7 @@ func TestDecodeResponse(t *testing.T) {
 		{Text: "a", Citations: []wire.Citation{{URL: "u", Title: "t", Text: "c"}}},
 		{Type: wire.CallBlock, Call: &wire.Call{ID: "1", Name: "f", Arguments: `{"x": 1.0}`}},
 	}}}}
-	want.Usage = wire.Report{Usage: wire.Usage{Input: 3, CacheWrite: 2, Output: 3}, Reported: true, CacheWrite1h: 2, WebSearches: 4, WebFetches: 5, ServiceTier: "batch"}
+	want.Usage = wire.Report{Usage: wire.Usage{Input: 3, CacheWrite: 2, Output: 3}, Reported: true, Details: wire.Details{CacheWrite1h: 2, WebSearches: 4, WebFetches: 5, ServiceTier: "batch"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -10,6 +10,9 @@ import (
 // and written to the cache; Weir's Input has everything.
 type usage struct {
 	input, output, cacheRead, cacheWrite, thinking int64
+
+	cacheWrite1h, searches int64
+	tier                   string
 }
 
 func (u *usage) read(data []byte, v jsonscan.Value, seen *wire.Seen) {
@@ -30,6 +33,15 @@ func (u *usage) read(data []byte, v jsonscan.Value, seen *wire.Seen) {
 		case `"output_tokens_details"`:
 			n = jsonscan.Lookup(data, n, "thinking_tokens")
 			field = &u.thinking
+		case `"cache_creation"`:
+			n = jsonscan.Lookup(data, n, "ephemeral_1h_input_tokens")
+			field = &u.cacheWrite1h
+		case `"server_tool_use"`:
+			n = jsonscan.Lookup(data, n, "web_search_requests")
+			field = &u.searches
+		case `"service_tier"`:
+			u.tier = wire.TierOf(n.Raw(data))
+			continue
 		default:
 			continue
 		}
@@ -45,6 +57,7 @@ func (u *usage) read(data []byte, v jsonscan.Value, seen *wire.Seen) {
 		CacheWrite: u.cacheWrite,
 		Reasoning:  u.thinking,
 	}
+	seen.Details = wire.Details{CacheWrite1h: u.cacheWrite1h, WebSearches: u.searches, ServiceTier: u.tier}
 }
 
 func readError(data []byte, v jsonscan.Value) *wire.Failure {

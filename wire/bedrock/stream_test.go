@@ -33,7 +33,7 @@ const (
 )
 
 func TestDecodeStream(t *testing.T) {
-	usage := wire.Report{Usage: wire.Usage{Input: 111, Output: 2, CacheRead: 10, CacheWrite: 100}, CacheWrite1h: 60, CacheWrite5m: 40, ServiceTier: "flex", Reported: true}
+	usage := wire.Report{Usage: wire.Usage{Input: 111, Output: 2, CacheRead: 10, CacheWrite: 100}, Details: wire.Details{CacheWrite1h: 60, CacheWrite5m: 40, ServiceTier: "flex"}, Reported: true}
 	for _, tt := range []struct {
 		name, stream string
 		want         wire.Choice

@@ -8,7 +8,7 @@ import (
 // readUsage notes a usage object.
 func readUsage(data []byte, v jsonscan.Value, seen *wire.Seen) {
 	if report, ok := readReport(data, v); ok {
-		seen.Usage, seen.Reported = report.Usage, true
+		seen.Usage, seen.Reported, seen.Details = report.Usage, true, report.Details
 	}
 }
 

@@ -18,7 +18,7 @@ func TestOthersAnswersSurvive(t *testing.T) {
 	hidden := wire.Block{Type: wire.RedactedBlock, Signature: "d", Vendor: wire.VendorOpenAI, ID: "rs_1"}
 	cited := wire.Block{Text: "naïve", Citations: []wire.Citation{{URL: "u", Title: "t", Text: "ïve", Start: 2, End: 5}}}
 	res := &wire.Response{
-		ID: "r", Model: "m", Usage: wire.Report{Usage: wire.Usage{Input: 9, Output: 5, CacheRead: 1, Reasoning: 2}, Reported: true, InputAudio: 2, OutputAudio: 1, ToolInput: 3, ServiceTier: "default"},
+		ID: "r", Model: "m", Usage: wire.Report{Usage: wire.Usage{Input: 9, Output: 5, CacheRead: 1, Reasoning: 2}, Reported: true, Details: wire.Details{InputAudio: 2, OutputAudio: 1, ToolInput: 3, ServiceTier: "default"}},
 		ServiceTier: "default",
 		Choices: []wire.Choice{{
 			Finish: wire.FinishTools, Native: "STOP",

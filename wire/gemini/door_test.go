@@ -99,7 +99,7 @@ func TestAnswer(t *testing.T) {
 		{
 			"a generation",
 			`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":10,"cachedContentTokenCount":4,"toolUsePromptTokenCount":3,"candidatesTokenCount":5,"thoughtsTokenCount":2,"totalTokenCount":20},"modelVersion":"m","responseId":"r"}`,
-			wire.Seen{ID: "r", Model: "m", Finish: "STOP", Reported: true, Usage: wire.Usage{Input: 13, Output: 7, CacheRead: 4, Reasoning: 2}},
+			wire.Seen{ID: "r", Model: "m", Finish: "STOP", Reported: true, Usage: wire.Usage{Input: 13, Output: 7, CacheRead: 4, Reasoning: 2}, Details: wire.Details{ToolInput: 3}},
 			"a",
 		},
 		{

@@ -76,7 +76,7 @@ func (o *observer) chunk(root jsonscan.Value, seen *wire.Seen) (class wire.Class
 			known = true
 			var report wire.Report
 			if readUsage(d, v, &report); report.Reported {
-				seen.Usage, seen.Reported = report.Usage, true
+				seen.Usage, seen.Reported, seen.Details = report.Usage, true, report.Details
 			}
 		case "totalTokens": // countTokens
 			known = true

@@ -30,7 +30,7 @@ func readUsage(d *wire.Doc, v jsonscan.Value, report *wire.Report) {
 		case "promptTokensDetails":
 			u.InputAudio, u.InputImage = modalities(d, n)
 		case "candidatesTokensDetails", "responseTokensDetails":
-			u.OutputAudio, _ = modalities(d, n)
+			u.OutputAudio, u.OutputImage = modalities(d, n)
 		case "serviceTier":
 			u.ServiceTier = tierIn(d.Str(n))
 		}

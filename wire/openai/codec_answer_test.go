@@ -263,12 +263,12 @@ func TestReport(t *testing.T) {
 	}{
 		{
 			"openai", `{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":1,"accepted_prediction_tokens":1,"rejected_prediction_tokens":2}}`,
-			wire.Report{Usage: wire.Usage{Input: 9, Output: 5, CacheRead: 4, CacheWrite: 2, Reasoning: 3}, InputAudio: 1, OutputAudio: 1, AcceptedPrediction: 1, RejectedPrediction: 2},
+			wire.Report{Usage: wire.Usage{Input: 9, Output: 5, CacheRead: 4, CacheWrite: 2, Reasoning: 3}, Details: wire.Details{InputAudio: 1, OutputAudio: 1, AcceptedPrediction: 1, RejectedPrediction: 2}},
 		},
 		{"deepseek", `{"prompt_tokens":9,"completion_tokens":5,"prompt_cache_hit_tokens":4}`, wire.Report{Usage: wire.Usage{Input: 9, Output: 5, CacheRead: 4}}},
 		{"xai leaves reasoning out", `{"prompt_tokens":9,"completion_tokens":5,"total_tokens":17,"completion_tokens_details":{"reasoning_tokens":3}}`, wire.Report{Usage: wire.Usage{Input: 9, Output: 8, Reasoning: 3}}},
 		{"azure counts more cache than prompt: as reported", `{"prompt_tokens":29,"completion_tokens":6,"total_tokens":35,"prompt_tokens_details":{"cached_tokens":157}}`, wire.Report{Usage: wire.Usage{Input: 29, Output: 6, CacheRead: 157}}},
-		{"openrouter searched", `{"prompt_tokens":9,"completion_tokens":5,"server_tool_use_details":{"web_search_requests":2}}`, wire.Report{Usage: wire.Usage{Input: 9, Output: 5}, WebSearches: 2}},
+		{"openrouter searched", `{"prompt_tokens":9,"completion_tokens":5,"server_tool_use_details":{"web_search_requests":2}}`, wire.Report{Usage: wire.Usage{Input: 9, Output: 5}, Details: wire.Details{WebSearches: 2}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			res, err := openai.Codec{}.DecodeResponse([]byte(`{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":` + tt.usage + `}`))

@@ -91,6 +91,8 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 				usage = true
 				readUsage(ev.Data, v, seen)
 			}
+		case `"service_tier"`:
+			seen.Details.ServiceTier = wire.TierOf(v.Raw(ev.Data))
 		case `"x_groq"`:
 			if u := jsonscan.Lookup(ev.Data, v, "usage"); u.Kind == jsonscan.ObjectKind {
 				groq = true
@@ -255,6 +257,10 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 			if v.Kind == jsonscan.ObjectKind {
 				readUsage(body, v, seen)
 			}
+		case `"service_tier"`:
+			seen.Details.ServiceTier = wire.TierOf(v.Raw(body))
+		case `"duration"`: // of what was transcribed
+			seen.Details.Milliseconds = max(seen.Details.Milliseconds, milliseconds(body, v))
 		case `"input_tokens"`: // POST /responses/input_tokens
 			if n, ok := v.Int(body); ok {
 				seen.Usage.Input, seen.Reported = n, true

@@ -280,3 +280,25 @@ func FuzzEvent(f *testing.F) {
 		}
 	})
 }
+
+// TestDetails reads what is charged for apart.
+func TestDetails(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		want       wire.Details
+	}{
+		{"seconds", `{"text":"a","usage":{"type":"duration","seconds":3.2}}`, wire.Details{Milliseconds: 3200}},
+		{"duration", `{"task":"transcribe","language":"english","duration":8.470000267028809,"text":"a"}`, wire.Details{Milliseconds: 8471}},
+		{"no duration", `{"duration":"8","usage":{"seconds":-1}}`, wire.Details{}},
+		{"a tier before the usage", `{"service_tier":"flex","usage":{"prompt_tokens":1,"prompt_tokens_details":{"audio_tokens":1,"image_tokens":2},"completion_tokens_details":{"audio_tokens":3,"image_tokens":4}}}`, wire.Details{InputAudio: 1, InputImage: 2, OutputAudio: 3, OutputImage: 4, ServiceTier: "flex"}},
+		{"a tier after it", `{"usage":{"prompt_tokens":1},"service_tier":"priority"}`, wire.Details{ServiceTier: "priority"}},
+		{"the usual tier", `{"usage":{"prompt_tokens":1},"service_tier":"default"}`, wire.Details{}},
+		{"no tier", `{"usage":{"prompt_tokens":1},"service_tier":null}`, wire.Details{}},
+		{"a search", `{"usage":{"prompt_tokens":1,"server_tool_use":{"web_search_requests":2}}}`, wire.Details{WebSearches: 2}},
+	} {
+		var seen wire.Seen
+		if err := (openai.Door{}).Observer().Answer([]byte(tt.body), &seen); err != nil || seen.Details != tt.want {
+			t.Errorf("%s: %v, %+v", tt.name, err, seen.Details)
+		}
+	}
+}

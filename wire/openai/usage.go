@@ -1,6 +1,9 @@
 package openai
 
 import (
+	"math"
+	"strconv"
+
 	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/wire"
 )
@@ -10,6 +13,7 @@ import (
 func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 	var u wire.Usage
 	var total int64
+	d := wire.Details{ServiceTier: seen.Details.ServiceTier} // which stands beside the usage
 	found := false
 	for key, v := range jsonscan.Members(data, usage) {
 		switch string(quoted(data, key)) {
@@ -26,8 +30,16 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 		case `"prompt_tokens_details"`, `"input_tokens_details"`:
 			u.CacheRead = max(u.CacheRead, count(data, v, "cached_tokens"))
 			u.CacheWrite = max(u.CacheWrite, count(data, v, "cache_write_tokens"))
+			d.InputAudio, d.InputImage = count(data, v, "audio_tokens"), count(data, v, "image_tokens")
 		case `"completion_tokens_details"`, `"output_tokens_details"`:
 			u.Reasoning = count(data, v, "reasoning_tokens")
+			d.OutputAudio, d.OutputImage = count(data, v, "audio_tokens"), count(data, v, "image_tokens")
+		case `"server_tool_use"`, `"server_tool_use_details"`: // OpenRouter
+			d.WebSearches = max(d.WebSearches, count(data, v, "web_search_requests"))
+		case `"service_tier"`: // Groq
+			d.ServiceTier = wire.TierOf(v.Raw(data))
+		case `"seconds"`: // of audio, in place of tokens
+			d.Milliseconds = milliseconds(data, v)
 		case `"prompt_cache_hit_tokens"`, `"cached_tokens"`, `"num_cached_tokens"`:
 			// DeepSeek; Moonshot and Together; Mistral.
 			if n, ok := v.Int(data); ok {
@@ -44,6 +56,21 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 	if found {
 		seen.Usage, seen.Reported = u, true
 	}
+	if found || d.Milliseconds > 0 {
+		seen.Details = d
+	}
+}
+
+// milliseconds reads a number of seconds.
+func milliseconds(data []byte, v jsonscan.Value) int64 {
+	if v.Kind != jsonscan.Number {
+		return 0
+	}
+	seconds, err := strconv.ParseFloat(string(v.Raw(data)), 64)
+	if err != nil || seconds < 0 || seconds > 1e9 {
+		return 0
+	}
+	return int64(math.Ceil(seconds * 1000))
 }
 
 func count(data []byte, v jsonscan.Value, name string) int64 {

@@ -169,11 +169,29 @@ func (o *observer) response(data []byte, response jsonscan.Value, seen *wire.See
 			if v.Kind == jsonscan.ObjectKind {
 				readUsage(data, v, seen)
 			}
+		case `"service_tier"`:
+			seen.Details.ServiceTier = wire.TierOf(v.Raw(data))
+		case `"output"`:
+			seen.Details.WebSearches = searches(data, v)
 		}
 	}
 	if reason != "" {
 		seen.Finish = reason
 	}
+}
+
+// searches are the web searches among the items of an output. Pages that were opened or
+// looked through afterwards are none.
+func searches(data []byte, output jsonscan.Value) (n int64) {
+	for item := range jsonscan.Elements(data, output) {
+		if !jsonscan.Lookup(data, item, "type").Is(data, "web_search_call") {
+			continue
+		}
+		if action := jsonscan.Lookup(data, item, "action", "type"); !action.Exists() || action.Is(data, "search") {
+			n++
+		}
+	}
+	return n
 }
 
 func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
@@ -185,6 +203,9 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 		return
 	}
 	seen.Reported = true
+	d := &seen.Details
+	d.InputAudio, d.InputImage = count("input_tokens_details", "audio_tokens"), count("input_tokens_details", "image_tokens")
+	d.OutputAudio = count("output_tokens_details", "audio_tokens")
 	seen.Usage = wire.Usage{
 		Input:      count("input_tokens"),
 		Output:     count("output_tokens"),
