@@ -131,6 +131,20 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestAnswerText holds that the generated text of a whole answer is there to be counted,
+// for servers that report no usage.
+func TestAnswerText(t *testing.T) {
+	const body = `{"id":"r","status":"completed","output":[{"type":"reasoning","id":"a","summary":[{"type":"summary_text","text":"s"}],"content":[{"type":"reasoning_text","text":"t"}]},{"type":"message","id":"b","role":"assistant","content":[{"type":"output_text","text":"x\u00e9","annotations":[]},{"type":"refusal","refusal":"no"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"custom_tool_call","name":"g","input":"in"},{"type":"web_search_call","status":"completed"}],"usage":null}`
+	text := ""
+	seen := wire.Seen{Text: func(b []byte) { text += string(b) + "|" }}
+	if err := (responses.Door{}).Observer().Answer([]byte(body), &seen); err != nil || seen.Reported {
+		t.Fatal(err, seen.Reported)
+	}
+	if want := "s|t|xé|no|f|{}|g|in|"; text != want {
+		t.Errorf("%q, want %q", text, want)
+	}
+}
+
 // TestErrorEvent checks that what ends a broken response continues its
 // numbers and is what SDKs know as its end.
 func TestErrorEvent(t *testing.T) {

@@ -134,6 +134,9 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
 	}
 	o.response(body, root, seen)
+	for item := range jsonscan.Elements(body, jsonscan.Lookup(body, root, "output")) {
+		o.item(body, item, seen)
+	}
 	if n, ok := jsonscan.Lookup(body, root, "input_tokens").Int(body); ok {
 		seen.Usage, seen.Reported = wire.Usage{Input: n}, true
 	}
@@ -177,6 +180,26 @@ func (o *observer) response(data []byte, response jsonscan.Value, seen *wire.See
 	}
 	if reason != "" {
 		seen.Finish = reason
+	}
+}
+
+// item hands over the generated text of an item of an answer that was no stream.
+func (o *observer) item(data []byte, item jsonscan.Value, seen *wire.Seen) {
+	for key, v := range jsonscan.Members(data, item) {
+		switch string(data[key.Start:key.End]) {
+		case `"name"`, `"arguments"`, `"input"`:
+			if v.Kind == jsonscan.String {
+				seen.AddText(o.scratch.Bytes(data, v))
+			}
+		case `"content"`, `"summary"`:
+			for part := range jsonscan.Elements(data, v) {
+				for _, member := range []string{"text", "refusal"} {
+					if text := jsonscan.Lookup(data, part, member); text.Kind == jsonscan.String {
+						seen.AddText(o.scratch.Bytes(data, text))
+					}
+				}
+			}
+		}
 	}
 }
 
