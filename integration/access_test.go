@@ -264,6 +264,13 @@ func TestCapIsWritten(t *testing.T) {
 	if sent := up.Requests()[0].Body; !bytes.Contains(sent, []byte(`"max_completion_tokens":8192`)) {
 		t.Errorf("sent %s", sent)
 	}
+	// An upstream that takes "3" for 3 would answer three times for the price of one.
+	for _, member := range []string{`"n":"3"`, `"max_tokens":"3"`} {
+		status, _, answer := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(body, `"model"`, member+`,"model"`, 1))
+		if status != 400 || !strings.Contains(answer, "must be a whole number") || len(up.Requests()) != 1 {
+			t.Errorf("%s: status %d: %s", member, status, answer)
+		}
+	}
 }
 
 // TestScopes holds limits of teams, users, models, providers, everybody and

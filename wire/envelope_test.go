@@ -213,3 +213,26 @@ func TestParams(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestChoicesThatAreNone names the member that an upstream might take for a number.
+func TestChoicesThatAreNone(t *testing.T) {
+	for _, tt := range []struct {
+		op   *wire.Operation
+		body string
+		want string
+	}{
+		{wire.Chat, `{"model":"m","messages":[{}],"n":"3"}`, "n"},
+		{wire.Chat, `{"model":"m","messages":[{}],"n":1.5}`, "n"},
+		{wire.Chat, `{"model":"m","messages":[{}],"n":[3]}`, "n"},
+		{wire.Chat, `{"model":"m","messages":[{}],"n":99999999999999999999}`, "n"},
+		{wire.Chat, `{"model":"m","messages":[{}],"n":null}`, ""},
+		{wire.Chat, `{"model":"m","messages":[{}],"n":2.0,"best_of":"4"}`, ""},
+		{wire.Completions, `{"model":"m","prompt":"p","best_of":"4"}`, "best_of"},
+		{wire.GeminiGenerate, `{"contents":[{}],"generationConfig":{"candidateCount":"3"}}`, "generationConfig.candidateCount"},
+	} {
+		var e wire.Envelope
+		if err := e.Decode(tt.op, []byte(tt.body)); err != nil || e.ChoicesInvalid != tt.want || e.Choices < 1 {
+			t.Errorf("%s: %v, %q, %d choices", tt.body, err, e.ChoicesInvalid, e.Choices)
+		}
+	}
+}
