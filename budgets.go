@@ -39,6 +39,36 @@ func (a *App) restoreBudgets(ctx context.Context, j *journal.Journal) error {
 	return a.access.store.Restore(ctx, histories)
 }
 
+// How often a ledger that could not be asked is asked again, and how long it may take.
+const (
+	firstPause  = time.Second
+	longest     = time.Minute
+	restoreTime = 2 * time.Minute
+)
+
+// restoreLater restores budgets as soon as the ledger can be asked, while this
+// configuration lasts.
+func (a *App) restoreLater(j *journal.Journal) {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.stopRestoring = cancel
+	go func() {
+		for pause := firstPause; ; pause = min(2*pause, longest) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			within, done := context.WithTimeout(ctx, restoreTime)
+			err := a.restoreBudgets(within, j)
+			done()
+			if err == nil {
+				a.logger.Info("budgets go on from what the ledger knows")
+				return
+			}
+		}
+	}()
+}
+
 // spent is what the bearers of a budget have spent in its window, by name.
 func (a *App) spent(ctx context.Context, b budget, now time.Time) (map[string][]limits.Use, error) {
 	q := ledger.Query{Since: now.Add(-b.rule.Window), Until: now.Add(ahead)}

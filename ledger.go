@@ -68,7 +68,8 @@ func (a *App) openLedger() error {
 	defer cancel()
 	if err := a.restoreBudgets(ctx, j); err != nil {
 		// The store may be away for hours; the journal goes on without it.
-		a.logger.Warn("budgets begin without what the ledger knows: " + err.Error())
+		a.logger.Warn("budgets begin without what the ledger knows, until it can be asked: " + err.Error())
+		a.restoreLater(j)
 	}
 	return nil
 }

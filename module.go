@@ -121,6 +121,8 @@ type App struct {
 	shared  *shared
 	logger  *zap.Logger
 
+	stopRestoring context.CancelFunc // nil unless budgets wait for the ledger
+
 	// Those of shared, which Cleanup lets go.
 	tracker  *health.Tracker
 	capacity *capacity.Set
@@ -297,6 +299,9 @@ func (*App) Stop() error { return nil }
 // Cleanup implements caddy.CleanerUpper. It runs while streams of this
 // configuration still do; they need nothing of what it lets go.
 func (a *App) Cleanup() error {
+	if a.stopRestoring != nil {
+		a.stopRestoring()
+	}
 	err := errors.Join(a.access.release(), a.book.release())
 	if a.shared == nil {
 		return err // Provision failed before it took more

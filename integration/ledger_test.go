@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/internal/pgtest"
 )
 
 // usage is an answer of GET /ai/usage.
@@ -239,4 +240,69 @@ http://%s {
 			}
 		})
 	}
+}
+
+// TestBudgetsWaitForTheLedger starts while the database is away: as soon as it is back,
+// budgets go on from what it knows.
+func TestBudgetsWaitForTheLedger(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a binary")
+	}
+	server := pgtest.Start(t)
+	up := weirtest.NewUpstream(t, hello)
+	binary := buildBinary(t)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	dir, addr := t.TempDir(), weirtest.FreeAddr(t)
+	config := filepath.Join(dir, "Caddyfile")
+	err := os.WriteFile(config, fmt.Appendf(nil, `{
+	admin %s
+	auto_https off
+	ai {
+		provider openai {
+			base_url %s/v1
+			api_key {env.UPSTREAM_KEY}
+		}
+		model m openai/gpt-4o
+		price openai/gpt-4o input 1000 output 1000
+		key ci {env.CI_KEY} {
+			limit usd 0.07 30d
+		}
+		records postgres {env.DATABASE_URL}
+	}
+}
+http://%s {
+	ai_health
+	ai_gateway
+}
+`, weirtest.FreeAddr(t), up.URL, addr), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := server.Database("usage")
+	g := &weirtest.Gateway{URL: "http://" + addr}
+	start := func() *exec.Cmd {
+		return runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "DATABASE_URL="+url, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	}
+	ask := func(want int) {
+		t.Helper()
+		if status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", hi); status != want {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	cmd := start()
+	for range 3 { // of 15 tokens, a tenth of a cent each
+		ask(200)
+	}
+	eventually(t, "three rows", func() bool { return server.Exec("usage", "SELECT count(*) FROM weir_usage") == "3" })
+	ask(429)
+	_ = cmd.Process.Signal(os.Interrupt)
+	_ = cmd.Wait()
+	server.Stop()
+	start()
+	ask(200) // nobody knows better
+	server.Restart()
+	eventually(t, "the budget", func() bool {
+		status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, "20", "70", 1))
+		return status == 429 && strings.Contains(body, "used 0.06 usd")
+	})
 }
