@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/http1"
+	"github.com/weirproxy/weir/internal/jsonscan"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -35,7 +36,7 @@ func (w *wholeAnswer) understand(kind int) error {
 			message = "the upstream answered with a web page"
 		}
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "answer", Message: message, Cause: err}
-	case seen.Failure != nil && w.translator != nil:
+	case seen.Failure != nil && (w.translator != nil || failedInside(w.body.bytes)):
 		return w.upstreamFailure(seen.Failure)
 	case seen.Failure != nil:
 		// An error that came with status 200 gets the one that it should have
@@ -51,6 +52,13 @@ func (w *wholeAnswer) understand(kind int) error {
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "answer", Message: "the upstream's answer is not what its dialect promises", Cause: err}
 	}
 	return nil
+}
+
+// failedInside reports whether an answer tells of its failure in one of its choices,
+// where the clients that get an error do not look for it.
+func failedInside(answer []byte) bool {
+	root, err := wire.ParseAnswer(answer)
+	return err == nil && jsonscan.Lookup(answer, root, "choices").Exists() && !jsonscan.Lookup(answer, root, "error").Exists()
 }
 
 func (w *wholeAnswer) drop() {

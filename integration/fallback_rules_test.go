@@ -137,6 +137,7 @@ func perAccount(answers map[string]answerer) answerer {
 func TestErrorClasses(t *testing.T) {
 	const long = `{"error":{"message":"maximum context length is 10 tokens","type":"invalid_request_error","code":"context_length_exceeded"}}`
 	const policy = `{"error":{"message":"no","type":"invalid_request_error","code":"content_policy_violation"}}`
+	const inside = `{"id":"gen-1","object":"chat.completion","choices":[{"index":0,"finish_reason":"error","error":{"code":503,"message":"all are busy"},"message":{"role":"assistant","content":""}}]}`
 	s := newStage(t, `
 model both one/gpt-4o {
 	fallback_on context_length two/large
@@ -175,6 +176,8 @@ model context one/gpt-4o {
 		{"context length leads to the larger", "both", whole(400, long), 200, "two", "one two", []string{"first one/gpt-4o context_length", "fallback two/large"}},
 		{"policy leads to another", "both", whole(400, policy), 200, "three", "one three", []string{"first one/gpt-4o content_policy", "fallback three/lenient"}},
 		{"the rest to the fallback", "both", failing(500), 200, "two", "one two", []string{"first one/gpt-4o upstream", "fallback two/spare"}},
+		{"an error in a choice of an answer", "both", whole(200, inside), 200, "two", "one two", []string{"first one/gpt-4o overloaded", "fallback two/spare"}},
+		{"told when there is no other", "none", whole(200, strings.Replace(inside, "503", "500", 1)), 502, "", "one", []string{"first one/gpt-4o upstream"}},
 		{"classes without names", "all", whole(400, long), 200, "two", "one two", []string{"first one/gpt-4o context_length", "fallback two/spare"}},
 		{"and then no others", "all", failing(500), 500, "", "one", []string{"first one/gpt-4o upstream"}},
 		{"a class that fits", "slow", stall, 200, "two", "one two", []string{"first one/gpt-4o timeout", "fallback two/spare"}},
@@ -188,8 +191,12 @@ model context one/gpt-4o {
 		t.Run(tt.name, func(t *testing.T) {
 			tracker(t).Reset("one")
 			s.plays("one", tt.answer)
-			r := s.took(t, s.ask(t, tt.model), tt.status, tt.said, tt.calls)
+			got := s.ask(t, tt.model)
+			r := s.took(t, got, tt.status, tt.said, tt.calls)
 			checkTrail(t, r, tt.trail...)
+			if tt.status == 502 && !strings.Contains(got.body, `{"error":{"message":"the upstream reported an error: all are busy"`) {
+				t.Errorf("told %s", got.body)
+			}
 		})
 	}
 	t.Run("too long before any call", func(t *testing.T) {

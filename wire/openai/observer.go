@@ -167,6 +167,11 @@ func (o *observer) choice(data []byte, choice jsonscan.Value, seen *wire.Seen) (
 				class |= wire.Finishing
 				seen.Finish = o.scratch.String(data, v)
 			}
+		case `"error"`: // OpenRouter's, when its own upstream failed on the way
+			if v.Kind == jsonscan.ObjectKind || v.Kind == jsonscan.String {
+				class |= wire.Failed
+				seen.Failure = readError(data, v)
+			}
 		}
 	}
 	return class
