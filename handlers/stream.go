@@ -53,8 +53,21 @@ type stream struct {
 // noteEvery is how often the ledger is told how far a stream has come.
 const noteEvery = time.Second
 
-// maxHeld bounds what is kept back; more is content in any sense.
-const maxHeld = 64 << 10
+// maxHeld bounds what is kept back; more is content in any sense. Responses repeats
+// its request, tools and instructions, in each of up to three events, so there it
+// may be more, up to maxEcho.
+const (
+	maxHeld = 64 << 10
+	maxEcho = 4 << 20
+)
+
+// holds is how much of the stream is kept back before its first content.
+func (s *stream) holds() int {
+	if s.route.Operation != wire.Responses {
+		return maxHeld
+	}
+	return maxHeld + int(min(4*s.outgoing.Length, maxEcho))
+}
 
 // openStream reads a stream up to its first content.
 func (a *attempt) openStream(res *http.Response, body io.Reader) (answer, error) {
@@ -103,7 +116,7 @@ func (s *stream) open() error {
 			return nil
 		}
 		raw, _ := s.raw()
-		if s.together.len()+len(raw) > maxHeld {
+		if s.together.len()+len(raw) > s.holds() {
 			return nil
 		}
 		s.together.copy(raw)

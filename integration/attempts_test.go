@@ -358,3 +358,20 @@ func TestAffinity(t *testing.T) {
 		})
 	}
 }
+
+// TestLongOpening holds back what an upstream of Responses repeats of a long
+// request, twice before its first content, so that one which dies then is
+// replaced unseen.
+func TestLongOpening(t *testing.T) {
+	s := newStage(t, "model m one/gpt-4o two/gpt-4o", "")
+	tools := `[{"type":"function","name":"f","description":"` + strings.Repeat("Tells the weather. ", 3000) + `","parameters":{"type":"object"}}]`
+	opening := func(kind string, n int) string {
+		return fmt.Sprintf("event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%d,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1,\"status\":\"in_progress\",\"model\":\"gpt-4o\",\"output\":[],\"tools\":%s}}\n\n", kind, kind, n, tools)
+	}
+	s.plays("one", cutAfter(opening("response.created", 0)+opening("response.in_progress", 1)))
+	s.plays("two", events("event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":0,\"response\":{\"id\":\"resp_2\",\"object\":\"response\",\"created_at\":1,\"status\":\"completed\",\"model\":\"gpt-4o\",\"output\":[]}}\n\n"))
+	got := s.post(t, "/v1/responses", `{"model":"m","stream":true,"input":"hi","tools":`+tools+`}`)
+	if _, names := s.called(); names != "one two" || got.status != 200 || got.cut || strings.Contains(got.body, "resp_1") || !strings.Contains(got.body, "resp_2") {
+		t.Errorf("%d, cut %v, after %s: %s", got.status, got.cut, names, clip(got.body))
+	}
+}
