@@ -167,6 +167,15 @@ func (a *Attempt) Seen() wire.Seen {
 	return a.seen
 }
 
+// Used is what the answer that has come to its end has used: counted where its
+// upstream has not said.
+func (a *Attempt) Used() wire.Usage {
+	a.exchange.mu.Lock()
+	defer a.exchange.mu.Unlock()
+	usage, _ := a.usageLocked(true)
+	return usage
+}
+
 // Output is how many tokens of generated text have arrived, by the gateway's
 // count, and whether that is the vendor's own.
 func (a *Attempt) Output() (n int64, exact bool) {

@@ -87,7 +87,7 @@ func (c *call) keep(a *attempt, f cache.Form, began time.Time, read *wire.Seen) 
 	if facts.Finish == wire.FinishLength {
 		answer.Finish = cache.FinishLength
 	}
-	if nano, ok := c.x.CostOf(seen.Usage); ok {
+	if nano, ok := c.x.CostOf(a.told.Used()); ok {
 		answer.Cost = nano
 	}
 	answer.Canonical = a.untranslated()

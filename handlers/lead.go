@@ -251,14 +251,18 @@ func (c *call) landing() *landing {
 		return &o
 	}
 	o := &landing{seen: c.x.Seen(), cost: -1}
+	o.usage = o.seen.Usage
+	used := o.usage
 	if a := c.current; a != nil {
 		o.told = a.shown
+		if !o.seen.Reported {
+			used = a.told.Used()
+		}
 		if a.conversation != nil && a.conversation.encoder != nil {
 			wire.Identify(a.conversation.encoder, &o.seen)
 		}
 	}
-	o.usage = o.seen.Usage
-	if nano, ok := c.x.CostOf(o.usage); ok {
+	if nano, ok := c.x.CostOf(used); ok {
 		o.cost = nano
 	}
 	return o

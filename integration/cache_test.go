@@ -49,3 +49,24 @@ func TestCacheServes(t *testing.T) {
 		}
 	}
 }
+
+// TestSavedWithoutReport holds that a hit has saved what the answer has cost, also where
+// only the gateway has counted its tokens.
+func TestSavedWithoutReport(t *testing.T) {
+	for name, stream := range map[string]bool{"whole": false, "streamed": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, cachedModel, "cache exact")
+			s.plays("one", whole(200, strings.Replace(chatAnswer(chatChoice(`"stop"`)), `,"usage":`, `,"unused":`, 1)))
+			if stream {
+				s.plays("one", events(strings.Replace(chatStream(`"stop"`, done), usageChunk, "", 1)))
+			}
+			for range 2 {
+				s.post(t, "/v1/chat/completions", wanting(stream, ""))
+			}
+			records := s.Records.Wait(t, 2)
+			if miss, hit := records[0], records[1]; miss.UsageSource != gateway.SourceEstimated || miss.Cost.Total <= 0 || hit.Cache != gateway.CacheHit || hit.Saved != miss.Cost.Total {
+				t.Errorf("%s, cost %d; %s, saved %d", miss.UsageSource, miss.Cost.Total, hit.Cache, hit.Saved)
+			}
+		})
+	}
+}
