@@ -25,7 +25,8 @@ type Limit struct {
 	// `provider`, `model`, `team`, `user` or `key`. Default: the whole gateway.
 	Scope string `json:"scope,omitempty"`
 
-	// Whose limit it is; `*` is each of the scope by itself.
+	// Whose limit it is; `*` is each of the scope by itself. Default: nobody's,
+	// which only the whole gateway has.
 	Name string `json:"name,omitempty"`
 
 	// The limit, such as `tokens 1M 1m`.

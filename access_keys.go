@@ -37,16 +37,21 @@ type Key struct {
 	// Whether it is refused for now. Default: `false`.
 	Disabled bool `json:"disabled,omitempty"`
 
-	// Whose it is. Default: nobody's.
+	// The user whose it is. Default: nobody.
 	User string `json:"user,omitempty"`
+
+	// The team whose it is. Default: none.
 	Team string `json:"team,omitempty"`
 
 	// The class in which its requests wait for room under limits with a queue:
 	// `critical`, `high`, `normal`, `low` or `batch`. Default: `normal`.
 	Priority string `json:"priority,omitempty"`
 
-	// What goes to the ledger with it. Default: nothing.
-	Tags     []string          `json:"tags,omitempty"`
+	// Tags, which conditions of models may ask for. Default: none.
+	Tags []string `json:"tags,omitempty"`
+
+	// What else is to be known of it, for placeholders such as
+	// `{http.ai.key.metadata.project}`. Default: nothing.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 

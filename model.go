@@ -44,8 +44,10 @@ type Model struct {
 	// before it is paid for. Default: what Weir knows of the model.
 	ContextWindow int64 `json:"context_window,omitempty"`
 
-	// The bounds of `temperature`. Default: none.
+	// The lowest temperature that a request may ask for. Default: none.
 	MinTemperature *float64 `json:"min_temperature,omitempty"`
+
+	// The highest temperature that a request may ask for. Default: none.
 	MaxTemperature *float64 `json:"max_temperature,omitempty"`
 
 	// The only parameters that a body may have. Default: all.
@@ -54,17 +56,27 @@ type Model struct {
 	// Parameters that a body must not have. Default: none.
 	DenyParams []string `json:"deny_params,omitempty"`
 
-	// Timeouts of this model, which go before the site's. Default: the site's.
+	// How long the upstream may take to answer with headers; negative: for ever.
+	// It goes before the site's, as the other timeouts do. Default: the site's.
 	ResponseHeaderTimeout caddy.Duration `json:"response_header_timeout,omitempty"`
-	FirstTokenTimeout     caddy.Duration `json:"first_token_timeout,omitempty"`
-	IdleTimeout           caddy.Duration `json:"idle_timeout,omitempty"`
-	TotalTimeout          caddy.Duration `json:"total_timeout,omitempty"`
+
+	// How long a stream may take to its first content; negative: for ever.
+	// Default: the site's.
+	FirstTokenTimeout caddy.Duration `json:"first_token_timeout,omitempty"`
+
+	// How long a stream may be without content; negative: for ever.
+	// Default: the site's.
+	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
+
+	// How long the whole request may take; negative: for ever.
+	// Default: the site's.
+	TotalTimeout caddy.Duration `json:"total_timeout,omitempty"`
 }
 
 // Target is one model of one provider.
 type Target struct {
 	// The provider's name. In a fallback it may be left out: the model is then
-	// another one of this configuration.
+	// another one of this configuration. Default: none.
 	Provider string `json:"provider,omitempty"`
 
 	// The model, as the provider names it.

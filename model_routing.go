@@ -15,7 +15,8 @@ import (
 // Routing is where the calls of a request may go.
 type Routing struct {
 	// The targets, in order. Their models may contain the `*` of the name, or
-	// be `*` alone for the whole name that the client sent.
+	// be `*` alone for the whole name that the client sent. Default: in `when`
+	// those of the model, which must have one itself.
 	Targets []Target `json:"targets,omitempty"`
 
 	// How one of several targets is chosen. Default: `first`.
@@ -50,7 +51,7 @@ type When struct {
 	Conditions []gateway.Condition `json:"conditions"`
 
 	// Another model of this configuration that the request is handed to, in
-	// place of all below.
+	// place of all below. Default: none.
 	Model string `json:"model,omitempty"`
 
 	Routing

@@ -53,15 +53,16 @@ func init() {
 // models and usage records.
 type App struct {
 	// Upstream accounts, keyed by a name of your choosing, which the names of
-	// targets (`provider/model`) refer to.
+	// targets (`provider/model`) refer to. Default: none.
 	ProvidersRaw map[string]json.RawMessage `json:"providers,omitempty" caddy:"namespace=ai.providers inline_key=provider"`
 
 	// Model aliases, keyed by the name that clients send. A name may end in
-	// `*`; the longest literal prefix wins.
+	// `*`; the longest literal prefix wins. Default: none; `provider/model` and
+	// vendors' own names need no alias.
 	Models map[string]*Model `json:"models,omitempty"`
 
 	// Virtual keys, by their names. While there is none, here or in keys_file,
-	// only loopback and private clients are served.
+	// only loopback and private clients are served. Default: none.
 	Keys map[string]*Key `json:"keys,omitempty"`
 
 	// A JSON file of more keys, which `caddy ai keys` and the admin endpoint
@@ -72,7 +73,7 @@ type App struct {
 	// another are void. Default: one that is no secret.
 	KeyPepper string `json:"key_pepper,omitempty"`
 
-	// Limits that hold for everybody, or for those that they name.
+	// Limits that hold for everybody, or for those that they name. Default: none.
 	Limits []Limit `json:"limits,omitempty"`
 
 	// Where limits are counted. Default: `memory`.
@@ -86,6 +87,7 @@ type App struct {
 	// Prices that go before the catalogue's, such as
 	// `gpu/* input 0.20 output 0.60 from 2026-12-01`, in US dollars for a million
 	// tokens. A target may have several, in force one after the other.
+	// Default: the catalogue's.
 	Prices []string `json:"prices,omitempty"`
 
 	// What becomes of a request whose price is not known, or only that of a

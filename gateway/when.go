@@ -11,7 +11,7 @@ type Condition struct {
 	// `tools`, `images` or `stream`.
 	Of string `json:"of"`
 
-	// The name of a header field.
+	// The name of a header field. Default: none; `header` needs one.
 	Name string `json:"name,omitempty"`
 
 	// What a header field, the key's name, a team, a user or a tag must be;

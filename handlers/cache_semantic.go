@@ -18,11 +18,12 @@ type CacheSemantic struct {
 	CacheCommon
 
 	// The model that embeds requests: a configured model, or `provider/model`.
-	// Either this or static is needed.
+	// Default: none; either this or static is needed.
 	Embedder string `json:"embedder,omitempty"`
 
 	// The folder of an embedding model that the gateway computes by itself, without
 	// network. Placeholders are resolved when the configuration is loaded.
+	// Default: none.
 	Static string `json:"static,omitempty"`
 
 	// How similar a request must be to one whose answer it gets, above 0, to 1, which is

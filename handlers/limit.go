@@ -28,7 +28,7 @@ type Limit struct {
 	// same key and should not share them. Default: none.
 	Name string `json:"name,omitempty"`
 
-	// The limits, such as `requests 10 1m`.
+	// The limits, such as `requests 10 1m`. Default: none; one is required.
 	Limits []limits.Rule `json:"limits,omitempty"`
 
 	// late says that the key is known only once ai_auth and ai_proxy have looked at

@@ -85,9 +85,10 @@ type Proxy struct {
 	// The most tokens that a prompt may have. Default: none.
 	MaxInputTokens int64 `json:"max_input_tokens,omitempty"`
 
-	// The lowest and the highest temperature that a request may ask for.
-	// Default: none.
+	// The lowest temperature that a request may ask for. Default: none.
 	MinTemperature *float64 `json:"min_temperature,omitempty"`
+
+	// The highest temperature that a request may ask for. Default: none.
 	MaxTemperature *float64 `json:"max_temperature,omitempty"`
 
 	// The only parameters that a body may have, besides `model`, `messages`

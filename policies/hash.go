@@ -18,7 +18,7 @@ func init() {
 // Header leads requests with the same value of a header field to the same
 // target, so that its prompt cache stays warm.
 type Header struct {
-	// The name of the header field.
+	// The name of the header field. Default: none; it is required.
 	Field string `json:"field,omitempty"`
 
 	Affinity

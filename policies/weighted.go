@@ -13,7 +13,8 @@ func init() { caddy.RegisterModule(WeightedRoundRobin{}) }
 // mixed; one whose learned quota is nearly spent less often.
 type WeightedRoundRobin struct {
 	// The weight of each target, in the order of the targets. A target of
-	// weight 0 is called only when no other is usable.
+	// weight 0 is called only when no other is usable. Default: none; they are
+	// required.
 	Weights []int `json:"weights,omitempty"`
 }
 

@@ -44,8 +44,8 @@ type Key struct {
 	// Disabled keys are refused until they are enabled again.
 	Disabled bool `json:"disabled,omitempty"`
 
-	// User and Team own the key; limits can be theirs. Tags and Metadata go
-	// to the ledger as they are.
+	// User and Team own the key; limits can be theirs. Conditions of models ask
+	// for Tags, placeholders for Metadata.
 	User     string            `json:"user,omitempty"`
 	Team     string            `json:"team,omitempty"`
 	Tags     []string          `json:"tags,omitempty"`

@@ -30,7 +30,8 @@ type Config struct {
 	KeyPolicyRaw json.RawMessage `json:"key_policy,omitempty" caddy:"namespace=ai.policies inline_key=policy"`
 
 	// Headers to set on every call, such as `OpenAI-Project`. Values may be
-	// placeholders, which are resolved when the configuration is loaded.
+	// placeholders, which are resolved when the configuration is loaded; those
+	// of credentials must. Default: none.
 	Headers map[string]string `json:"headers,omitempty"`
 
 	// The operations that the upstream has, where those are fewer than its

@@ -37,11 +37,17 @@ type Provider struct {
 	// `{env.AWS_PROFILE}`, or `default`.
 	Profile string `json:"profile,omitempty"`
 
-	// A pair of keys, as placeholders, and the token that belongs to them if
-	// they are temporary. Default: AWS's own chain of credentials.
-	AccessKeyID     string `json:"access_key_id,omitempty"`
+	// The public one of a pair of keys, as a placeholder. Default: AWS's own
+	// chain of credentials.
+	AccessKeyID string `json:"access_key_id,omitempty"`
+
+	// The secret one of the pair, as a placeholder. Default: AWS's own chain of
+	// credentials.
 	SecretAccessKey string `json:"secret_access_key,omitempty"`
-	SessionToken    string `json:"session_token,omitempty"`
+
+	// The token that belongs to the pair if it is temporary, as a placeholder.
+	// Default: none.
+	SessionToken string `json:"session_token,omitempty"`
 
 	*upstream.Client `json:"-"`
 }

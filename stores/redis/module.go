@@ -38,7 +38,8 @@ type Module struct {
 	// A password is given in a placeholder. Default: `{env.REDIS_URL}`.
 	URL string `json:"url,omitempty"`
 
-	// TLS beyond what `rediss://` implies.
+	// TLS beyond what `rediss://` implies. Default: the system's authorities,
+	// and no certificate of one's own.
 	TLS *TLS `json:"tls,omitempty"`
 
 	// What every key begins with. Gateways that share limits have the same.
@@ -89,10 +90,11 @@ type TLS struct {
 	// system's. Default: the system's.
 	CA string `json:"ca,omitempty"`
 
-	// PEM files with the certificate and key that the gateway shows.
-	// Default: none.
+	// A PEM file with the certificate that the gateway shows. Default: none.
 	Certificate string `json:"certificate,omitempty"`
-	Key         string `json:"key,omitempty"`
+
+	// A PEM file with the certificate's key. Default: none.
+	Key string `json:"key,omitempty"`
 
 	// The name that the server's certificate must have. Default: its host.
 	ServerName string `json:"server_name,omitempty"`
