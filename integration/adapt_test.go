@@ -109,9 +109,11 @@ func shipped(t *testing.T) []string {
 // TestShippedCaddyfiles holds that the Caddyfiles in the repository are as
 // `caddy fmt` would have them and provision without any network.
 func TestShippedCaddyfiles(t *testing.T) {
-	for _, name := range []string{"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "COHERE_API_KEY", "CI_KEY", "ASSISTANT_KEY"} {
+	for _, name := range []string{"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "DEEPSEEK_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "COHERE_API_KEY", "CI_KEY", "ASSISTANT_KEY", "SEARCH_KEY", "SUPPORT_KEY", "APP_KEY", "CACHE_SECRET"} {
 		t.Setenv(name, "sk-test-of-"+strings.ToLower(name))
 	}
+	t.Setenv("REDIS_URL", "redis://127.0.0.1:1")
+	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/weir")
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	for _, file := range shipped(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
