@@ -178,8 +178,8 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 
 // provider reads a provider's block; d stands on the module's name.
 func (p *appParser) provider(d *caddyfile.Dispenser, name string) error {
-	if strings.Contains(name, "/") {
-		return d.Errf("provider '%s': a name must not contain a slash, which ends it in the name of a target", name)
+	if err := checkProviderName(name); err != nil {
+		return d.WrapErr(err)
 	}
 	if _, ok := p.app.ProvidersRaw[name]; ok {
 		return d.Errf("provider '%s' is given twice", name)

@@ -62,6 +62,9 @@ func (p *appParser) model(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	name := d.Val()
+	if name == "" {
+		return d.Err("a model has no name")
+	}
 	if _, ok := p.app.Models[name]; ok {
 		return d.Errf("model '%s' is given twice", name)
 	}

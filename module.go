@@ -170,6 +170,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		a.drain.Store(1 << 62) // as long as Caddy lets them
 	}
 
+	if err := a.checkGuests(); err != nil {
+		return err
+	}
 	a.modules = make(map[string]string, len(a.ProvidersRaw))
 	a.secret = make(map[string]bool)
 	versions := make(map[string]string, len(a.ProvidersRaw))
