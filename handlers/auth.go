@@ -40,7 +40,8 @@ func init() {
 //
 // The key's name, or the identity, is the access log's `user_id`.
 type Auth struct {
-	// Serve requests that bring no credential, from anywhere. Default: `false`.
+	// Serve requests that bring no credential, or one that is not known, from
+	// anywhere. Default: `false`.
 	Anonymous bool `json:"anonymous,omitempty"`
 
 	// Who asks, as another authentication of Caddy's has found it: placeholders
