@@ -146,6 +146,11 @@ func (p *appParser) option(d *caddyfile.Dispenser) error {
 		if t.Format != "tiktoken" && t.Format != "huggingface" && t.Format != "sentencepiece" {
 			return d.Errf("tokenizer: unknown format '%s'%s", t.Format, typo.Suggest(t.Format, "tiktoken", "huggingface", "sentencepiece"))
 		}
+		for _, other := range p.app.Tokenizers {
+			if strings.EqualFold(other.Models, t.Models) {
+				return d.Errf("tokenizer of '%s' is given twice", t.Models)
+			}
+		}
 		p.app.Tokenizers = append(p.app.Tokenizers, t)
 	case "usage":
 		if !d.NextArg() {
