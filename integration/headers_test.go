@@ -175,6 +175,8 @@ func TestKeyInError(t *testing.T) {
 	rig := newRig(t, d, "", "heartbeat 20ms")
 	for name, answer := range map[string]answerer{
 		"status":  whole(401, `{"error":{"message":"bad key sk-upstream-secret","type":"x"}}`),
+		"escaped": whole(400, `{"error":{"message":"bad key sk\u002dupstream\u002dsecret","type":"x"}}`),
+		"encoded": whole(400, `{"error":{"message":"bad key in QmVhcmVyIHNrLXVwc3RyZWFtLXNlY3JldA==","type":"x"}}`),
 		"in band": whole(200, `{"error":{"message":"bad key sk-upstream-secret","type":"x"}}`),
 		"event":   events(`data: {"error":{"message":"bad key sk-upstream-secret","type":"x"}}` + "\n\n"),
 		"late":    events(d.prelude + d.words(1) + `data: {"error":{"message":"bad key sk-upstream-secret","type":"x"}}` + "\n\n"),
@@ -184,7 +186,7 @@ func TestKeyInError(t *testing.T) {
 				rig.answers(answer)
 				got := rig.ask(t, d.path, body)
 				rig.record(t)
-				if !strings.Contains(got.body, "bad key") && name != "late" || strings.Contains(got.body, "secret") {
+				if !strings.Contains(got.body, "bad key") && name != "late" || strings.Contains(got.body, "secret") || strings.Contains(got.body, "LXVwc3RyZWFtLXNl") {
 					t.Errorf("body %s", got.body)
 				}
 			})

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -173,31 +172,6 @@ func (c *Client) Matters(name string, values []string) bool {
 }
 
 const userAgent = "Weir (+https://github.com/weirproxy/weir)"
-
-// Redact replaces the accounts' credentials in text that leaves the gateway:
-// some servers quote the key that they refuse, AWS a session's token.
-func (c *Client) Redact(text []byte) []byte {
-	for i := range c.accounts {
-		text = hide(text, c.accounts[i].key)
-	}
-	if c.vendor.Secrets != nil {
-		for _, s := range c.vendor.Secrets() {
-			text = hide(text, s)
-		}
-	}
-	return text
-}
-
-func hide(text []byte, s secret.Secret) []byte {
-	if s.IsZero() {
-		return text
-	}
-	key := []byte(s.Reveal())
-	if !bytes.Contains(text, key) {
-		return text
-	}
-	return bytes.ReplaceAll(text, key, []byte("***"))
-}
 
 // Probe implements gateway.Prober: it resolves the upstream's name, and
 // remembers the result for a while.
