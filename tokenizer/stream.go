@@ -10,6 +10,8 @@ const (
 	// exactPending is how much undecided text Count counts anew every time. It
 	// is one piece, and no piece of real text comes near it.
 	exactPending = 16 << 10
+	// maxPending is from where an endless piece is counted as if it ended.
+	maxPending = 1 << 20
 )
 
 // Stream counts a text that grows by deltas, such as the content of a streamed
@@ -60,6 +62,12 @@ func (s *Stream) commit(m *model) {
 		s.pending = s.pending[:copy(s.pending, s.pending[done:])]
 		s.counted, s.tokens = 0, 0
 	}
+	if len(s.pending) >= maxPending {
+		s.committed += m.count(bytesAsString(s.pending), s.continued)
+		s.continued = true
+		s.pending = nil // whose memory would lie idle
+		s.counted, s.tokens = 0, 0
+	}
 	s.splitAt = 0
 	if n := len(s.pending); n > eagerPending {
 		s.splitAt = n + n/2
@@ -69,7 +77,8 @@ func (s *Stream) commit(m *model) {
 // Count returns the exact number of tokens of the text so far; a UTF-8
 // sequence that is still incomplete counts as U+FFFD. Within one piece of more
 // than 16 KiB (letters of one kind without a space, a mark or a digit between
-// them) the last sixteenth may be counted by its upper bound, its bytes.
+// them) the last sixteenth may be counted by its upper bound, its bytes; one of
+// more than 1 MiB is counted in parts.
 func (s *Stream) Count() int {
 	m, err := s.enc.loaded()
 	if err != nil {

@@ -40,6 +40,27 @@ func TestStreamInvalid(t *testing.T) {
 	}
 }
 
+// TestStreamEndlessWord holds that a word without an end is counted, and not kept.
+func TestStreamEndlessWord(t *testing.T) {
+	e := encoding(t, "o200k_base")
+	for _, letters := range []string{"x", "中", "aB"} {
+		s := e.NewStream()
+		delta := strings.Repeat(letters, 16<<10)
+		kept, total := 0, 0
+		for range 80 {
+			s.Add([]byte(delta))
+			kept, total = max(kept, cap(s.pending)), total+len(delta)
+		}
+		want := e.CountString(strings.Repeat(letters, total/len(letters)))
+		if got := s.Count(); got < want-2*total/maxPending || got > want+2*total/maxPending {
+			t.Errorf("%q: %d tokens of %d bytes, want %d", letters, got, total, want)
+		}
+		if kept > 2*maxPending {
+			t.Errorf("%q: %d bytes kept of %d", letters, kept, total)
+		}
+	}
+}
+
 // TestStreamBounded checks that the text kept between deltas does not grow
 // with the text, and that one endless word is not scanned anew by every Add.
 func TestStreamBounded(t *testing.T) {
