@@ -11,6 +11,15 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
+// most is how many bytes the stream may have. What is translated may have to be
+// put together first, as a whole answer is.
+func (s *stream) most() int64 {
+	if s.conversation != nil {
+		return maxAnswer
+	}
+	return maxStream
+}
+
 // read reads one event, and translates it.
 func (s *stream) read() error {
 	c := s.call
@@ -32,7 +41,7 @@ func (s *stream) read() error {
 		return s.unreadable(err)
 	}
 	s.hush()
-	if s.bytes += int64(len(s.event.Raw)); s.bytes > maxStream {
+	if s.bytes += int64(len(s.event.Raw)); s.bytes > s.most() {
 		return &gateway.Error{Kind: wire.KindUpstream, Phase: "stream", Message: "the upstream's stream is too long"}
 	}
 	if s.event.Unknown && !s.event.HasData {
