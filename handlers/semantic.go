@@ -99,7 +99,7 @@ func (c *call) shadow(threshold float64) {
 	}
 	c.x.Update(func() { c.x.Similarity = float64(match.Similarity) })
 	result := "shadow-miss"
-	if float64(match.Similarity) >= threshold {
+	if float64(match.Similarity) >= threshold && c.considerAlike(match) != nil {
 		result = "shadow-hit"
 	}
 	c.proxy.metrics.Lookup(telemetry.LookupSemantic, result)

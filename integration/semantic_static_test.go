@@ -78,3 +78,34 @@ func TestTagsOfBoth(t *testing.T) {
 		t.Errorf("%s of an answer whose tags cannot be noted", got)
 	}
 }
+
+// TestShadow holds that in shadow mode what would have been served is counted, and that
+// what is forgotten would not have been.
+func TestShadow(t *testing.T) {
+	dir := t.TempDir()
+	putModel(t, dir, "plain")
+	s := newStage(t, cachedModel, "")
+	admin := weirtest.FreeAddr(t)
+	if err := loadConfig(t, administered(s.Caddyfile("", s.config+cachedModel, "ai_gateway {\ncache semantic {\nembedder static "+dir+"\nthreshold 0.05\nshadow on\n}\n}"), admin)); err != nil {
+		t.Fatal(err)
+	}
+	scraper := newClient(t)
+	counted := func() (hits, misses float64) {
+		all := scrape(t, scraper, admin)
+		return all[`caddy_ai_cache_lookups_total{kind="semantic",result="shadow-hit"}`], all[`caddy_ai_cache_lookups_total{kind="semantic",result="shadow-miss"}`]
+	}
+	ask := func(text string, hits, misses float64) {
+		t.Helper()
+		wasHits, wasMisses := counted()
+		if got := s.post(t, "/v1/chat/completions", about(text)); got.status != 200 || got.header.Get("X-AI-Cache") != "miss" {
+			t.Errorf("%s: %d %v", text, got.status, got.header)
+		}
+		if nowHits, nowMisses := counted(); nowHits-wasHits != hits || nowMisses-wasMisses != misses {
+			t.Errorf("%s: %v hits and %v misses more, want %v and %v", text, nowHits-wasHits, nowMisses-wasMisses, hits, misses)
+		}
+	}
+	ask("how old is the house", 0, 0) // there is none to compare it with
+	ask("how old is the house please", 1, 0)
+	askAdmin(t, admin, http.MethodPost, "/ai/cache/purge", `{"all":true}`, http.StatusNoContent)
+	ask("please how old is the house", 0, 1)
+}

@@ -85,14 +85,30 @@ func TestSemanticIsExactElsewhere(t *testing.T) {
 		return fmt.Sprintf(`{"model":"m","max_tokens":50,%s"messages":[%s]}`, more, content)
 	}
 	user := func(text string) string { return fmt.Sprintf(`{"role":"user","content":%q}`, text) }
+	picture := func(text string) string {
+		return fmt.Sprintf(`{"role":"user","content":[{"type":"text","text":%q},{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]}`, text)
+	}
+	const (
+		tools    = `"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],`
+		answered = `,{"role":"assistant","content":"b"},`
+		called   = `,{"role":"assistant","content":null,"tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"t","content":"1"},`
+	)
 	for _, tc := range []struct{ name, one, two string }{
 		{"instructions", with("", `{"role":"system","content":"be kind"},`+user(first)), with("", `{"role":"system","content":"be rude"},`+user(first+" quickly"))},
 		{"parameters", with(`"top_p":0.5,`, user(first)), with(`"top_p":0.6,`, user(first+" quickly"))},
 		{"turns", with("", user("a")+`,{"role":"assistant","content":"b"},`+user(first)), with("", user("a")+`,{"role":"assistant","content":"b"},`+user(first+" quickly"))},
 		{"heat", with(`"temperature":0.9,`, user(first)), with(`"temperature":0.9,`, user(first+" quickly"))},
+		{"a picture", with("", picture(first)), with("", picture(first+" quickly"))},
+		{"tools", with(tools, user(first)), with(tools, user(first+" quickly"))},
+		{"a picture before, of two turns", with("", picture("a")+answered+user(first)), with("", picture("a")+answered+user(first+" quickly"))},
+		{"a call of a tool", with("", user("a")+called+user(first)), with("", user("a")+called+user(first+" quickly"))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", "cache semantic {\nembedder e\ndeadline 10s\n}")
+			turns := 1
+			if strings.HasSuffix(tc.name, "of two turns") {
+				turns = 2
+			}
+			s := newStage(t, cachedModel+"model e two/text-embedding-3-small {\ninternal\n}\n", fmt.Sprintf("cache exact {\ntools on\n}\ncache semantic {\nembedder e\ndeadline 10s\nturns %d\n}", turns))
 			s.plays("two", embeds)
 			for _, body := range []string{tc.one, tc.two} {
 				if got := s.post(t, "/v1/chat/completions", body); got.status != 200 || got.header.Get("X-AI-Cache") != "miss" {
