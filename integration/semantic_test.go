@@ -177,6 +177,8 @@ func TestReloadAndSimilar(t *testing.T) {
 		{name: "a higher threshold", site: semantic("embedder e\nthreshold 0.99"), want: "miss"},
 		{name: "another scope", site: semantic("embedder e\nscope global"), want: "miss"},
 		{name: "version", site: semantic("embedder e\nversion 2"), want: "miss"},
+		{name: "an exact cache beside it", site: "cache exact\n" + semantic("embedder e"), want: "semantic-hit"},
+		{name: "version, of it alone", site: "cache exact\n" + semantic("embedder e\nversion 2"), want: "miss"},
 		{name: "another embedder", site: semantic("embedder f"), want: "miss"},
 		{name: "another model behind the embedder", models: strings.Replace(models, "two/text-embedding-3-small", "two/text-embedding-3-large", 1), site: semantic("embedder e"), want: "miss"},
 		{name: "another model", models: strings.Replace(models, "one/gpt-4.1", "one/gpt-4.1-mini", 1), site: semantic("embedder e"), want: "miss"},
