@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -170,7 +171,11 @@ func TestReloadAndSimilar(t *testing.T) {
 	semantic := func(options string) string {
 		return "cache semantic {\ndeadline 10s\nguard off\n" + options + "\n}"
 	}
-	for _, tc := range []struct{ name, models, site, want string }{
+	for _, tc := range []struct {
+		name, models string
+		old, with    string // in the providers
+		site, want   string
+	}{
 		{name: "nothing", site: semantic("embedder e"), want: "semantic-hit"},
 		{name: "limits", models: models + "limit requests 1000 1h\n", site: semantic("embedder e"), want: "semantic-hit"},
 		{name: "fewer entries", site: semantic("embedder e\nmax_entries 5"), want: "semantic-hit"},
@@ -179,6 +184,7 @@ func TestReloadAndSimilar(t *testing.T) {
 		{name: "version", site: semantic("embedder e\nversion 2"), want: "miss"},
 		{name: "an exact cache beside it", site: "cache exact\n" + semantic("embedder e"), want: "semantic-hit"},
 		{name: "version, of it alone", site: "cache exact\n" + semantic("embedder e\nversion 2"), want: "miss"},
+		{name: "the place of the embedder", old: "/two/v1", with: "/three/v1", site: semantic("embedder e"), want: "miss"},
 		{name: "another embedder", site: semantic("embedder f"), want: "miss"},
 		{name: "another model behind the embedder", models: strings.Replace(models, "two/text-embedding-3-small", "two/text-embedding-3-large", 1), site: semantic("embedder e"), want: "miss"},
 		{name: "another model", models: strings.Replace(models, "one/gpt-4.1", "one/gpt-4.1-mini", 1), site: semantic("embedder e"), want: "miss"},
@@ -195,7 +201,7 @@ func TestReloadAndSimilar(t *testing.T) {
 			if tc.models != "" {
 				with = tc.models
 			}
-			s.reload(t, s.config+with, tc.site)
+			s.reload(t, strings.Replace(s.config, cmp.Or(tc.old, "none"), tc.with, 1)+with, tc.site)
 			if got := s.post(t, "/v1/chat/completions", about(snow)); got.status != 200 || got.header.Get("X-AI-Cache") != tc.want {
 				t.Errorf("%d %v, want %s", got.status, got.header, tc.want)
 			}
