@@ -54,7 +54,7 @@ func (e *Envelope) readStream() error {
 		if !ok {
 			return invalid("stream", "'stream' must be true or false")
 		}
-		e.Stream = stream
+		e.Stream = stream && !e.Operation.Whole
 	}
 	opts := e.fields.Get(fieldStreamOptions)
 	if !opts.Exists() || opts.Kind == jsonscan.Null {

@@ -49,6 +49,7 @@ func TestDecode(t *testing.T) {
 		{"more than there are", wire.Completions, `{"model":"m","prompt":["p","q"],"n":9223372036854775807}`, facts{Model: "m", Choices: math.MaxInt64}},
 		{"nulls", wire.Chat, `{"model":"m","stream":null,"stream_options":null,"max_tokens":null,"n":null,"temperature":null,` + hello + `}`, facts{Model: "m", Choices: 1}},
 		{"null inside", wire.Chat, `{"model":"m","stream":true,"stream_options":{"include_usage":null},` + hello + `}`, facts{Model: "m", Stream: true, Choices: 1}},
+		{"what never streams", wire.Embeddings, `{"model":"m","input":"x","stream":true}`, facts{Model: "m", Choices: 1}},
 		{"the larger cap counts", wire.Chat, `{"model":"m","max_tokens":7,"max_completion_tokens":9,` + hello + `}`, facts{Model: "m", Cap: 9, CapParam: "max_completion_tokens", Choices: 1}},
 		{"a cap that is none", wire.Chat, `{"model":"m","max_tokens":"7",` + hello + `}`, facts{Model: "m", CapParam: "max_tokens", CapInvalid: true, Choices: 1}},
 		{"a negative cap", wire.Chat, `{"model":"m","max_tokens":-1,` + hello + `}`, facts{Model: "m", CapParam: "max_tokens", CapInvalid: true, Choices: 1}},

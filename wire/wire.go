@@ -49,6 +49,9 @@ type Operation struct {
 
 	// Free is true when the vendor charges nothing for the call.
 	Free bool
+
+	// Whole is true when vendors answer as a whole, whatever `stream` says.
+	Whole bool
 }
 
 // The operations of this release's front doors.
@@ -56,11 +59,11 @@ var (
 	Chat            = &Operation{Name: "chat", Dialect: OpenAI, Path: "/chat/completions", Required: []string{"model", "messages"}}
 	Completions     = &Operation{Name: "completions", Dialect: OpenAI, Path: "/completions", Required: []string{"model", "prompt"}}
 	Responses       = &Operation{Name: "responses", Dialect: OpenAI, Path: "/responses", DefaultModel: "gpt-prompt-template"}
-	ResponsesTokens = &Operation{Name: "responses_input_tokens", Dialect: OpenAI, Path: "/responses/input_tokens", Required: []string{"model"}, Free: true}
+	ResponsesTokens = &Operation{Name: "responses_input_tokens", Dialect: OpenAI, Path: "/responses/input_tokens", Required: []string{"model"}, Free: true, Whole: true}
 	ResponsesFold   = &Operation{Name: "responses_compact", Dialect: OpenAI, Path: "/responses/compact", Required: []string{"model"}}
-	Embeddings      = &Operation{Name: "embeddings", Dialect: OpenAI, Path: "/embeddings", Required: []string{"model", "input"}}
-	Moderations     = &Operation{Name: "moderations", Dialect: OpenAI, Path: "/moderations", Required: []string{"input"}, DefaultModel: "omni-moderation-latest", Free: true}
-	Rerank          = &Operation{Name: "rerank", Dialect: OpenAI, Path: "/rerank", Required: []string{"model", "query", "documents"}}
+	Embeddings      = &Operation{Name: "embeddings", Dialect: OpenAI, Path: "/embeddings", Required: []string{"model", "input"}, Whole: true}
+	Moderations     = &Operation{Name: "moderations", Dialect: OpenAI, Path: "/moderations", Required: []string{"input"}, DefaultModel: "omni-moderation-latest", Free: true, Whole: true}
+	Rerank          = &Operation{Name: "rerank", Dialect: OpenAI, Path: "/rerank", Required: []string{"model", "query", "documents"}, Whole: true}
 	ImageGeneration = &Operation{Name: "images", Dialect: OpenAI, Path: "/images/generations", Required: []string{"prompt"}, DefaultModel: "dall-e-2"}
 	ImageEdit       = &Operation{Name: "images", Dialect: OpenAI, Path: "/images/edits", DefaultModel: "dall-e-2", Form: true}
 	ImageVariation  = &Operation{Name: "images", Dialect: OpenAI, Path: "/images/variations", DefaultModel: "dall-e-2", Form: true}
@@ -68,7 +71,7 @@ var (
 	Transcription   = &Operation{Name: "transcription", Dialect: OpenAI, Path: "/audio/transcriptions", Required: []string{"model"}, Form: true}
 	Translation     = &Operation{Name: "translation", Dialect: OpenAI, Path: "/audio/translations", Required: []string{"model"}, Form: true}
 	Messages        = &Operation{Name: "messages", Dialect: Anthropic, Path: "/messages", Required: []string{"model", "messages"}}
-	CountTokens     = &Operation{Name: "count_tokens", Dialect: Anthropic, Path: "/messages/count_tokens", Required: []string{"model", "messages"}, Free: true}
+	CountTokens     = &Operation{Name: "count_tokens", Dialect: Anthropic, Path: "/messages/count_tokens", Required: []string{"model", "messages"}, Free: true, Whole: true}
 
 	// The Gemini operations name the model in their path, before Path; a
 	// stream of GeminiGenerate is asked for with GeminiStreamPath.
@@ -85,7 +88,7 @@ var (
 
 	// GeminiCount and Tokenize are answered by Weir itself.
 	GeminiCount = &Operation{Name: "count_tokens", Dialect: Gemini, Path: ":countTokens", Free: true}
-	Tokenize    = &Operation{Name: "tokenize", Dialect: OpenAI, Path: "/tokenize", Required: []string{"model"}, Free: true}
+	Tokenize    = &Operation{Name: "tokenize", Dialect: OpenAI, Path: "/tokenize", Required: []string{"model"}, Free: true, Whole: true}
 
 	// ListModels serves GET /models of either dialect; its Dialect field is
 	// the OpenAI one and [Route.Dialect] says which was asked for.
