@@ -106,7 +106,8 @@ func (w *writer) outputConfig() {
 		w.Key("format")
 		w.Object()
 		w.Str("type", "json_schema")
-		w.RawMember("schema", closeObjects(f.Schema))
+		schema, _ := wire.CloseObjects(f.Schema)
+		w.RawMember("schema", schema)
 		w.End()
 	}
 	w.extrasUnder("output_config.")

@@ -41,7 +41,7 @@ func (w *writer) tool(t *wire.Tool) {
 		strict = wire.Unset
 	}
 	if strict == wire.Yes {
-		schema = closeObjects(schema)
+		schema, _ = wire.CloseObjects(schema)
 	}
 	w.RawMember("input_schema", objectSchema(schema))
 	if strict != wire.Unset {

@@ -63,12 +63,31 @@ func (w *requestWriter) tool(t *wire.Tool) {
 		w.Object()
 		w.Str("name", t.Name)
 		w.StrIf("description", t.Description)
-		w.RawIf("parameters", t.Schema)
-		w.tri("strict", t.Strict)
+		w.parameters(t)
 		w.End()
 	}
 	w.blockMark(t.Cache)
 	w.End()
+}
+
+// parameters writes the schema and whether it binds. A strict one must leave
+// nothing open, or OpenAI refuses it.
+func (w *requestWriter) parameters(t *wire.Tool) {
+	schema, strict := t.Schema, t.Strict
+	if strict == wire.Yes && !w.own {
+		closed, ok := wire.CloseObjects(schema)
+		switch {
+		case schema == "":
+			schema = wire.NoParameters
+		case ok:
+			schema = closed
+		default:
+			w.loss.Drop("tools[" + t.Name + "].strict")
+			strict = wire.Unset
+		}
+	}
+	w.RawIf("parameters", schema)
+	w.tri("strict", strict)
 }
 
 // customs reports whether the model takes custom tools. Other vendors' models

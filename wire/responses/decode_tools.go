@@ -39,9 +39,6 @@ func (r *requestReader) tool(param, kind string, v jsonscan.Value) {
 		r.fail(param+".name", "'"+param+".name' is required")
 		return
 	}
-	if !t.Custom {
-		t.Strict = wire.Yes
-	}
 	for name, val := range r.Members(v) {
 		switch {
 		case name == "type", name == "name":
@@ -50,9 +47,7 @@ func (r *requestReader) tool(param, kind string, v jsonscan.Value) {
 		case name == "parameters" && !t.Custom:
 			t.Schema = r.object(param+".parameters", val)
 		case name == "strict" && !t.Custom:
-			if strict := r.tri(param+".strict", val); strict != wire.Unset {
-				t.Strict = strict
-			}
+			t.Strict = r.tri(param+".strict", val)
 		case name == "format" && t.Custom:
 			if r.is(param+".format", val, jsonscan.ObjectKind) && r.StrAt(val, "type") != "text" {
 				t.Grammar = r.Raw(val)
@@ -61,7 +56,21 @@ func (r *requestReader) tool(param, kind string, v jsonscan.Value) {
 			r.extra(toolExtra(t.Name)+name, val)
 		}
 	}
+	if !t.Custom && t.Strict == wire.Unset && strictable(t.Schema) {
+		t.Strict = wire.Yes
+	}
 	r.req.Tools = append(r.req.Tools, t)
+}
+
+// strictable reports whether a schema can bind as it is: where a tool does not say
+// whether it is strict, this dialect makes it so, and others would refuse one that
+// leaves something open.
+func strictable(schema string) bool {
+	if schema == "" {
+		return true
+	}
+	_, strict := wire.CloseObjects(schema)
+	return strict
 }
 
 // toolExtra begins the name of a member of a tool that has no canonical

@@ -52,25 +52,39 @@ func (w *requestWriter) tool(t *wire.Tool) {
 		w.grammar(t.Grammar)
 	} else {
 		w.parameters(t)
-		// Not said means true here and false elsewhere, so it is always said.
-		w.Flag("strict", t.Strict == wire.Yes)
 	}
 	w.members(w.nested(toolExtra(t.Name)))
 	w.End()
 }
 
-// parameters writes the schema, which must be there and of an object.
+// parameters writes the schema, which must be there and of an object, and whether
+// it binds. Not said means true here and false elsewhere, so it is always said.
 func (w *requestWriter) parameters(t *wire.Tool) {
+	schema, strict := t.Schema, t.Strict
+	if strict == wire.Yes && !w.own {
+		closed, ok := wire.CloseObjects(schema)
+		switch {
+		case schema == "":
+		case ok:
+			schema = closed
+		default: // refused
+			w.loss.Drop(toolExtra(t.Name) + "strict")
+			strict = wire.No
+		}
+	}
 	switch {
-	case t.Schema != "":
-		w.RawMember("parameters", t.Schema)
+	case schema != "":
+		w.RawMember("parameters", schema)
 	case w.own:
 		w.Key("parameters")
 		w.Null()
-	case t.Strict == wire.Yes:
-		w.RawMember("parameters", `{"type":"object","properties":{},"additionalProperties":false}`)
+	case strict == wire.Yes:
+		w.RawMember("parameters", wire.NoParameters)
 	default:
 		w.RawMember("parameters", `{"type":"object","properties":{}}`)
+	}
+	if strict != wire.Unset || !w.own {
+		w.Flag("strict", strict == wire.Yes)
 	}
 }
 
