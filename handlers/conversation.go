@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -99,6 +100,9 @@ func (t *conversation) answer(dst, body []byte) ([]byte, error) {
 	res, err := t.upstream.DecodeResponse(body)
 	if err != nil {
 		return nil, err
+	}
+	if len(res.Choices) == 0 && res.Failure == nil { // clients look at the first
+		return nil, fmt.Errorf("reading answer: %w: nothing was generated", wire.ErrMalformed)
 	}
 	t.answered = res
 	wire.UnwrapCustom(t.asked, res)

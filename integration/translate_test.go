@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/wire"
 	codecs "github.com/weirproxy/weir/wire/doors"
 )
 
@@ -292,6 +293,21 @@ func TestTranslatedUsage(t *testing.T) {
 			if record.Stream || record.BytesOut != int64(len(got.body)) {
 				t.Errorf("stream %v, %d bytes", record.Stream, record.BytesOut)
 			}
+		})
+	}
+}
+
+// TestAnswerWithoutCandidates refuses an answer of Gemini's that holds none: clients
+// of other dialects look at the first without asking whether it is there.
+func TestAnswerWithoutCandidates(t *testing.T) {
+	rig := newTranslation(t, "", "")
+	up := doors[3]
+	rig.answers(whole(200, `{"candidates":[],"usageMetadata":{"promptTokenCount":21,"totalTokenCount":21},"modelVersion":"gemini-2.5-flash"}`))
+	for _, client := range doors[:3] {
+		t.Run(client.name, func(t *testing.T) {
+			path, body := client.to(up, client.whole)
+			checkReply(t, errorReply(client, failed(wire.KindUpstream, "answer", "the upstream's answer is not what its dialect promises")), rig.ask(t, path, body))
+			rig.record(t)
 		})
 	}
 }
