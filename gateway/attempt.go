@@ -210,6 +210,8 @@ func (a *Attempt) WasCut() bool {
 // of the answer what was received, whether or not it reached the client.
 func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
 	switch {
+	case a.exchange.Operation.Free:
+		return wire.Usage{}, SourceNone // what it reports is the answer, not what it costs
 	case a.cut != "":
 		return a.seen.Usage, SourceEstimated
 	case a.seen.Reported && (complete || finished(a.seen.Finish) || a.output == nil && a.unread == nil):
@@ -224,7 +226,7 @@ func (a *Attempt) usageLocked(complete bool) (wire.Usage, string) {
 			return usage, SourceEstimated
 		}
 		return usage, SourceProvider
-	case !a.accepted || a.exchange.Operation.Free:
+	case !a.accepted:
 		return wire.Usage{}, SourceNone
 	}
 	return a.receivedLocked(), SourceEstimated

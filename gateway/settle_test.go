@@ -107,6 +107,7 @@ func TestUsage(t *testing.T) {
 		{"never sent", wire.Chat, func(*Exchange) {}, broken, wire.Usage{}, SourceNone},
 		{"refused by the upstream", wire.Chat, func(x *Exchange) { x.Try(&Pick{}).Refused() }, broken, wire.Usage{}, SourceNone},
 		{"free", wire.Moderations, func(x *Exchange) { x.Try(&Pick{}) }, nil, wire.Usage{}, SourceNone},
+		{"free, with a report", wire.CountTokens, func(x *Exchange) { x.Try(&Pick{}); see(x, report, "", "") }, nil, wire.Usage{}, SourceNone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, _, l := newGateway(t)

@@ -74,7 +74,7 @@ func (c *call) release(record *gateway.Record) *limits.Reservation {
 		record = q.free.settled()
 	}
 	actual := r.Amounts(len(r.Claims))
-	if record != nil && record.UsageSource != gateway.SourceNone {
+	if record != nil && (record.UsageSource != gateway.SourceNone || c.x.Operation.Free && record.Error == "") {
 		for i := range r.Claims {
 			actual[i] = used(r.Claims[i].Rule, record)
 		}

@@ -85,7 +85,11 @@ func (w *wholeAnswer) show() error {
 		c.out.set("Content-Type", "application/json")
 	}
 	t := newTexts()
-	if seen := w.told.Seen(); seen.Reported {
+	seen := w.told.Seen()
+	if c.x.Operation.Free {
+		seen.Usage, seen.Reported = wire.Usage{}, true
+	}
+	if seen.Reported {
 		c.appendUsage(t, seen.Usage)
 		c.settledLimits(t, seen.Usage)
 	}

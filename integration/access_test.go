@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/keys"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/integration/weirtest"
+	"github.com/weirproxy/weir/wire"
 )
 
 // hello is an upstream's whole answer with a known usage.
@@ -507,6 +509,39 @@ func TestCountsNeedTheModel(t *testing.T) {
 	}
 	if n := len(up.Requests()); n != 0 {
 		t.Errorf("%d upstream calls", n)
+	}
+}
+
+// TestFreeCalls holds that calls for which vendors charge nothing use no tokens and no
+// money, whatever they report, but count as requests.
+func TestFreeCalls(t *testing.T) {
+	t.Setenv("UPSTREAM_KEY", "sk-upstream")
+	t.Setenv("CI_KEY", "a-secret-of-ci-0001")
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for _, tt := range []struct{ name, provider, path, body, answer string }{
+		{"counts", "anthropic", "/v1/messages/count_tokens", hi, `{"input_tokens":12}`},
+		{"counts for responses", "openai", "/v1/responses/input_tokens", `{"model":"m","input":"hi"}`, `{"object":"response.input_tokens","input_tokens":12}`},
+		{"moderations", "openai", "/v1/moderations", `{"model":"m","input":"hi"}`, `{"id":"x","model":"m","results":[{"flagged":false,"categories":{},"category_scores":{}}]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			up := weirtest.NewUpstream(t, whole(200, tt.answer))
+			g := weirtest.StartWith(t, "", fmt.Sprintf("provider up %s {\nbase_url %s/v1\napi_key {env.UPSTREAM_KEY}\n}\nmodel m up/some\nprice up/some input 1 output 1 request 1\nkey ci {env.CI_KEY} {\nlimit requests 2 1h\nlimit tokens 20000 1h\nlimit usd 100 1d\n}", tt.provider, up.URL), "ai_gateway")
+			for i, want := range []int{200, 200, 429} {
+				status, header, body := askWith(t, g, tt.path, "a-secret-of-ci-0001", tt.body)
+				if status != want {
+					t.Fatalf("call %d: status %d: %s", i, status, body)
+				}
+				left := header.Get("X-Ratelimit-Remaining-Tokens") + header.Get("Anthropic-Ratelimit-Tokens-Remaining")
+				if left != "20000" || status == 200 && header.Get("X-Ai-Cost-Usd") != "0" {
+					t.Errorf("call %d: %s tokens left, it costs %s", i, left, header.Get("X-Ai-Cost-Usd"))
+				}
+			}
+			for _, r := range g.Records.Wait(t, 2)[:2] {
+				if r.Usage != (wire.Usage{}) || r.Cost.Total != 0 || r.UsageSource != gateway.SourceNone {
+					t.Errorf("record %+v, %d by %s", r.Usage, r.Cost.Total, r.UsageSource)
+				}
+			}
+		})
 	}
 }
 
