@@ -162,7 +162,11 @@ func (i *Itinerary) Next(err error) *Pick {
 			return p
 		}
 	}
-	i.enqueue(class)
+	if rules := i.leg.rules; rules != nil && !DefaultClasses.Has(class) {
+		i.enqueueBy(rules, class) // a fallback's prompt may be too long, too
+	} else {
+		i.enqueue(class)
+	}
 	if c, ok := i.fallback(); ok {
 		return i.picked(c, ReasonFallback, true)
 	}

@@ -214,6 +214,26 @@ func TestItinerary(t *testing.T) {
 			[]string{"openai/a first", "anthropic/f fallback", "end"},
 		},
 		{
+			"a larger model, after a fallback", plan(Plan{Targets: []Target{a}, Fallback: []Target{b, c}, FallbackOn: []FallbackRule{{ClassesOf(ClassContextLength), []Target{f}}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.fail(long)
+				j.fail(long)
+				j.fail(long)
+			},
+			[]string{"openai/a first", "gpu/b fallback", "anthropic/f fallback", "openai/c fallback", "end"},
+		},
+		{
+			"a larger model that is down", plan(Plan{Targets: []Target{a}, Fallback: []Target{c}, FallbackOn: []FallbackRule{{ClassesOf(ClassContextLength), []Target{f}}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(long)
+				j.fail(overloaded)
+			},
+			[]string{"openai/a first", "anthropic/f fallback", "end"},
+		},
+		{
 			"too long, without a rule", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}}, Retry{}),
 			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(long) },
 			[]string{"openai/a first", "end"},

@@ -16,6 +16,10 @@ type leg struct {
 	model  *Model
 	plan   *Plan
 	routes []*Route
+
+	// rules is the plan that names a leg of one target as its fallback; nil for
+	// other legs.
+	rules *Plan
 }
 
 // legRoom is the memory of a leg with one route.
@@ -66,9 +70,12 @@ type spare struct {
 
 // enqueue puts what is tried after a failure of class before the fallbacks
 // that wait already. A leg's fallbacks are entered once.
-func (i *Itinerary) enqueue(class Class) {
-	of := &leg{name: i.leg.name, model: i.leg.model, plan: &noPlan}
-	if more := i.leg.plan.FallbackFor(class); len(more) > 0 {
+func (i *Itinerary) enqueue(class Class) { i.enqueueBy(i.leg.plan, class) }
+
+// enqueueBy does so by the rules of plan.
+func (i *Itinerary) enqueueBy(plan *Plan, class Class) {
+	of := &leg{name: i.leg.name, model: i.leg.model, plan: &noPlan, rules: plan}
+	if more := plan.FallbackFor(class); len(more) > 0 {
 		queue := make([]spare, 0, len(more)+len(i.queue))
 		for _, target := range more {
 			queue = append(queue, spare{target, of})
@@ -87,7 +94,7 @@ func (i *Itinerary) fallback() (choice, bool) {
 			model, rest := i.gateway.Alias(next.Model)
 			i.leg = i.gateway.modelLeg(new(legRoom), i.ask.Operation, model, next.Model, rest, &i.ask.Facts)
 		} else {
-			i.leg = &leg{name: next.of.name, model: next.of.model, plan: &noPlan}
+			i.leg = &leg{name: next.of.name, model: next.of.model, plan: &noPlan, rules: next.of.rules}
 			if route := i.gateway.route(new(Route), i.ask.Operation, next.of.model, next.of.name, expand(next.Target, i.ask.Model, "")); route != nil {
 				// A window that the model states is that of its own targets.
 				route.ContextWindow = contextWindow(route.Target.Model)
