@@ -34,8 +34,9 @@ func (r *refusal) Unwrap() error { return r.failure }
 // refusal reads an error answer. What is no JSON is not shown; it may be
 // some proxy's page.
 func (a *attempt) refusal(res *http.Response, body io.Reader) error {
+	a.watch.enter(phaseError)
 	data, err := io.ReadAll(io.LimitReader(body, maxError))
-	if cause := a.cause(); cause != nil {
+	if cause := a.cause(); cause != nil && !errors.Is(cause, errBare) {
 		return cause
 	}
 	e, failure := refused(res, data, a.call.proxy.gateway.Now())

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/lifetime"
+	"github.com/weirproxy/weir/wire"
 )
 
 // watch knows how long an attempt may take in its present phase. The attempt
@@ -30,8 +31,15 @@ const (
 	phaseHeaders int32 = iota
 	phaseFirstToken
 	phaseStream
-	phaseBody // an answer that is no stream: only the total limit holds
+	phaseBody  // an answer that is no stream: only the total limit holds
+	phaseError // the body of an error, whose status says enough
 )
+
+// errorTime is how long the body of an error is waited for.
+const errorTime = 5 * time.Second
+
+// errBare ends an attempt whose error has come without its body.
+var errBare = &gateway.Error{Kind: wire.KindUpstream, Phase: "status", Message: "the upstream did not send the body of its error"}
 
 func (w *watch) start(a *attempt, limits gateway.Timeouts) {
 	w.pulse, w.life, w.limits = &a.call.pulse, &a.life, limits
@@ -66,6 +74,8 @@ func (w *watch) expired(now time.Time) error {
 		return gateway.ErrFirstToken
 	case phaseStream:
 		return gateway.ErrIdle
+	case phaseError:
+		return errBare
 	default:
 		return nil
 	}
@@ -85,6 +95,8 @@ func (w *watch) deadline() time.Time {
 		return after(w.began, w.limits.FirstToken)
 	case phaseStream:
 		return after(time.Unix(0, w.content.Load()), w.limits.Idle)
+	case phaseError:
+		return after(time.Unix(0, w.content.Load()), min(errorTime, positive(w.limits.ResponseHeader)))
 	default:
 		return after(w.began, 0)
 	}

@@ -375,3 +375,23 @@ func TestLongOpening(t *testing.T) {
 		t.Errorf("%d, cut %v, after %s: %s", got.status, got.cut, names, clip(got.body))
 	}
 }
+
+// TestErrorWithoutBody takes an error by its status when the rest does not come.
+func TestErrorWithoutBody(t *testing.T) {
+	s := newStage(t, "model alone one/gpt-4o {\nresponse_header_timeout 1s\n}\nmodel m one/gpt-4o two/gpt-4o {\nresponse_header_timeout 1s\n}", "")
+	s.plays("one", func(w http.ResponseWriter, r *weirtest.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "500")
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"error":`)
+		weirtest.Flush(w)
+		<-r.Gone
+	})
+	got := s.ask(t, "alone")
+	r := s.took(t, got, 503, "", "one")
+	if r.Error != "overloaded" || r.Phase != "status" || got.header.Get("Retry-After") != "7" {
+		t.Errorf("%s in %s, after %s s", r.Error, r.Phase, got.header.Get("Retry-After"))
+	}
+	checkTrail(t, s.took(t, s.ask(t, "m"), 200, "two", "one two"), "first one/gpt-4o overloaded", "failover two/gpt-4o")
+}
