@@ -126,6 +126,10 @@ func TestItinerary(t *testing.T) {
 			}
 		}
 	}
+	var many []Target
+	for n := range 12 {
+		many = append(many, Target{"gpu", fmt.Sprintf("m%d", n)})
+	}
 	plan := func(p Plan, r Retry) *Model { return &Model{Name: "chat", Plan: p, Retry: r} }
 	for _, tt := range []struct {
 		name  string
@@ -202,6 +206,17 @@ func TestItinerary(t *testing.T) {
 			"nor is an account that has spent its money", plan(Plan{Targets: []Target{a}}, Retry{Retries: times(2)}),
 			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(failed(wire.KindBudget)) },
 			[]string{"openai/a first", "end"},
+		},
+		{
+			"ten calls at most", plan(Plan{Targets: []Target{a}, Fallback: many}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				for range 10 {
+					j.fail(overloaded)
+				}
+				j.steps = j.steps[8:]
+			},
+			[]string{"gpu/m7 fallback", "gpu/m8 fallback", "end"},
 		},
 		{
 			"too late", plan(Plan{Targets: []Target{a, b}}, Retry{TryDuration: time.Second}),
