@@ -109,6 +109,10 @@ type tokenizeAnswer struct {
 	Pieces    []string `json:"pieces,omitempty"`
 }
 
+// maxNamed bounds the text whose tokens are named: the answer takes forty times as
+// much memory, and no limit counts it.
+const maxNamed = 1 << 20
+
 // tokenize counts a text or a chat prompt. Token ids and pieces are those of
 // one text; for a family whose vocabulary is not public they would be made up
 // and are refused.
@@ -134,6 +138,9 @@ func (c *call) tokenize(model string, body []byte) error {
 		return c.answer(answer)
 	case family.Estimated && (in.IDs || in.Pieces):
 		return gateway.Invalid("ids", "the vocabulary of '%s' is not public, so its tokens can be counted but not named", c.x.Model)
+	}
+	if (in.IDs || in.Pieces) && len(*in.Input) > maxNamed {
+		return gateway.Invalid("input", "'ids' and 'pieces' are for texts of %d bytes at most, this one has %d", maxNamed, len(*in.Input))
 	}
 	answer.Count = family.Count([]byte(*in.Input))
 	if !in.IDs && !in.Pieces {

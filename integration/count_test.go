@@ -25,6 +25,9 @@ func TestCountsOfWeir(t *testing.T) {
 	}{
 		{"text", "/v1/tokenize", `{"model":"chat","input":"hello world"}`, 200, `{"model":"chat","encoding":"o200k_base","count":2,"estimated":false}`, false},
 		{"ids and pieces", "/v1/tokenize", `{"model":"gpt-4","input":"tiktoken is great!","ids":true,"pieces":true}`, 200, `{"model":"gpt-4","encoding":"cl100k_base","count":6,"estimated":false,"ids":[83,1609,5963,374,2294,0],"pieces":["t","ik","token"," is"," great","!"]}`, false},
+		{"ids of a long text", "/v1/tokenize", `{"model":"gpt-4","ids":true,"input":"` + strings.Repeat("a", 1<<20+1) + `"}`, 400, ``, false},
+		{"pieces of a long text", "/v1/tokenize", `{"model":"gpt-4","pieces":true,"input":"` + strings.Repeat("a", 1<<20+1) + `"}`, 400, ``, false},
+		{"a long text", "/v1/tokenize", `{"model":"gpt-4","input":"` + strings.Repeat("a", 1<<20+1) + `"}`, 200, `{"model":"gpt-4","encoding":"cl100k_base","count":131073,"estimated":false}`, false},
 		{"messages", "/v1/tokenize", `{"model":"gpt-4o","messages":[{"role":"user","content":"hello world"}]}`, 200, `{"model":"gpt-4o","encoding":"o200k_base","count":9,"estimated":false}`, false},
 		{"unknown model", "/v1/tokenize", `{"model":"nobody-knows","input":"hello world"}`, 200, ``, false},
 		{"neither", "/v1/tokenize", `{"model":"gpt-4o"}`, 400, ``, false},
