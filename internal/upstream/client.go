@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/internal/secret"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -23,6 +24,7 @@ type Client struct {
 	accounts  []account // one at least
 	policy    any
 	headers   map[string]string
+	hidden    []secret.Secret // of headers
 	transport *transport
 	warmth    warmth
 	release   func() error

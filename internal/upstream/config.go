@@ -92,8 +92,7 @@ func (c *Config) Provision(ctx caddy.Context, vendor Vendor) (*Client, error) {
 	if client.accounts, err = c.accounts(&vendor); err != nil {
 		return nil, err
 	}
-	client.headers, err = c.resolveHeaders(func(value string) (string, error) { return repl.ReplaceOrErr(value, true, true) })
-	if err != nil {
+	if err := client.setHeaders(c.Headers, repl); err != nil {
 		return nil, err
 	}
 	if c.KeyPolicyRaw != nil {

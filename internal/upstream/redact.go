@@ -17,6 +17,9 @@ func (c *Client) Redact(text []byte) []byte {
 	for i := range c.accounts {
 		text = hide(text, c.accounts[i].key)
 	}
+	for _, s := range c.hidden {
+		text = hide(text, s)
+	}
 	if c.vendor.Secrets != nil {
 		for _, s := range c.vendor.Secrets() {
 			text = hide(text, s)

@@ -3,10 +3,14 @@ package upstream
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/internal/secret"
 )
@@ -44,6 +48,35 @@ func TestHideInAnySpelling(t *testing.T) {
 		if got := string(hide([]byte(text), secret.New(key))); got != text {
 			t.Errorf("%q became %q", text, got)
 		}
+	}
+}
+
+// TestHeadersOfCredentials holds that a credential in a header is no literal, and is
+// hidden as the key is.
+func TestHeadersOfCredentials(t *testing.T) {
+	t.Setenv("GATE_KEY", "gate-1234567890")
+	for name, value := range map[string]string{
+		"Authorization": "Bearer {env.GATE_KEY}", "cf-aig-authorization": "{env.GATE_KEY}", "Helicone-Auth": "Bearer {env.GATE_KEY}", "X-Portkey-Api-Key": "{env.GATE_KEY}",
+		"Ocp-Apim-Subscription-Key": "{env.GATE_KEY}", "X-Client-Secret": "{env.GATE_KEY}", "X-Access-Token": "{env.GATE_KEY}", "Cookie": "session={env.GATE_KEY}",
+	} {
+		client, _ := newClient(t, Vendor{})
+		literal := strings.ReplaceAll(value, "{env.GATE_KEY}", "gate-1234567890")
+		if err := client.setHeaders(map[string]string{name: literal}, caddy.NewReplacer()); !errors.Is(err, secret.ErrLiteral) || strings.Contains(err.Error(), "1234") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := client.setHeaders(map[string]string{name: value}, caddy.NewReplacer()); err != nil || client.headers[http.CanonicalHeaderKey(name)] != literal {
+			t.Errorf("%s: %q, %v", name, client.headers, err)
+		}
+		if got := string(client.Redact([]byte("who is " + literal + "?"))); strings.Contains(got, "1234") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	client, _ := newClient(t, Vendor{})
+	if err := client.setHeaders(map[string]string{"X-Max-Tokens": "5", "OpenAI-Project": "proj_1", "X-Cache-Key": "a"}, caddy.NewReplacer()); err != nil || len(client.headers) != 3 {
+		t.Errorf("%q, %v", client.headers, err)
+	}
+	if got := string(client.Redact([]byte("proj_1 has 5"))); got != "proj_1 has 5" {
+		t.Error(got)
 	}
 }
 
