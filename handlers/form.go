@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -42,7 +43,7 @@ const maxParts = 1000
 
 // readForm takes in a multipart body and finds its model.
 func (c *call) readForm(boundary string) error {
-	if boundary == "" || len(boundary) > 70 {
+	if multipart.NewWriter(io.Discard).SetBoundary(boundary) != nil {
 		return gateway.Invalid("", "the multipart body has no valid boundary (RFC 2046, 5.1.1)")
 	}
 	limit := c.proxy.MaxUpload
@@ -155,6 +156,12 @@ func (f *form) parts(r io.Reader, use func(*multipart.Part) error) error {
 			return err
 		}
 	}
+}
+
+// contentType names the boundary that the form was read with: what the client has
+// written may name another to another parser (RFC 2231).
+func (f *form) contentType() string {
+	return mime.FormatMediaType("multipart/form-data", map[string]string{"boundary": f.boundary})
 }
 
 // send returns the form as it goes upstream: as it came, or, when the model

@@ -24,7 +24,7 @@ func (a *attempt) prepare() error {
 	}
 	if c.form != nil {
 		a.outgoing.Body, a.outgoing.Length = c.form.send(target.Model)
-		a.outgoing.ContentType = c.r.Header.Get("Content-Type")
+		a.outgoing.ContentType = c.form.contentType()
 		return nil
 	}
 	sent, err := a.pack()

@@ -42,11 +42,16 @@ const formType = "multipart/form-data; boundary=" + boundary
 
 func (r *rig) upload(t *testing.T, path, form string) *reply {
 	t.Helper()
+	return r.uploadAs(t, path, formType, form)
+}
+
+func (r *rig) uploadAs(t *testing.T, path, contentType, form string) *reply {
+	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, r.URL+path, strings.NewReader(form))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", formType)
+	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("X-Request-Id", requestID)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -228,12 +233,26 @@ func TestBadForms(t *testing.T) {
 			}
 		})
 	}
-	t.Run("no boundary", func(t *testing.T) {
-		c := dial(t, rig.Addr)
-		c.post(t, path, "hello", "Content-Type: multipart/form-data")
-		if got := c.reply(t); got.status != 400 {
-			t.Errorf("status %d, body %s", got.status, got.body)
+	t.Run("two boundaries", func(t *testing.T) {
+		rig.answers(whole(200, `{"text":"hello"}`))
+		form := formOf(model, file, part("user", "", "\r\n--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndear\r\n--b--"))
+		got := rig.uploadAs(t, path, "multipart/form-data; boundary=b; boundary*=us-ascii''"+boundary, form)
+		for _, call := range rig.upstreamCalls() {
+			if kind := call.Header.Get("Content-Type"); kind != formType {
+				t.Errorf("the upstream was told of %q", kind)
+			}
 		}
+		if got.status != 200 {
+			t.Errorf("status %d: %s", got.status, got.body)
+		}
+		rig.record(t)
+	})
+	t.Run("no boundary", func(t *testing.T) {
+		rig.checkRefusal(t, &d, rig.uploadAs(t, path, "multipart/form-data", "hello"), 400, "", "no valid boundary")
+		rig.record(t)
+		rig.checkRefusal(t, &d, rig.uploadAs(t, path, "multipart/form-data; boundary=\"\u00fc\"", formOf(model, file)), 400, "", "no valid boundary")
+		rig.record(t)
+		rig.checkRefusal(t, &d, rig.uploadAs(t, path, "multipart/form-data; boundary="+strings.Repeat("b", 71), formOf(model, file)), 400, "", "no valid boundary")
 		rig.record(t)
 	})
 }
