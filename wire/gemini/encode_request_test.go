@@ -85,8 +85,10 @@ func TestEncodeRequest(t *testing.T) {
 				wire.Block{Type: wire.ImageBlock, Media: &wire.Media{URL: "https://x/a.PNG?b", Detail: "high"}},
 				wire.Block{Type: wire.DocumentBlock, Media: &wire.Media{FileID: "gs://b/c.pdf", Name: "n"}},
 				wire.Block{Type: wire.DocumentBlock, Media: &wire.Media{Text: "hi", MIME: "text/plain"}},
+				wire.Block{Type: wire.DocumentBlock, Media: &wire.Media{Data: "AA==", MIME: "application/pdf", Name: "n.pdf"}},
+				wire.Block{Type: wire.DocumentBlock, Media: &wire.Media{Text: "hi", MIME: "text/plain", Name: "n"}},
 			)}},
-			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/png","fileUri":"https://x/a.PNG?b"},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}},{"fileData":{"mimeType":"application/pdf","displayName":"n","fileUri":"gs://b/c.pdf"}},{"inlineData":{"mimeType":"text/plain","data":"aGk="}}]}]}`, "",
+			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/png","fileUri":"https://x/a.PNG?b"},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}},{"fileData":{"mimeType":"application/pdf","fileUri":"gs://b/c.pdf"}},{"inlineData":{"mimeType":"text/plain","data":"aGk="}},{"inlineData":{"mimeType":"application/pdf","data":"AA=="}},{"inlineData":{"mimeType":"text/plain","data":"bjoKaGk="}}]}]}`, "",
 		},
 		{
 			"detail before Gemini 3", "gemini-2.5-flash",
@@ -224,5 +226,22 @@ func TestBodyMayFollowOther(t *testing.T) {
 	got, err := gemini.Codec{}.EncodeRequest([]byte("xyz"), req, wire.NewLoss(req))
 	if err != nil || string(got) != `xyz{"contents":[{"role":"user","parts":[{"text":"a"}]}]}` {
 		t.Errorf("%s: %v", got, err)
+	}
+}
+
+// TestDisplayNames gives the names of files to Vertex, which has a place for them,
+// and back to clients of the dialect.
+func TestDisplayNames(t *testing.T) {
+	file := wire.Block{Type: wire.DocumentBlock, Media: &wire.Media{MIME: "application/pdf", Data: "AA==", Name: "n.pdf"}}
+	for _, tt := range []struct {
+		codec   gemini.Codec
+		dialect wire.Dialect
+		want    bool
+	}{{gemini.Codec{}, wire.OpenAI, false}, {gemini.Codec{Vertex: true}, wire.OpenAI, true}, {gemini.Codec{}, wire.Gemini, true}} {
+		req := &wire.Request{Model: "gemini-2.5-flash", Dialect: tt.dialect, Messages: []wire.Message{user(file)}}
+		got, err := tt.codec.EncodeRequest(nil, req, wire.NewLoss(req))
+		if err != nil || strings.Contains(string(got), `"displayName":"n.pdf"`) != tt.want {
+			t.Errorf("%+v, %s: %v, %s", tt.codec, tt.dialect, err, got)
+		}
 	}
 }

@@ -135,6 +135,15 @@ func (e *encoder) mediaPart(b *wire.Block) error {
 	if m.FileID != "" && !isGoogles(m.FileID) {
 		return wire.Unmappable(e.where, "the file '"+m.FileID+"' of another vendor", "Gemini")
 	}
+	// AI Studio refuses displayName, which says nothing to a model. The title of a
+	// text goes into it there.
+	name, text := m.Name, m.Text
+	if !e.own && !e.vertex {
+		if name != "" && text != "" {
+			text = name + ":\n" + text
+		}
+		name = ""
+	}
 	w := &e.w
 	w.Object()
 	switch {
@@ -142,18 +151,18 @@ func (e *encoder) mediaPart(b *wire.Block) error {
 		w.Key("fileData")
 		w.Object()
 		w.StrIf("mimeType", mime)
-		w.StrIf("displayName", m.Name)
+		w.StrIf("displayName", name)
 		w.Str("fileUri", m.URL+m.FileID)
 		w.End()
 	default:
 		data := m.Data
-		if data == "" && m.Text != "" {
-			mime, data = "text/plain", base64.StdEncoding.EncodeToString([]byte(m.Text))
+		if data == "" && text != "" {
+			mime, data = "text/plain", base64.StdEncoding.EncodeToString([]byte(text))
 		}
 		w.Key("inlineData")
 		w.Object()
 		w.StrIf("mimeType", mime)
-		w.StrIf("displayName", m.Name)
+		w.StrIf("displayName", name)
 		w.Str("data", data)
 		w.End()
 	}
