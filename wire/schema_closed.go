@@ -53,7 +53,7 @@ func (c *closer) schema(v jsonscan.Value) {
 	object, said := false, false
 	var properties, required jsonscan.Value
 	for key, m := range jsonscan.Members(c.data, v) {
-		switch string(c.data[key.Start+1 : key.End-1]) {
+		switch c.text(key) {
 		case "type":
 			object = object || m.Is(c.data, "object")
 			for e := range jsonscan.Elements(c.data, m) {
@@ -92,12 +92,18 @@ func (c *closer) schema(v jsonscan.Value) {
 func (c *closer) optional(properties, required jsonscan.Value) bool {
 	var names []string
 	for e := range jsonscan.Elements(c.data, required) {
-		names = append(names, string(e.Raw(c.data)))
+		names = append(names, c.text(e))
 	}
 	for key := range jsonscan.Members(c.data, properties) {
-		if !slices.Contains(names, string(c.data[key.Start:key.End])) {
+		if !slices.Contains(names, c.text(key)) {
 			return true
 		}
 	}
 	return false
+}
+
+// text is a name, however it is spelled.
+func (c *closer) text(v jsonscan.Value) string {
+	text, _ := v.Text(c.data, nil)
+	return string(text)
 }
