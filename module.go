@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
@@ -242,28 +241,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.revokeKeys(ctx)
 	return a.subscribe(ctx)
-}
-
-const hexDigits = "0123456789abcdef"
-
-// newRequestID mints an id that sorts by time.
-func newRequestID() string {
-	id, err := uuid.NewV7()
-	if err != nil {
-		id = uuid.New()
-	}
-	var text [40]byte
-	copy(text[:], "req_")
-	at := 4
-	for i, b := range id {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			text[at] = '-'
-			at++
-		}
-		text[at], text[at+1] = hexDigits[b>>4], hexDigits[b&15]
-		at += 2
-	}
-	return string(text[:])
 }
 
 // Start implements caddy.App. It only begins background work, since requests
