@@ -6,13 +6,12 @@ import (
 )
 
 // block reads the event of a block that the document holds, or keeps it for
-// later: a call, and thinking with its signature, are over when they say so. Text
-// can be gone on with in another block.
+// later.
 func (d *streamDecoder) block(ev *sse.Event) error {
 	doc, root := &d.doc, d.doc.Root
 	index := doc.IntAt(root, "index")
-	if d.open && d.announced && d.kind != wire.TextBlock && index != d.upstream {
-		return d.held.Keep(ev)
+	if index != d.upstream && d.inTheWay() {
+		return d.held.Keep(index, ev)
 	}
 	switch kind := doc.Get(root, "type"); string(kind.Raw(doc.Data)) {
 	case `"content_block_start"`:
@@ -21,33 +20,16 @@ func (d *streamDecoder) block(ev *sse.Event) error {
 		return d.delta(index, doc.Get(root, "delta"))
 	}
 	d.blockStop()
-	return d.release()
+	return d.held.Release(doc, d.inTheWay, d.block)
 }
 
-// release reads what was kept, as far as its turn has come.
-func (d *streamDecoder) release() error {
-	for _, ev := range d.held.Take() {
-		if err := d.doc.Reset(ev.Data); err != nil {
-			return err
-		}
-		if err := d.block(&ev); err != nil {
-			return err
-		}
-	}
-	return nil
+// inTheWay says that others wait for the open block: a call, and thinking with its
+// signature, are over when they say so. Text can be gone on with in another block.
+func (d *streamDecoder) inTheWay() bool {
+	return d.open && d.announced && d.kind != wire.TextBlock
 }
 
-// releaseAll reads all that was kept before ev, which comes behind the blocks:
-// what is open has not said that it is over.
+// releaseAll reads what is kept before ev, which comes behind the blocks.
 func (d *streamDecoder) releaseAll(ev *sse.Event) error {
-	if !d.held.Any() {
-		return nil
-	}
-	for d.held.Any() {
-		d.blockStop()
-		if err := d.release(); err != nil {
-			return err
-		}
-	}
-	return d.doc.Reset(ev.Data)
+	return d.held.ReleaseAll(&d.doc, ev, d.blockStop, d.block)
 }

@@ -6,11 +6,11 @@ import (
 )
 
 // turn reads the event of a block that the document holds, or keeps it for later:
-// blocks may come interleaved, and all but text are over when they say so.
+// blocks may come interleaved.
 func (d *streamDecoder) turn(ev *sse.Event) error {
 	root := d.doc.Root
-	if d.open && d.block != wire.TextBlock && d.at != d.doc.IntAt(root, "contentBlockIndex") {
-		return d.later.Keep(ev)
+	if at := d.doc.IntAt(root, "contentBlockIndex"); at != d.at && d.inTheWay() {
+		return d.later.Keep(at, ev)
 	}
 	switch string(ev.Name) {
 	case "contentBlockStart":
@@ -19,33 +19,14 @@ func (d *streamDecoder) turn(ev *sse.Event) error {
 		return d.delta(root)
 	}
 	d.close()
-	return d.release()
+	return d.later.Release(&d.doc, d.inTheWay, d.turn)
 }
 
-// release reads what was kept, as far as its turn has come.
-func (d *streamDecoder) release() error {
-	for _, ev := range d.later.Take() {
-		if err := d.doc.Reset(ev.Data); err != nil {
-			return err
-		}
-		if err := d.turn(&ev); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// inTheWay says that others wait for the open block: all but text are over when they
+// say so.
+func (d *streamDecoder) inTheWay() bool { return d.open && d.block != wire.TextBlock }
 
-// releaseAll reads all that was kept before ev, which comes behind the blocks:
-// what is open has not said that it is over.
+// releaseAll reads what is kept before ev, which comes behind the blocks.
 func (d *streamDecoder) releaseAll(ev *sse.Event) error {
-	if !d.later.Any() {
-		return nil
-	}
-	for d.later.Any() {
-		d.close()
-		if err := d.release(); err != nil {
-			return err
-		}
-	}
-	return d.doc.Reset(ev.Data)
+	return d.later.ReleaseAll(&d.doc, ev, d.close, d.turn)
 }

@@ -53,14 +53,8 @@ func (d *streamDecoder) read(ev *sse.Event) error {
 	root := d.doc.Root
 	message := d.doc.Get(root, "delta", "message")
 	kind := d.doc.Bytes(d.doc.Get(root, "type"))
-	switch {
-	case d.waits(kind):
-		return d.held.Keep(ev)
-	case d.held.Any() && string(kind) == "message-end":
-		if err := d.releaseAll(ev); err != nil {
-			return err
-		}
-		root, kind = d.doc.Root, []byte("message-end")
+	if block, waits := d.turn(kind); waits {
+		return d.held.Keep(block, ev)
 	}
 	switch string(kind) {
 	case "message-start":
@@ -94,11 +88,14 @@ func (d *streamDecoder) read(ev *sse.Event) error {
 		d.text(d.doc.Get(message, "tool_calls", "function", "arguments"))
 	case "content-end", "tool-call-end":
 		d.close()
-		return d.release()
+		return d.held.Release(&d.doc, d.inTheWay, d.read)
 	case "citation-start":
 		d.cite(d.doc.Get(message, "citations"))
 	case "message-end":
-		d.finish(root)
+		if err := d.releaseAll(ev); err != nil {
+			return err
+		}
+		d.finish(d.doc.Root)
 	case "":
 		if d.doc.Get(root, "message").Kind == jsonscan.String {
 			d.fail(wire.ReadFailure(500, "", ev.Data))

@@ -9,40 +9,28 @@ import (
 
 var toolCall, content = []byte("tool-call-"), []byte("content-")
 
-// waits reports whether the event that the document holds belongs to another
-// block than the open call, which is over when it says so.
-func (d *streamDecoder) waits(kind []byte) bool {
+// words is the block that text and plans have in common, beside the calls, which
+// have numbers.
+const words = -1
+
+// turn is the block that the event of this kind belongs to; waits reports that it is
+// another than the open call.
+func (d *streamDecoder) turn(kind []byte) (block int64, waits bool) {
 	switch {
-	case !d.open || d.block != wire.CallBlock:
-		return false
+	case !d.inTheWay():
+		return 0, false
 	case bytes.HasPrefix(kind, toolCall):
-		return d.doc.IntAt(d.doc.Root, "index") != d.at
+		block = d.doc.IntAt(d.doc.Root, "index")
+		return block, block != d.at
 	default:
-		return bytes.HasPrefix(kind, content) || string(kind) == "tool-plan-delta"
+		return words, bytes.HasPrefix(kind, content) || string(kind) == "tool-plan-delta"
 	}
 }
 
-// release reads what was kept, as far as its turn has come.
-func (d *streamDecoder) release() error {
-	for _, ev := range d.held.Take() {
-		if err := d.doc.Reset(ev.Data); err != nil {
-			return err
-		}
-		if err := d.read(&ev); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// inTheWay says that others wait for the open call, which is over when it says so.
+func (d *streamDecoder) inTheWay() bool { return d.open && d.block == wire.CallBlock }
 
-// releaseAll reads all that was kept before ev, which comes behind the blocks:
-// what is open has not said that it is over.
+// releaseAll reads what is kept before ev, which comes behind the blocks.
 func (d *streamDecoder) releaseAll(ev *sse.Event) error {
-	for d.held.Any() {
-		d.close()
-		if err := d.release(); err != nil {
-			return err
-		}
-	}
-	return d.doc.Reset(ev.Data)
+	return d.held.ReleaseAll(&d.doc, ev, d.close, d.read)
 }
