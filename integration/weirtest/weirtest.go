@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/weirproxy/weir"
+	"github.com/weirproxy/weir/internal/needtest"
 )
 
 // Gateway is a Caddy that runs Weir. Caddy is one per process, so tests that
@@ -159,12 +161,7 @@ func Validate(caddyfile string) error {
 // FreeAddr returns a loopback address that nobody listens on.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("listening: %v", err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(needtest.Port(t)))
 }
 
 func port(addr string) string {

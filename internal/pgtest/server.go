@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,12 +64,7 @@ func StartVector(tb testing.TB) *Server {
 // server's user may not be able to enter.
 func start(tb testing.TB, bin, installation string) *Server {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	_ = listener.Close()
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(needtest.Port(tb)))
 	// Not tb.TempDir: the server's user could not enter that.
 	dir, err := os.MkdirTemp("", "pgtest")
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/needtest"
 )
 
 // patience is how long a server may take to come up or go down.
@@ -63,12 +65,7 @@ func (p Program) Start(tb testing.TB, args ...string) *Server {
 func FreePort(tb testing.TB) string {
 	tb.Helper()
 	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatal(err)
-		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		_ = listener.Close()
+		port := needtest.Port(tb)
 		if bus, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10000)); err == nil {
 			_ = bus.Close()
 			return strconv.Itoa(port)
