@@ -110,9 +110,11 @@ func unescape(plain, text []byte, i int, escape byte) ([]byte, int) {
 // stood before and behind it, such as `Bearer `: its bits may begin at any of
 // three places.
 func hideEncoded(text, key []byte) []byte {
+	// Each answer's request id is looked through: most keys fit into these.
+	var plain, code [256]byte
 	for _, encoding := range [...]*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for shift := range 3 {
-			encoded := encoding.AppendEncode(nil, slices.Concat(make([]byte, shift), key))
+			encoded := encoding.AppendEncode(code[:0], append(plain[:shift], key...))
 			// Only what is made of the key's bits alone.
 			encoded = encoded[(shift*8+5)/6 : (shift+len(key))*8/6]
 			if bytes.Contains(text, encoded) {

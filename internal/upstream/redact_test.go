@@ -51,6 +51,14 @@ func TestHideInAnySpelling(t *testing.T) {
 	}
 }
 
+// TestLookingForKeysAllocatesNothing: it is done for every answer.
+func TestLookingForKeysAllocatesNothing(t *testing.T) {
+	text, key := []byte("req_0123456789abcdef0123456789abcdef"), secret.New("sk-upstream-0123456789abcdef")
+	if n := testing.AllocsPerRun(100, func() { hide(text, key) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // TestHeadersOfCredentials holds that a credential in a header is no literal, and is
 // hidden as the key is.
 func TestHeadersOfCredentials(t *testing.T) {
