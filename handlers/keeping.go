@@ -89,8 +89,7 @@ func (c *call) remember() error {
 	asked := directivesOf(c.r)
 	if c.form != nil || !exact.covers(c.route.Operation) {
 		if asked.onlyIfCached {
-			c.unpaid()
-			return errNotKept
+			return c.unpaid()
 		}
 		return nil
 	}
@@ -107,8 +106,7 @@ func (c *call) remember() error {
 	k.release()
 	c.bypassed = cmp.Or(rule, "client")
 	if asked.onlyIfCached {
-		c.unpaid()
-		return errNotKept
+		return c.unpaid()
 	}
 	c.bypass(rule)
 	return nil

@@ -19,10 +19,11 @@ func (c *call) missed() {
 }
 
 // unpaid says that there is no answer, and that none is paid for.
-func (c *call) unpaid() {
+func (c *call) unpaid() error {
 	c.x.Update(func() { c.x.Cache = gateway.CacheMiss })
 	c.countLookup(gateway.CacheMiss)
 	c.out.prepare(c.out.showUnpaid)
+	return errNotKept
 }
 
 // timeCache adds the time since start to what the cache has taken.

@@ -86,8 +86,7 @@ func (c *call) recall() (shower, error) {
 		}
 	}
 	if k.asked.onlyIfCached {
-		c.unpaid()
-		return nil, errNotKept
+		return nil, c.unpaid()
 	}
 	if far := c.followFleet(); far != nil {
 		return far, nil

@@ -126,8 +126,6 @@ func Classify(kind Kind, code, message string) Kind {
 			return KindBudget
 		case containsAny(code, "model_not_found"):
 			return KindModelNotFound
-		case containsAny(text, "credit balance is too low"):
-			return KindBudget
 		case containsAny(code, "throttl", "rate_limit", "servicequotaexceeded"):
 			return KindRateLimit
 		}

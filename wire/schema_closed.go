@@ -24,10 +24,22 @@ func CloseObjects(schema string) (out string, strict bool) {
 	}
 	c := closer{data: data}
 	c.schema(root)
-	return c.write(), !c.loose
+	return c.write(schema), !c.loose
 }
 
-func (c *closer) write() string {
+// Bound is the tool's schema as it can bind; ok is false where it leaves something
+// open, which OpenAI refuses of strict tools.
+func (t *Tool) Bound() (schema string, ok bool) {
+	if t.Schema == "" {
+		return NoParameters, true
+	}
+	return CloseObjects(t.Schema)
+}
+
+func (c *closer) write(schema string) string {
+	if len(c.ends) == 0 {
+		return schema
+	}
 	data := c.data
 	out := make([]byte, 0, len(data)+len(c.ends)*(len(closed)+1))
 	from := 0

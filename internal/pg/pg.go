@@ -53,7 +53,7 @@ func CheckPassword(address string) error {
 		rest, _, _ = strings.Cut(rest, "/")
 		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 			if _, password, has := strings.Cut(rest[:at], ":"); has {
-				return passwordError(secret.CheckReference(password))
+				return secret.CheckPassword(password)
 			}
 		}
 	}
@@ -61,17 +61,10 @@ func CheckPassword(address string) error {
 		if _, rest, ok := strings.Cut(address, mark); ok {
 			password, _, _ := strings.Cut(strings.TrimLeft(rest, " '"), "&")
 			password, _, _ = strings.Cut(password, " ")
-			return passwordError(secret.CheckReference(strings.TrimRight(password, "'")))
+			return secret.CheckPassword(strings.TrimRight(password, "'"))
 		}
 	}
 	return nil
-}
-
-func passwordError(err error) error {
-	if err != nil {
-		err = fmt.Errorf("a password %w", err)
-	}
-	return err
 }
 
 // Schema is a set of tables and how they came to be.

@@ -53,6 +53,14 @@ func CheckReference(value string) error {
 	return ErrLiteral
 }
 
+// CheckPassword is CheckReference for a password that is a part of a value.
+func CheckPassword(password string) error {
+	if err := CheckReference(password); err != nil {
+		return fmt.Errorf("a password %w", err)
+	}
+	return nil
+}
+
 // Expand replaces the placeholders of a text. One that is not set, or is empty, is an
 // error that names it and never what else the text holds.
 func Expand(text string) (string, error) {

@@ -215,10 +215,7 @@ func checkPassword(address string) error {
 	if !has {
 		return nil
 	}
-	if err := secret.CheckReference(password); err != nil {
-		return fmt.Errorf("a password %w", err)
-	}
-	return nil
+	return secret.CheckPassword(password)
 }
 
 func (t *TLS) config(repl *caddy.Replacer) (*tls.Config, error) {

@@ -75,13 +75,9 @@ func (w *requestWriter) tool(t *wire.Tool) {
 func (w *requestWriter) parameters(t *wire.Tool) {
 	schema, strict := t.Schema, t.Strict
 	if strict == wire.Yes && !w.own {
-		closed, ok := wire.CloseObjects(schema)
-		switch {
-		case schema == "":
-			schema = wire.NoParameters
-		case ok:
-			schema = closed
-		default:
+		if bound, ok := t.Bound(); ok {
+			schema = bound
+		} else {
 			w.loss.Drop("tools[" + t.Name + "].strict")
 			strict = wire.Unset
 		}

@@ -56,21 +56,13 @@ func (r *requestReader) tool(param, kind string, v jsonscan.Value) {
 			r.extra(toolExtra(t.Name)+name, val)
 		}
 	}
-	if !t.Custom && t.Strict == wire.Unset && strictable(t.Schema) {
-		t.Strict = wire.Yes
+	if !t.Custom && t.Strict == wire.Unset {
+		// This dialect makes it strict; others would refuse one that leaves something open.
+		if _, ok := t.Bound(); ok {
+			t.Strict = wire.Yes
+		}
 	}
 	r.req.Tools = append(r.req.Tools, t)
-}
-
-// strictable reports whether a schema can bind as it is: where a tool does not say
-// whether it is strict, this dialect makes it so, and others would refuse one that
-// leaves something open.
-func strictable(schema string) bool {
-	if schema == "" {
-		return true
-	}
-	_, strict := wire.CloseObjects(schema)
-	return strict
 }
 
 // toolExtra begins the name of a member of a tool that has no canonical

@@ -62,12 +62,9 @@ func (w *requestWriter) tool(t *wire.Tool) {
 func (w *requestWriter) parameters(t *wire.Tool) {
 	schema, strict := t.Schema, t.Strict
 	if strict == wire.Yes && !w.own {
-		closed, ok := wire.CloseObjects(schema)
-		switch {
-		case schema == "":
-		case ok:
-			schema = closed
-		default: // refused
+		if bound, ok := t.Bound(); ok {
+			schema = bound
+		} else { // refused
 			w.loss.Drop(toolExtra(t.Name) + "strict")
 			strict = wire.No
 		}
@@ -78,8 +75,6 @@ func (w *requestWriter) parameters(t *wire.Tool) {
 	case w.own:
 		w.Key("parameters")
 		w.Null()
-	case strict == wire.Yes:
-		w.RawMember("parameters", wire.NoParameters)
 	default:
 		w.RawMember("parameters", `{"type":"object","properties":{}}`)
 	}
