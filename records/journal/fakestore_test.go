@@ -55,10 +55,6 @@ func (s *fakeStore) Put(_ context.Context, rows []ledger.Row) error {
 
 func (s *fakeStore) Query(context.Context, ledger.Query) ([]ledger.Sum, error) { return nil, nil }
 
-func (s *fakeStore) Spent(context.Context, string, time.Time) (ledger.Totals, error) {
-	return ledger.Totals{}, nil
-}
-
 func (s *fakeStore) Retain(context.Context, time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,11 +20,6 @@ type Store interface {
 	// Query sums rows up, in the order of the values of q.By.
 	Query(ctx context.Context, q Query) ([]Sum, error)
 
-	// Spent is what was used in a scope since a time: `key:NAME`, `team:NAME`,
-	// `user:NAME`, `principal:NAME`, `model:NAME`, `provider:NAME`,
-	// `site:NAME`, or `global`. It includes only rows that were Put.
-	Spent(ctx context.Context, scope string, since time.Time) (Totals, error)
-
 	// Retain removes what is older than the store's settings want it kept.
 	Retain(ctx context.Context, now time.Time) error
 
@@ -138,21 +133,4 @@ func (r Retention) Validate() error {
 		return errors.New("sums must be kept as long as requests at least")
 	}
 	return nil
-}
-
-// Spent answers Store.Spent with a Query.
-func Spent(ctx context.Context, store Store, scope string, since time.Time) (Totals, error) {
-	column, value, err := ParseScope(scope)
-	if err != nil {
-		return Totals{}, err
-	}
-	q := Query{Since: since, Until: latest}
-	if column != "" {
-		q.Where = map[string]string{column: value}
-	}
-	sums, err := store.Query(ctx, q)
-	if err != nil || len(sums) == 0 {
-		return Totals{}, err
-	}
-	return sums[0].Totals, nil
 }

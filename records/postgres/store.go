@@ -135,11 +135,6 @@ func (s *Store) Query(ctx context.Context, q ledger.Query) (sums []ledger.Sum, e
 	return sums, nil
 }
 
-// Spent implements ledger.Store.
-func (s *Store) Spent(ctx context.Context, scope string, since time.Time) (ledger.Totals, error) {
-	return ledger.Spent(ctx, s, scope, since)
-}
-
 // Retain implements ledger.Store.
 func (s *Store) Retain(ctx context.Context, now time.Time) error {
 	pool, err := s.open(ctx)

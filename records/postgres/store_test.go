@@ -51,7 +51,7 @@ func TestStore(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if got, err := newStore(t, url).Spent(t.Context(), "global", ledgertest.Noon); err != nil || got.Requests != 6 {
+		if got, err := ledgertest.Spent(t.Context(), newStore(t, url), "global", ledgertest.Noon); err != nil || got.Requests != 6 {
 			t.Errorf("%+v %v", got, err)
 		}
 	})
@@ -101,7 +101,7 @@ func TestStore(t *testing.T) {
 		if _, err := first.pool.Exec(t.Context(), "UPDATE weir_schema SET version = 99"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newStore(t, url).Spent(t.Context(), "global", ledgertest.Noon); err == nil || !strings.Contains(err.Error(), "99") {
+		if _, err := ledgertest.Spent(t.Context(), newStore(t, url), "global", ledgertest.Noon); err == nil || !strings.Contains(err.Error(), "99") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -136,7 +136,7 @@ func TestStore(t *testing.T) {
 				break
 			}
 		}
-		if got, errSpent := s.Spent(t.Context(), "global", ledgertest.Noon); err != nil || errSpent != nil || got.Requests != 2 {
+		if got, errSpent := ledgertest.Spent(t.Context(), s, "global", ledgertest.Noon); err != nil || errSpent != nil || got.Requests != 2 {
 			t.Errorf("%+v %v %v", got, err, errSpent)
 		}
 	})

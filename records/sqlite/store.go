@@ -166,11 +166,6 @@ func (s *Store) Query(ctx context.Context, q ledger.Query) ([]ledger.Sum, error)
 	return sums, nil
 }
 
-// Spent implements ledger.Store.
-func (s *Store) Spent(ctx context.Context, scope string, since time.Time) (ledger.Totals, error) {
-	return ledger.Spent(ctx, s, scope, since)
-}
-
 // Retain implements ledger.Store.
 func (s *Store) Retain(ctx context.Context, now time.Time) error {
 	if err := s.open(ctx); err != nil {

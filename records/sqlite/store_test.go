@@ -225,7 +225,7 @@ func TestCancelled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := s.Spent(t.Context(), "global", ledgertest.Noon); err != nil || got.Requests != 1 {
+	if got, err := ledgertest.Spent(t.Context(), s, "global", ledgertest.Noon); err != nil || got.Requests != 1 {
 		t.Errorf("%+v %v", got, err)
 	}
 }

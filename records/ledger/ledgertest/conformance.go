@@ -193,15 +193,15 @@ func spent(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 		"key:ci": 1, "key:web": 1, "key:none": 0, "team:platform": 2, "user:ann": 2, "model:chat": 2, "provider:openai": 2,
 		"principal:ci": 2, "site:other": 1, "global": 2,
 	} {
-		got, err := store.Spent(t.Context(), scope, Noon)
+		got, err := Spent(t.Context(), store, scope, Noon)
 		if err != nil || got.Requests != want || got.CostNano != want*4_200_000 {
 			t.Errorf("%s: %+v, %v", scope, got, err)
 		}
 	}
-	if got, err := store.Spent(t.Context(), "key:ci", Noon.Add(time.Second)); err != nil || got.Requests != 0 {
+	if got, err := Spent(t.Context(), store, "key:ci", Noon.Add(time.Second)); err != nil || got.Requests != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := store.Spent(t.Context(), "nobody", Noon); err == nil {
+	if _, err := Spent(t.Context(), store, "nobody", Noon); err == nil {
 		t.Error("a scope that is none is no error")
 	}
 }
@@ -281,7 +281,7 @@ func concurrent(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 
 func empty(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 	put(t, store)
-	got, err := store.Spent(t.Context(), "global", Noon)
+	got, err := Spent(t.Context(), store, "global", Noon)
 	if err != nil || got != (ledger.Totals{}) {
 		t.Errorf("%+v, %v", got, err)
 	}
