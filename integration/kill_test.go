@@ -7,9 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -31,31 +29,8 @@ func newMortal(t *testing.T, up *weirtest.Upstream) *mortal {
 	if testing.Short() {
 		t.Skip("builds a binary")
 	}
-	dir, binary := t.TempDir(), buildBinary(t)
-	m := &mortal{addr: weirtest.FreeAddr(t), admin: weirtest.FreeAddr(t)}
-	config := filepath.Join(dir, "Caddyfile")
-	err := os.WriteFile(config, fmt.Appendf(nil, `{
-	admin %s
-	auto_https off
-	ai {
-		provider openai {
-			base_url %s/v1
-			api_key {env.UPSTREAM_KEY}
-		}
-		price openai/* input 1 output 1
-	}
-}
-http://%s {
-	ai_health
-	ai_gateway
-}
-`, m.admin, up.URL, m.addr), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.start = func() *exec.Cmd {
-		return runBinary(t, binary, config, m.addr, "UPSTREAM_KEY=sk-upstream", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	}
+	binary, site := buildBinary(t), newBinarySite(t, up, "price openai/* input 1 output 1")
+	m := &mortal{addr: site.addr, admin: site.admin, start: func() *exec.Cmd { return site.run(t, binary) }}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return m
 }

@@ -3,12 +3,10 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,38 +50,18 @@ func TestLedger(t *testing.T) {
 		close(streaming)
 		<-opened
 	})
-	dir := t.TempDir()
 	binary := buildBinary(t)
-	addr, admin := weirtest.FreeAddr(t), weirtest.FreeAddr(t)
-	config := filepath.Join(dir, "Caddyfile")
-	err := os.WriteFile(config, fmt.Appendf(nil, `{
-	admin %s
-	auto_https off
-	ai {
-		provider openai {
-			base_url %s/v1
-			api_key {env.UPSTREAM_KEY}
-		}
-		model m openai/gpt-4o
+	site := newBinarySite(t, up, `model m openai/gpt-4o
 		price openai/gpt-4o input 1000 output 1000
 		key ci {env.CI_KEY} {
 			team platform
 			limit usd 0.10 1M
 		}
-		records sqlite
-	}
-}
-http://%s {
-	ai_health
-	ai_gateway
-}
-`, admin, up.URL, addr), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+		records sqlite`)
+	addr, admin := site.addr, site.admin
 	start := func() *exec.Cmd {
 		t.Helper()
-		return runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		return site.run(t, binary, "CI_KEY=a-secret-of-ci-0001")
 	}
 	post := func(body string) (int, string) {
 		t.Helper()
@@ -192,41 +170,21 @@ func TestBudgetsOutliveTheProcess(t *testing.T) {
 		{"a pattern", "model all-* openai/gpt-4o {\nlimit usd 0.05 30d\n}", "all-of-it", "model 'all-*'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir, addr := t.TempDir(), weirtest.FreeAddr(t)
-			config := filepath.Join(dir, "Caddyfile")
-			err := os.WriteFile(config, fmt.Appendf(nil, `{
-	admin %s
-	auto_https off
-	ai {
-		provider openai {
-			base_url %s/v1
-			api_key {env.UPSTREAM_KEY}
-		}
-		model m openai/gpt-4o
+			site := newBinarySite(t, up, `model m openai/gpt-4o
 		price openai/gpt-4o input 1000 output 1000
 		key ci {env.CI_KEY} {
 			team platform
 			user ann
 		}
-		%s
-	}
-}
-http://%s {
-	ai_health
-	ai_gateway
-}
-`, weirtest.FreeAddr(t), up.URL, tt.limit, addr), 0o600)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g := &weirtest.Gateway{URL: "http://" + addr}
+		`+tt.limit)
+			g := &weirtest.Gateway{URL: "http://" + site.addr}
 			ask := func() (int, string) {
 				t.Helper()
 				status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, `"m"`, `"`+tt.model+`"`, 1))
 				return status, body
 			}
 			for begin := range 2 {
-				cmd := runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+				cmd := site.run(t, binary, "CI_KEY=a-secret-of-ci-0001")
 				for i := range 2 * (1 - begin) {
 					if status, body := ask(); status != 200 {
 						t.Fatalf("call %d: status %d: %s", i, status, body)
@@ -252,36 +210,16 @@ func TestBudgetsWaitForTheLedger(t *testing.T) {
 	up := weirtest.NewUpstream(t, hello)
 	binary := buildBinary(t)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	dir, addr := t.TempDir(), weirtest.FreeAddr(t)
-	config := filepath.Join(dir, "Caddyfile")
-	err := os.WriteFile(config, fmt.Appendf(nil, `{
-	admin %s
-	auto_https off
-	ai {
-		provider openai {
-			base_url %s/v1
-			api_key {env.UPSTREAM_KEY}
-		}
-		model m openai/gpt-4o
+	site := newBinarySite(t, up, `model m openai/gpt-4o
 		price openai/gpt-4o input 1000 output 1000
 		key ci {env.CI_KEY} {
 			limit usd 0.07 30d
 		}
-		records postgres {env.DATABASE_URL}
-	}
-}
-http://%s {
-	ai_health
-	ai_gateway
-}
-`, weirtest.FreeAddr(t), up.URL, addr), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+		records postgres {env.DATABASE_URL}`)
 	url := server.Database("usage")
-	g := &weirtest.Gateway{URL: "http://" + addr}
+	g := &weirtest.Gateway{URL: "http://" + site.addr}
 	start := func() *exec.Cmd {
-		return runBinary(t, binary, config, addr, "UPSTREAM_KEY=sk-upstream", "CI_KEY=a-secret-of-ci-0001", "DATABASE_URL="+url, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		return site.run(t, binary, "CI_KEY=a-secret-of-ci-0001", "DATABASE_URL="+url)
 	}
 	ask := func(want int) {
 		t.Helper()
