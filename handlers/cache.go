@@ -55,13 +55,15 @@ func (c *Cache) Provision(ctx caddy.Context) error {
 		if err := c.Semantic.provision(ctx, host.Gateway()); err != nil {
 			return fmt.Errorf("semantic: %w", err)
 		}
-		// The same request is the most similar one: its answer is kept in any case.
-		c.Semantic.exact = &CacheExact{CacheCommon: c.Semantic.CacheCommon}
-		if err := c.Semantic.exact.provision(ctx); err != nil {
-			return fmt.Errorf("semantic: %w", err)
-		}
-		if err := c.Semantic.exact.open(host); err != nil {
-			return fmt.Errorf("semantic: %w", err)
+		if c.Exact == nil {
+			// The same request is the most similar one: its answer is kept in any case.
+			c.Semantic.exact = &CacheExact{CacheCommon: c.Semantic.CacheCommon}
+			if err := c.Semantic.exact.provision(ctx); err != nil {
+				return fmt.Errorf("semantic: %w", err)
+			}
+			if err := c.Semantic.exact.open(host); err != nil {
+				return fmt.Errorf("semantic: %w", err)
+			}
 		}
 		if err := c.Semantic.open(host); err != nil {
 			return fmt.Errorf("semantic: %w", err)

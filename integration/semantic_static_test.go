@@ -1,11 +1,13 @@
 package integration
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/integration/weirtest"
 )
 
@@ -51,6 +53,25 @@ func TestStaticEmbedder(t *testing.T) {
 	s.reload(t, s.config+cachedModel, site)
 	ask("hello, how old is the house", "miss", "one")
 	ask("tell me how old is the house", "semantic-hit", "")
+}
+
+// TestMemoryOfBoth holds that the room for answers is what the site says, whatever
+// else it looks for.
+func TestMemoryOfBoth(t *testing.T) {
+	dir := t.TempDir()
+	putModel(t, dir, "plain")
+	s := newStage(t, cachedModel, "")
+	admin := weirtest.FreeAddr(t)
+	if err := loadConfig(t, administered(s.Caddyfile("", s.config+cachedModel, "ai_gateway {\ncache exact {\nmax_size 4MiB\n}\ncache semantic {\nembedder static "+dir+"\n}\n}"), admin)); err != nil {
+		t.Fatal(err)
+	}
+	var r cache.Report
+	if err := json.Unmarshal(askAdmin(t, admin, http.MethodGet, "/ai/cache", "", http.StatusOK), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.MaxBytes != 4<<20 {
+		t.Errorf("%d bytes", r.MaxBytes)
+	}
 }
 
 // TestTagsOfBoth holds that answers have the tags of both kinds of cache.
