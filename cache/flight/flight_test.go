@@ -306,6 +306,50 @@ func TestHowFlightsEnd(t *testing.T) {
 	}
 }
 
+// TestEndLeavesNothing holds that a call that is over takes no place and none of the
+// budget, whether or not anybody has followed.
+func TestEndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for _, followed := range []bool{false, true} {
+		s := newSet(1<<20, 1<<20)
+		f := lead(t, s, stream, nil)
+		if f.Append([]byte("a"), 0); s.Used() == 0 {
+			t.Fatal("the tape counts for nothing")
+		}
+		if followed {
+			join(t, s, stream).Leave()
+		}
+		f.Finish(nil, nil)
+		if left := len(s.shard(key).flights); left != 0 || s.Used() != 0 {
+			t.Errorf("followed %t: %d flights and %d bytes are left", followed, left, s.Used())
+		}
+	}
+}
+
+// TestOpenWakes holds that who waits is told that the answer begins, before there is
+// anything of it.
+func TestOpenWakes(t *testing.T) {
+	t.Parallel()
+	s := newSet(1<<20, 1<<30)
+	f := lead(t, s, stream, nil)
+	r := join(t, s, stream)
+	defer r.Leave()
+	opened := make(chan *Head)
+	go func() {
+		head, _ := r.Opened(nil)
+		opened <- head
+	}()
+	for waits := false; !waits; runtime.Gosched() {
+		f.mu.Lock()
+		waits = f.wake != nil
+		f.mu.Unlock()
+	}
+	head := &Head{Provider: "p"}
+	if f.Open(head); <-opened != head {
+		t.Error("another head")
+	}
+}
+
 // TestTooLong holds that a long answer is passed on to those who are there, that
 // nobody joins it, and that who is far behind loses it, whatever it holds up.
 func TestTooLong(t *testing.T) {
@@ -520,7 +564,7 @@ func TestPlay(t *testing.T) {
 // where the dialect has no terminator and it has nothing in it.
 func TestLastPiece(t *testing.T) {
 	t.Parallel()
-	for _, end := range []string{"last", ""} {
+	for i, end := range []string{"last", "last", ""} {
 		for _, late := range []bool{false, true} {
 			s := newSet(1<<20, 1<<30)
 			f := lead(t, s, stream, nil)
@@ -530,7 +574,9 @@ func TestLastPiece(t *testing.T) {
 					t.Errorf("%q, late: %+v, %v", end, p, err)
 				}
 			}
-			f.Append([]byte("own"), Own)
+			if i > 0 {
+				f.Append([]byte("own"), Own)
+			}
 			f.Append([]byte(end), Last)
 			f.Finish(nil, nil)
 			if !late {
