@@ -36,7 +36,7 @@ func (c *call) consider(hit cache.Hit, ok bool) *recalled {
 			c.refresh()
 		}
 	case cache.IfError:
-		r.state = gateway.CacheStale
+		r.state, r.standsIn = gateway.CacheStale, true
 		k.stale = r
 		return nil
 	}

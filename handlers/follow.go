@@ -158,8 +158,9 @@ func (f *follower) judge(err error) error {
 // takeOver makes an answer that another call has found the present one's; nil if
 // it may not have it.
 func (c *call) takeOver(hit *recalled) *recalled {
-	asked := &c.keeping.asked
-	fits := asked.looks() && (hit.state == gateway.CacheStale || asked.accepts(hit.hit.Age, hit.ttl, 0))
+	asked, terms := &c.keeping.asked, c.keeping.exact.terms()
+	fits := asked.accepts(hit.hit.Age, hit.ttl, terms.Revalidate) ||
+		hit.standsIn && asked.looks() && terms.State(hit.hit.Key, hit.hit.Age) != cache.Expired
 	if !fits || !c.mayUse(hit.hit.Provider, hit.hit.Model) || hit.near > 0 && !c.wouldFind(hit) {
 		return nil
 	}

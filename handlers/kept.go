@@ -20,6 +20,9 @@ type recalled struct {
 	state string        // one of gateway's: CacheHit, CacheStale, CacheSemantic
 	ttl   time.Duration // for which it is fresh yet; negative: since when it is not
 	near  float64       // how similar its request is, of a semantic hit
+
+	// standsIn says that it serves only since no new answer can be had.
+	standsIn bool
 }
 
 // show shows a kept answer.
