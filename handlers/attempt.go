@@ -143,7 +143,7 @@ func (a *attempt) start() {
 // sent twice.
 func (a *attempt) run() (answer, error) {
 	res, err := a.send()
-	if !a.joint.Follows {
+	if !a.joint.Follows && !a.joint.Unsent {
 		a.call.proxy.metrics.Attempt(a.route.Target.Provider, res, err)
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func (a *attempt) run() (answer, error) {
 // unanswered files the failure of a call that got no answer.
 func (a *attempt) unanswered(err error) error {
 	c := a.call
-	if errors.Is(err, batch.ErrUnsent) {
+	if a.joint.Unsent {
 		a.told.Refused()
 	}
 	if c.absent() {

@@ -162,9 +162,10 @@ func (a *attempt) countTokens() (n int64) {
 }
 
 // verdict is what the end of the attempt says of its upstream. One call that
-// was made for several says it once, or as many would fail as waited for it.
+// was made for several says it once, or as many would fail as waited for it; one that
+// was not made says nothing.
 func (a *attempt) verdict(err error) health.Result {
-	if a.joint.Follows && !a.pick.Health.Probing() {
+	if a.joint.Unsent || a.joint.Follows && !a.pick.Health.Probing() {
 		return health.Result{Class: health.Abandoned}
 	}
 	return verdict(err)

@@ -465,6 +465,17 @@ func TestCutEmbeddings(t *testing.T) {
 			t.Errorf("%d calls, record %+v", n, ledgerOf(record))
 		}
 	})
+	t.Run("more than may be asked for", func(t *testing.T) {
+		before := len(e.up.Requests())
+		got := e.ask(t.Context(), "/v1/embeddings", `{"model":"small","input":`+texts(513)+`}`)
+		if got.status != 400 || !strings.Contains(got.body, "at most 512") {
+			t.Errorf("%+v", got)
+		}
+		record := e.Records.Wait(t, 3)[2]
+		if n := len(e.up.Requests()) - before; n != 0 || record.Usage.Input != 0 || record.UsageSource != gateway.SourceNone || record.Cost.Total != 0 {
+			t.Errorf("%d calls, record %+v", n, ledgerOf(record))
+		}
+	})
 	http.DefaultClient.CloseIdleConnections()
 }
 

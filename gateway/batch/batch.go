@@ -6,7 +6,6 @@ package batch
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -82,14 +81,14 @@ type Result struct {
 	// says of the upstream is to be counted once.
 	Shared, Follows bool
 
+	// Unsent says that the call ended before anything was sent.
+	Unsent bool
+
 	// Taken says that the upstream has answered parts of a call that failed,
 	// and Paid is the tokens that it reported for them, -1 when it did not.
 	Taken bool
 	Paid  int64
 }
-
-// ErrUnsent wraps the cause for which a call ended before anything was sent.
-var ErrUnsent = errors.New("not sent")
 
 // Send makes a call, by itself where there is nothing to join or to cut; b is
 // nil when nothing is to be joined. The error is as a provider's.

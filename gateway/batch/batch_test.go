@@ -175,7 +175,7 @@ func TestLeaving(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		one, two, three := send(t.Context(), b, request(u, `"a"`, "")), send(ctx, b, request(u, `"b"`, "")), send(t.Context(), b, request(u, `"c"`, ""))
 		cancel(gone)
-		if got := two.wait(t); !errors.Is(got.err, gone) || !errors.Is(got.err, ErrUnsent) {
+		if got := two.wait(t); got.err != gone || !got.Unsent || got.Shared {
 			t.Errorf("%v", got.err)
 		}
 		c.fire()
@@ -227,7 +227,7 @@ func TestLeaving(t *testing.T) {
 			c.fire()
 			upstream := <-came
 			cancel(gone)
-			if a, b := one.wait(t), two.wait(t); a.err != gone || b.err != gone || a.Follows || !b.Follows {
+			if a, b := one.wait(t), two.wait(t); a.err != gone || b.err != gone || !a.Follows || !b.Follows || a.Unsent {
 				t.Errorf("%+v, %+v", a, b)
 			}
 			if upstream.Err() != nil {
@@ -235,7 +235,9 @@ func TestLeaving(t *testing.T) {
 			}
 			if all {
 				leaves(gone)
-				three.wait(t)
+				if got := three.wait(t); got.err != gone || got.Follows || !got.Shared {
+					t.Errorf("the last: %+v", got)
+				}
 				<-ended
 				return
 			}

@@ -23,7 +23,7 @@ var errElsewhere = &gateway.Error{Kind: wire.KindUpstream, Phase: "answer", Mess
 // and one answer of theirs. The first failure is the call's.
 func cut(ctx context.Context, c *Call, r *embedding.Request, limit int) (Result, error) {
 	if n := (r.Inputs + limit - 1) / limit; n > maxParts {
-		return Result{}, gateway.Invalid("input", "the request has %d inputs; at most %d can be asked for at once of a model that takes %d a call", r.Inputs, maxParts*limit, limit)
+		return Result{Unsent: true}, gateway.Invalid("input", "the request has %d inputs; at most %d can be asked for at once of a model that takes %d a call", r.Inputs, maxParts*limit, limit)
 	}
 	s := newCutting(ctx, c, r, limit)
 	workers := min(concurrent, len(s.lists))

@@ -135,7 +135,7 @@ func TestCutFails(t *testing.T) {
 	t.Run("too many parts", func(t *testing.T) {
 		u := &upstream{traits: gateway.Traits{MaxInputs: 2}}
 		got := send(t.Context(), nil, request(u, numbers(2*maxParts+1), "")).wait(t)
-		if e := gateway.AsError(got.err); e.Kind != wire.KindInvalid || !strings.Contains(e.Message, "513 inputs; at most 512") || len(u.calls) > 0 {
+		if e := gateway.AsError(got.err); e.Kind != wire.KindInvalid || !strings.Contains(e.Message, "513 inputs; at most 512") || len(u.calls) > 0 || !got.Unsent {
 			t.Errorf("%v", got.err)
 		}
 	})

@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -59,10 +58,8 @@ func (b *Batcher) join(ctx context.Context, c *Call, r *embedding.Request, heade
 	select {
 	case <-w.done:
 	case <-ctx.Done():
-		if sent := g.leave(w, context.Cause(ctx)); !sent {
-			return Result{}, fmt.Errorf("%w: %w", ErrUnsent, context.Cause(ctx))
-		}
-		return Result{Shared: true, Follows: w != g.calls[0]}, context.Cause(ctx)
+		sent, last := g.leave(w, context.Cause(ctx))
+		return Result{Shared: sent, Follows: sent && !last, Unsent: !sent}, context.Cause(ctx)
 	}
 	if w.alone {
 		return alone(ctx, c)
@@ -132,8 +129,9 @@ func (g *group) closeLocked() {
 	}
 }
 
-// leave takes w out. sent is false when nothing of it has been sent.
-func (g *group) leave(w *waiter, cause error) (sent bool) {
+// leave takes w out. sent is false when nothing of it has been sent; last says that
+// all others have left.
+func (g *group) leave(w *waiter, cause error) (sent, last bool) {
 	g.batcher.mu.Lock()
 	defer g.batcher.mu.Unlock()
 	w.left = true
@@ -142,7 +140,7 @@ func (g *group) leave(w *waiter, cause error) (sent bool) {
 		if g.present == 0 {
 			g.cancel(cause)
 		}
-		return len(g.calls) > 1 // one alone has yet to make its call
+		return len(g.calls) > 1, g.present == 0 // one alone has yet to make its call
 	}
 	g.calls = slices.DeleteFunc(g.calls, func(other *waiter) bool { return other == w })
 	g.inputs -= w.inputs
@@ -151,7 +149,7 @@ func (g *group) leave(w *waiter, cause error) (sent bool) {
 		g.closeLocked()
 		g.cancel(nil)
 	}
-	return false
+	return false, false
 }
 
 // leader is the first that is still there; nil when all have left.
