@@ -113,8 +113,13 @@ func (r *reader) quotation(i int, open rune, n int) int {
 // digits reads a number. Marks that group digits are left out.
 func (r *reader) digits(i int) int {
 	r.word = r.word[:0]
-	if i > 0 && (r.text[i-1] == '-' || r.text[i-1] == '+') && (i == 1 || r.text[i-2] == ' ') {
-		r.word = append(r.word, r.text[i-1])
+	if i > 0 && (i == 1 || r.text[i-2] <= ' ') {
+		switch c := r.text[i-1]; c {
+		case '-', '+':
+			r.word = append(r.word, c)
+		case '.':
+			r.word = append(r.word, "0."...)
+		}
 	}
 	for i < len(r.text) {
 		c, n := utf8.DecodeRuneInString(r.text[i:])
@@ -197,6 +202,8 @@ func (r *reader) letters(i int) int {
 	return i
 }
 
+func digit(s string, i int) bool { return i >= 0 && i < len(s) && s[i] >= '0' && s[i] <= '9' }
+
 func letter(s string) bool {
 	c, _ := utf8.DecodeRuneInString(s)
 	return unicode.IsLetter(c)
@@ -217,11 +224,13 @@ func (r *reader) symbols(i int) int {
 		switch {
 		case strings.ContainsRune(".?!", c):
 			r.first = true
+			// 5! is a factorial, !a a negation.
+			meant = meant || c == '!' && (digit(r.text, i-1) || i+1 < len(r.text) && !r.inside(i) && letter(r.text[i+1:]))
 		case strings.ContainsRune(",;:()[]…’”»·•¿¡–—", c):
 		case c == '-' || c == '/' || c == '*' || c == '#':
 			// One alone joins words, counts items or makes a heading, unless it stands
-			// free or ends a word, as in C#.
-			alone := i == start && i+1 < len(r.text) && (letter(r.text[i+1:]) || r.text[i+1] >= '0' && r.text[i+1] <= '9')
+			// free or between two numbers, or ends a word, as in C#.
+			alone := i == start && i+1 < len(r.text) && (letter(r.text[i+1:]) || digit(r.text, i+1) && !digit(r.text, i-1))
 			item := i+1 < len(r.text) && r.text[i+1] == ' ' && (i == 0 || r.text[i-1] == '\n')
 			meant = meant || !alone && !item
 		default:

@@ -44,6 +44,7 @@ var facts = set(`not
 
 // negations are read as `not`, in the languages that share the alphabet too.
 var negations = set(`no never without cannot neither nor nothing nobody nowhere
+	dont doesnt didnt isnt arent wasnt werent wont cant couldnt wouldnt shouldnt hasnt havent hadnt aint mustnt neednt
 	nicht kein keine keinen nie niemals ohne
 	ne pas jamais sans aucun
 	sin nunca ningun jamas non senza mai
