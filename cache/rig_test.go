@@ -58,11 +58,11 @@ type shelf struct {
 	mu     sync.Mutex
 	values map[Key][]byte
 	marks  map[string]uint64
-	apply  []func([]Mark)
+	apply  map[int]func([]Mark)
 	broken bool
 }
 
-func newShelf() *shelf { return &shelf{values: map[Key][]byte{}, marks: map[string]uint64{}} }
+func newShelf() *shelf { return &shelf{values: map[Key][]byte{}, marks: map[string]uint64{}, apply: map[int]func([]Mark){}} }
 
 var errBroken = errors.New("broken")
 
@@ -106,8 +106,13 @@ func (s *shelf) Watch(apply func([]Mark), _ func() []Mark) func() {
 	for tag, value := range s.marks {
 		apply([]Mark{{tag, value}})
 	}
-	s.apply = append(s.apply, apply)
-	return func() {}
+	n := len(s.apply)
+	s.apply[n] = apply
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.apply[n] = func([]Mark) {}
+	}
 }
 
 func (s *shelf) Claim(context.Context, Key, time.Duration) (Flight, error) { return nil, errBroken }

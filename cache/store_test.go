@@ -231,6 +231,26 @@ func TestAttach(t *testing.T) {
 	}
 }
 
+// TestAttachTwice holds that a Remote's purges are followed until the last of its users
+// has gone, such as the configuration that a reload has made.
+func TestAttachTwice(t *testing.T) {
+	clock := newClock()
+	remote := newShelf()
+	c := open(t, 1<<20, nil, clock)
+	key := keyOf("a", "x")
+	old := c.Marks.Attach(remote)
+	last := c.Marks.Attach(remote)
+	for i, detach := range []func(){old, last} {
+		c.Put(key, "a", answer(clock, "x", "t"), c.Stamp(), hour)
+		detach()
+		detach() // changes nothing
+		_ = remote.Purge(context.Background(), []Mark{{"t", uint64(clock.Now().UnixMilli())<<suffix + uint64(i)}})
+		if _, there := c.Get(key, "a"); there != (i == 1) || len(c.Marks.Remotes()) != 1-i {
+			t.Errorf("%d detached: the answer is there: %t, %d remotes", i+1, there, len(c.Marks.Remotes()))
+		}
+	}
+}
+
 // TestMarksBounded purges more tags than have room: what was purged stays dead.
 func TestMarksBounded(t *testing.T) {
 	clock := newClock()

@@ -501,6 +501,21 @@ func TestPurgeInBetween(t *testing.T) {
 	}
 }
 
+// TestPlayFromTheBeginning holds that a leader whose client is written to before there
+// is anything gets all of it.
+func TestPlayFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	f := newSet(1<<20, 1<<30).Alone(key, stream)
+	r := f.Play()
+	defer r.Leave()
+	f.Append([]byte("a"), 0)
+	f.Append([]byte("b"), Own)
+	f.Finish(nil, nil)
+	if data, err := drain(r, nil); data != "ab" || !errors.Is(err, io.EOF) {
+		t.Errorf("played %q, %v", data, err)
+	}
+}
+
 func TestNobodyWaitsForWhoIsStuck(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(100, 0)

@@ -339,6 +339,24 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestSizes holds that vectors may be many, and what an error says not.
+func TestSizes(t *testing.T) {
+	long := strings.Repeat(" ", maxError)
+	for status, fits := range map[int]bool{200: true, 500: false} {
+		u, c := &upstream{answer: func(_ context.Context, _ int, _ *gateway.Call, body []byte) (*http.Response, error) {
+			return answer(status, echo(body)+long), nil
+		}}, &clock{}
+		b := New(time.Hour, 256, c)
+		one, two := send(t.Context(), b, request(u, `"a"`, "")), send(t.Context(), b, request(u, `"b"`, ""))
+		c.fire()
+		for _, got := range []outcome{one.wait(t), two.wait(t)} {
+			if (got.err == nil) != fits {
+				t.Errorf("%d: %v", status, got.err)
+			}
+		}
+	}
+}
+
 // TestGemini makes a batch of calls that ask for one vector each.
 func TestGemini(t *testing.T) {
 	u, c := &upstream{answer: func(_ context.Context, _ int, call *gateway.Call, body []byte) (*http.Response, error) {
