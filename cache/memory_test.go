@@ -36,6 +36,26 @@ func TestReadYourWrites(t *testing.T) {
 	}
 }
 
+// TestPutIsTrue holds that what Put says is kept is there, and what it says is not is
+// not, also where there is no room for what is asked for less often.
+func TestPutIsTrue(t *testing.T) {
+	clock := newClock()
+	c := open(t, 256<<10, nil, clock)
+	for i := range 200 {
+		for j := range 50 { // these are asked for all the time
+			c.Get(keyOf("a", fmt.Sprint(j)), "a")
+		}
+		key := keyOf("a", fmt.Sprint(i))
+		kept := c.Put(key, "a", answer(clock, strings.Repeat("x", 10_000)), c.Stamp(), hour)
+		if _, found := c.Get(key, "a"); found != kept {
+			t.Errorf("answer %d is kept: %t, and there: %t", i, kept, found)
+		}
+	}
+	if c.Put(keyOf("a", "long"), "a", answer(clock, strings.Repeat("x", 512<<10)), c.Stamp(), hour) {
+		t.Error("an answer that is larger than the memory is kept")
+	}
+}
+
 // TestMemoryBounded writes ten times what there is room for, from all sides, with
 // answers that are replaced by larger ones and spelt in other ways.
 func TestMemoryBounded(t *testing.T) {

@@ -111,19 +111,19 @@ func (c *Cache) Fetch(ctx context.Context, key Key, scope string) (Hit, bool) {
 	if err != nil || !now.Before(found.until) || !c.Marks.covers(found.answer.Tags, found.marks) || found.answer.size() > c.MaxEntry {
 		return Hit{}, false
 	}
-	p := c.keep(key, scope, found.answer, since, found.until.Sub(now), now)
+	p, _ := c.keep(key, scope, found.answer, since, found.until.Sub(now), now)
 	return p.hit(key, c.Memory.at(now)), true
 }
 
 // size is what counts against MaxEntry.
 func (a *Answer) size() int64 { return int64(len(a.Form.Body)) + int64(len(a.Canonical)) }
 
-// keep puts an answer into memory for a time, if there is room. It is nil for one
-// that cannot be kept.
-func (c *Cache) keep(key Key, scope string, answer *Answer, since Stamp, life time.Duration, now time.Time) piece {
+// keep puts an answer into memory for a time, and reports whether there was room. The
+// piece is nil for one that cannot be kept.
+func (c *Cache) keep(key Key, scope string, answer *Answer, since Stamp, life time.Duration, now time.Time) (p piece, kept bool) {
 	p, ok := pieceOf(scope, answer)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	p.setKey(key)
 	p[atID], p[atSince], p[atSeen] = c.Memory.ids.Add(1), uint64(since), uint64(since)
@@ -131,13 +131,13 @@ func (c *Cache) keep(key Key, scope string, answer *Answer, since Stamp, life ti
 	at := c.Memory.at(now)
 	p[atMade], p[atWall] = uint64(at+int64(answer.Made.Sub(now))), uint64(answer.Made.UnixNano()) //nolint:gosec // as bits
 	p[atUntil] = uint64(at + int64(life))                                                         //nolint:gosec // as bits
-	c.Memory.put(key.short(), p, life)
-	return p
+	return p, c.Memory.put(key.short(), p, life)
 }
 
 // Put keeps a copy of a complete answer for as long as the terms want it. since is
 // the Stamp from before the look-up: when one of the answer's tags was purged
-// meanwhile, or the answer is too large, it is not kept, and Put says false.
+// meanwhile, the answer is too large, or there is no room for what is not asked for
+// more often, it is not kept, and Put says false.
 func (c *Cache) Put(key Key, scope string, answer *Answer, since Stamp, terms Terms) bool {
 	now := c.Now()
 	life := answer.Made.Add(terms.Keep()).Sub(now)
@@ -152,11 +152,11 @@ func (c *Cache) Put(key Key, scope string, answer *Answer, since Stamp, terms Te
 	} else if marks = c.Marks.values(answer.Tags, since); marks == nil {
 		return false
 	}
-	p := c.keep(key, scope, answer, since, life, now)
+	p, kept := c.keep(key, scope, answer, since, life, now)
 	if p != nil && c.Remote != nil {
-		c.Remote.Put(key, life, int(p.weight()), func() []byte { return c.codec.seal(p.sealed(marks)) })
+		kept = c.Remote.Put(key, life, int(p.weight()), func() []byte { return c.codec.seal(p.sealed(marks)) }) || kept
 	}
-	return p != nil
+	return kept
 }
 
 // Form finds an answer's spelling for an operation: its own, or one that Extend
