@@ -1,5 +1,7 @@
 package gateway
 
+import "slices"
+
 // Elsewhere picks a target that the request has not been sent to, for a second
 // attempt beside the first, or for the rest of an answer; nil when none is fit.
 func (i *Itinerary) Elsewhere(reason string) *Pick {
@@ -8,25 +10,25 @@ func (i *Itinerary) Elsewhere(reason string) *Pick {
 	}
 	i.roomy = true // nobody waits for what is extra
 	defer func() { i.roomy = false }()
+	i.before.leg, i.before.queue = i.leg, i.queue
 	last := i.last.Route.Target
 	away := func(route *Route, account string) bool { return route.Target == last || i.hasFailed(route, account) }
 	if c, ok := i.choose(i.leg, away); ok {
 		return i.picked(c, reason, false)
 	}
-	own, queue := i.leg, i.queue
 	i.enqueue(ClassTimeout)
 	if c, ok := i.fallback(); ok {
 		return i.picked(c, reason, false)
 	}
-	i.leg, i.queue = own, queue
+	i.leg, i.queue = i.before.leg, i.before.queue
 	return nil
 }
 
-// Return takes the last pick back, to which nothing was sent; to is the one
+// Return takes the pick of Elsewhere back, to which nothing was sent; to is the one
 // before.
 func (i *Itinerary) Return(to *Pick) {
 	i.last.Health.Abandon()
-	i.last = to
+	i.last, i.leg, i.queue = to, i.before.leg, i.before.queue
 	i.calls--
 }
 
@@ -35,13 +37,20 @@ func (i *Itinerary) Return(to *Pick) {
 // its breaker and its retry budget allow it; nil when there is none.
 func (i *Itinerary) Continue() *Pick {
 	i.Failed(i.last)
+	i.class = ClassTimeout
 	if p := i.Elsewhere(ReasonContinue); p != nil {
 		return p
 	}
+	return i.continueWithSame()
+}
+
+// continueWithSame picks one of those that the request has been sent to.
+func (i *Itinerary) continueWithSame() *Pick {
 	if i.calls >= maxCalls {
 		return nil
 	}
-	c, ok := i.choose(i.leg, nowhere)
+	i.leg, i.queue = i.before.leg, i.before.queue
+	c, ok := i.choose(i.leg, i.isRefused)
 	if !ok || !i.allowed(c) {
 		return nil
 	}
@@ -53,18 +62,39 @@ func (i *Itinerary) Continue() *Pick {
 func (i *Itinerary) Unfit(why error) *Pick {
 	i.calls--
 	i.turnedDown(i.last, why)
+	was := i.last.Reason
 	if c, ok := i.choose(i.leg, i.hasFailed); ok {
-		return i.picked(c, i.last.Reason, true)
+		return i.picked(c, was, true)
+	}
+	if was == ReasonFailover || was == ReasonRetry {
+		i.retries++ // it was not made
+		if p := i.again(); p != nil {
+			return p
+		}
 	}
 	i.enqueue(i.class)
 	if c, ok := i.fallback(); ok {
-		reason := ReasonFallback
-		if i.last.Reason == ReasonContinue {
-			reason = ReasonContinue
+		if was != ReasonContinue {
+			was = ReasonFallback
 		}
-		return i.picked(c, reason, true)
+		return i.picked(c, was, true)
+	}
+	if was == ReasonContinue {
+		return i.continueWithSame()
 	}
 	return nil
+}
+
+// Refused takes back the first pick, which stands in for the model's own targets
+// and breaks a rule of the gateway's, and picks as First does from what is left.
+func (i *Itinerary) Refused(why error) (*Pick, error) {
+	i.calls--
+	i.turnedDown(i.last, why)
+	if c, ok := i.choose(i.leg, i.hasFailed); ok {
+		return i.picked(c, ReasonUnhealthy, true), nil
+	}
+	i.enqueue(ClassOverloaded)
+	return i.standIn()
 }
 
 // Detour looks for a target whose provider has a place free, since that of the
@@ -99,5 +129,10 @@ func (i *Itinerary) Detour(try func(*Pick) error) bool {
 func (i *Itinerary) turnedDown(p *Pick, why error) {
 	p.Health.Abandon()
 	i.skipped = append(p.Skipped, p.Route.Target.String()+": "+AsError(why).Message)
+	i.refused = append(i.refused, p.Route.Target)
 	i.Failed(p)
+}
+
+func (i *Itinerary) isRefused(route *Route, _ string) bool {
+	return slices.Contains(i.refused, route.Target)
 }

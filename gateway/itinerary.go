@@ -64,12 +64,20 @@ type Itinerary struct {
 	queue []spare // fallbacks that have not been tried
 
 	calls   int
-	class   Class // of the last failure, if failed is not empty
-	retries int   // calls that may still follow within a leg
+	err     error // the last failure, which class is of
+	class   Class
+	retries int // calls that may still follow within a leg
 	pauses  int
 	last    *Pick
 	failed  []place
+	refused []Target // of those that have failed, what breaks a rule of the gateway's
 	skipped []string
+
+	// before is where the itinerary stood when it looked for something extra.
+	before struct {
+		leg   *leg
+		queue []spare
+	}
 
 	// roomy leaves out providers that have no place free.
 	roomy bool
@@ -129,19 +137,24 @@ func (i *Itinerary) First() (*Pick, error) {
 	if c, ok := i.choose(i.leg, nowhere); ok {
 		return i.picked(c, ReasonFirst, true), nil
 	}
-	own, queue := i.leg, i.queue
 	i.enqueue(ClassOverloaded)
+	return i.standIn()
+}
+
+// standIn picks a fallback in place of the model's own targets, of which none is
+// fit; where there is none either, the one of them that may recover soonest.
+func (i *Itinerary) standIn() (*Pick, error) {
 	if c, ok := i.fallback(); ok {
 		return i.picked(c, ReasonUnhealthy, true), nil
 	}
-	i.leg, i.queue = own, queue
-	if own.strict() {
+	i.leg, i.queue = i.own, nil
+	if i.own.strict() {
 		return nil, &Error{
-			Kind: wire.KindOverloaded, Phase: "route", RetryAfter: i.recovery(own),
+			Kind: wire.KindOverloaded, Phase: "route", RetryAfter: i.recovery(i.own),
 			Message: fmt.Sprintf("no target of the model '%s' is healthy", i.ask.Model),
 		}
 	}
-	return i.picked(i.force(own), ReasonPanic, true), nil
+	return i.picked(i.force(i.own), ReasonPanic, true), nil
 }
 
 // Next picks where to go after the last attempt has failed with err; nil when
@@ -152,13 +165,13 @@ func (i *Itinerary) Next(err error) *Pick {
 		return nil
 	}
 	i.Failed(i.last)
-	i.class = class
+	i.err, i.class = err, class
 	if i.retryOn().Has(class) && i.retries > 0 {
 		if c, ok := i.choose(i.leg, i.hasFailed); ok {
 			i.retries--
 			return i.picked(c, ReasonFailover, true)
 		}
-		if p := i.again(err); p != nil {
+		if p := i.again(); p != nil {
 			return p
 		}
 	}

@@ -71,6 +71,16 @@ func (j *journey) fail(err error) {
 	j.note(j.trip.Next(err))
 }
 
+// refuse gives the first pick up for a rule of the gateway's.
+func (j *journey) refuse() {
+	p, err := j.trip.Refused(failed(wire.KindPermission))
+	if err != nil {
+		j.steps = append(j.steps, err.Error())
+		return
+	}
+	j.note(p)
+}
+
 func healthOf(err error) health.Class {
 	switch class, ok := Classify(err); {
 	case !ok:
@@ -372,8 +382,74 @@ func TestItinerary(t *testing.T) {
 				j.note(j.trip.Continue())
 				j.note(j.trip.Unfit(failed(wire.KindPermission)))
 				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
 			},
-			[]string{"openai/a first", "gpu/b continue", "openai/c continue", "end"},
+			[]string{"openai/a first", "gpu/b continue", "openai/c continue", "openai/a continue", "end"},
+		},
+		{
+			"what is picked as an extra and not called changes nothing", plan(Plan{Targets: []Target{a}, Fallback: []Target{{Model: "big"}}, FallbackOn: []FallbackRule{{ClassesOf(ClassContextLength), []Target{f}}}}, Retry{Retries: times(1)}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				home := j.trip.last
+				j.note(j.trip.Elsewhere(ReasonHedge))
+				j.trip.Return(home)
+				j.fail(overloaded)
+				j.fail(long)
+			},
+			[]string{"openai/a first", "gpu/big-1 hedge", "openai/a retry paused", "anthropic/f fallback"},
+		},
+		{
+			"what cannot be used does not use up the retries", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{f}}, Retry{Retries: times(1)}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				j.fail(overloaded)
+			},
+			[]string{"openai/a first", "gpu/b failover", "openai/a retry paused", "anthropic/f fallback"},
+		},
+		{
+			"nor is it retried", plan(Plan{Targets: []Target{a, b}}, Retry{Retries: times(3)}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				down(j, a, b)
+				j.fail(overloaded)
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+			},
+			[]string{"openai/a first", "gpu/b failover", "openai/a retry paused", "openai/a retry paused", "end"},
+		},
+		{
+			"all are down, and some fallbacks cannot be used", plan(Plan{Targets: []Target{a}, Fallback: []Target{{Model: "big"}, f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				down(j, a)
+				j.start(t, "chat")
+				for range 3 {
+					j.refuse()
+				}
+			},
+			[]string{"gpu/big-1 unhealthy", "gpu/big-2 unhealthy", "openai/big-3 unhealthy", "anthropic/f unhealthy"},
+		},
+		{
+			"all are down, and no fallback can be used", plan(Plan{Targets: []Target{a}, Fallback: []Target{b, f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				down(j, a)
+				j.start(t, "chat")
+				j.refuse()
+				j.refuse()
+				j.fail(overloaded)
+			},
+			[]string{"gpu/b unhealthy", "anthropic/f unhealthy", "openai/a panic", "end"},
+		},
+		{
+			"all are down, with a breaker, and no fallback can be used", &Model{Name: "chat", Plan: Plan{Targets: []Target{a}, Fallback: []Target{f}}, Passive: Passive{MaxFails: 3}},
+			func(t *testing.T, j *journey) {
+				down(j, a)
+				j.start(t, "chat")
+				j.refuse()
+			},
+			[]string{"anthropic/f unhealthy", "overloaded: no target of the model 'chat' is healthy"},
 		},
 		{
 			"nothing extra where it had to wait", plan(Plan{Targets: []Target{a, {"small", "b"}}, Fallback: []Target{f}}, Retry{}),

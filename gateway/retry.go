@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirproxy/weir/gateway/health"
@@ -33,8 +34,8 @@ func (i *Itinerary) late(pause time.Duration) bool {
 
 // again picks a target that has failed before, if the rules and its budget
 // allow it and the pause is worth it.
-func (i *Itinerary) again(err error) *Pick {
-	e := AsError(err)
+func (i *Itinerary) again() *Pick {
+	e := AsError(i.err)
 	if i.retry.Retries == nil || i.class == ClassAuth || e.Kind == wire.KindBudget || e.NoRetry {
 		return nil // the same again would fail again
 	}
@@ -42,10 +43,12 @@ func (i *Itinerary) again(err error) *Pick {
 	if pause < 0 || i.late(pause) {
 		return nil
 	}
-	last := i.last.place()
-	c, ok := i.choose(i.leg, func(route *Route, account string) bool { return placeOf(route, account) == last })
+	last := i.lastSent()
+	c, ok := i.choose(i.leg, func(route *Route, account string) bool {
+		return placeOf(route, account) == last || i.isRefused(route, account)
+	})
 	if !ok {
-		c, ok = i.choose(i.leg, nowhere)
+		c, ok = i.choose(i.leg, i.isRefused)
 	}
 	if l := i.up(i.leg); !ok && len(l.routes) > 0 {
 		c, ok = i.force(l), true
@@ -59,17 +62,25 @@ func (i *Itinerary) again(err error) *Pick {
 	return p
 }
 
+// lastSent is where the request was last sent to.
+func (i *Itinerary) lastSent() (last place) {
+	for _, p := range i.failed {
+		if !slices.Contains(i.refused, p.target) {
+			last = p
+		}
+	}
+	return last
+}
+
 // up is l with those targets only that may be called after a pause although
 // none is fit now: behind a breaker those that it lets pass, whose account is
 // but limited for a moment.
 func (i *Itinerary) up(l *leg) *leg {
-	if !l.strict() {
-		return l
-	}
 	up := *l
 	up.routes = nil
 	for _, route := range l.routes {
-		if i.gateway.Health.Look(health.Target(route.Target)).State == health.Closed {
+		down := l.strict() && i.gateway.Health.Look(health.Target(route.Target)).State != health.Closed
+		if !down && !slices.Contains(i.refused, route.Target) {
 			up.routes = append(up.routes, route)
 		}
 	}
