@@ -36,6 +36,12 @@ func (c *call) refusal(r *limits.Reservation, why error) error {
 	return e
 }
 
+// overLimit reports whether err is such a refusal.
+func overLimit(err error) bool {
+	e := gateway.AsError(err)
+	return e.Phase == "limit" && (e.Kind == wire.KindRateLimit || e.Kind == wire.KindBudget)
+}
+
 func quantity(rule *limits.Rule, n int64) string { return string(appendQuantity(nil, rule, n)) }
 
 func appendQuantity(dst []byte, rule *limits.Rule, n int64) []byte {

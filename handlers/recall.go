@@ -54,7 +54,7 @@ func (c *call) fetch() (answer, error) {
 	if c.proxy.far {
 		c.heed()
 	}
-	if err := c.reserve(); err != nil {
+	if err := c.afford(); err != nil {
 		return nil, err
 	}
 	if c.absent() {

@@ -19,16 +19,42 @@ func (c *call) resolve() error {
 	if err != nil {
 		return c.unknown(err, ask.Model)
 	}
-	pick, err := trip.First()
+	c.way.trip = trip
+	return c.setOut(trip.First())
+}
+
+// setOut makes pick the first target of the call, or says why not, as err does. A
+// fallback that stands in for the model's own targets is passed over if the request
+// may not go there: its client did not ask for it.
+func (c *call) setOut(pick *gateway.Pick, err error) error {
+	for err == nil && pick.Reason == gateway.ReasonUnhealthy {
+		why := c.take(pick)
+		if why == nil {
+			return nil
+		}
+		pick, err = c.way.trip.Refused(why)
+	}
 	if err != nil {
-		c.way.trip = trip
 		return err
 	}
-	c.turn(way{trip, pick})
+	c.turn(way{c.way.trip, pick})
 	if err := c.permitted(); err != nil {
 		return c.elsewhere(err)
 	}
 	return nil
+}
+
+// afford reserves for the call. A fallback that stands in for the model's own
+// targets is passed over, too, if there is no room for it.
+func (c *call) afford() error {
+	err := c.reserve()
+	for err != nil && c.way.pick.Reason == gateway.ReasonUnhealthy && overLimit(err) && !c.out.started() {
+		if c.setOut(c.way.trip.Refused(err)) != nil {
+			return err
+		}
+		err = c.reserve()
+	}
+	return err
 }
 
 // unknown is err, why the gateway has no way to a model, without suggestions that

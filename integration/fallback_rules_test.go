@@ -326,3 +326,45 @@ func TestUntranslatableFallback(t *testing.T) {
 	r = s.took(t, s.post(t, "/v1/chat/completions", fmt.Sprintf(body, "both")), 200, "two", "one two")
 	checkTrail(t, r, "first one/gpt-4o overloaded", "fallback two/gpt-4o")
 }
+
+// TestFallbackWhileDown passes over a fallback that the request may not go to also
+// when it would be the first: the client never asked for it.
+func TestFallbackWhileDown(t *testing.T) {
+	const file = `{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-of-openai"}}]}]}`
+	const big = "\nfallback big\n}\nmodel big two/gpt-4o-mini {\nmax_output_tokens 50\n}\n"
+	for _, tt := range []struct {
+		name, models, key, body string
+		status                  int
+		calls, trail            string
+	}{
+		{"it may be used", "model m one/gpt-4o {" + big, "models m big", "", 200, "two", "unhealthy two/gpt-4o-mini"},
+		{"the key may not use it", "model m one/gpt-4o {" + big, "models m", "", 200, "one", "panic one/gpt-4o"},
+		{"the key may not use it, and there is a breaker", "model m one/gpt-4o {\nmax_fails 3" + big, "models m", "", 503, "", ""},
+		{"its rules do not allow the request", "model m one/gpt-4o {" + big, "models m big", `,"max_tokens":60`, 200, "one", "panic one/gpt-4o"},
+		{"its dialect has no place for the request", "model m one/gpt-4o {\nfallback other/claude-sonnet-4-5\n}\n", "models m", file, 200, "one", "panic one/gpt-4o"},
+		{"it has no room under its limits", "limit model big requests 1 1h\nmodel m one/gpt-4o {" + big, "models m big", "", 200, "one", "panic one/gpt-4o"},
+		{"it has no room under its limits, and there is a breaker", "limit model big requests 1 1h\nmodel m one/gpt-4o {\nmax_fails 3" + big, "models m big", "", 429, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStage(t, tt.models+"key ci {env.CI_KEY} {\n"+tt.key+"\n}\nkey other {env.OTHER_KEY} {\nmodels big one/gpt-4o\n}", "")
+			s.plays("one", failing(503, "Retry-After", "60"))
+			for range 3 {
+				s.ask(t, "one/gpt-4o", as(keyOfOther)...)
+			}
+			if strings.Contains(tt.models, "limit") {
+				s.ask(t, "big", as(keyOfOther)...)
+			}
+			s.called()
+			s.seen = len(s.Records.All())
+			s.plays("one", nil)
+			body := tt.body
+			if body != file {
+				body = strings.TrimSuffix(asks("m"), "}") + body + "}"
+			}
+			r := s.took(t, s.post(t, "/v1/chat/completions", body, as(keyOfCI)...), tt.status, tt.calls, tt.calls)
+			if tt.trail != "" {
+				checkTrail(t, r, tt.trail)
+			}
+		})
+	}
+}
