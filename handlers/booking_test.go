@@ -2,10 +2,17 @@ package handlers
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/limits"
+	"github.com/weirproxy/weir/gateway/queue"
+	"github.com/weirproxy/weir/stores/memory"
 )
 
 // lessor is a store that remembers whose leases it was to renew.
@@ -22,6 +29,45 @@ func (s *lessor) Renew(_ context.Context, r *limits.Reservation) error {
 func (s *lessor) Settle(_ context.Context, r *limits.Reservation, _ []int64) error {
 	r.Held = false
 	return nil
+}
+
+// mortal is a store that decides nothing for who is gone.
+type mortal struct{ limits.Store }
+
+func (s mortal) Reserve(ctx context.Context, r *limits.Reservation) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return s.Store.Reserve(ctx, r)
+}
+
+// TestHeldWhenClientLeaves holds that what a call has taken is still charged to it
+// when its client leaves while room for another target is looked for.
+func TestHeldWhenClientLeaves(t *testing.T) {
+	p, _ := proxyTo(t, whole{})
+	rule := parseRule(t, "requests 5 1h")
+	if err := p.rules.Add(gateway.ScopeGlobal, "", rule); err != nil {
+		t.Fatal(err)
+	}
+	p.limits, p.queues, p.margins = mortal{memory.New(time.Now, 1<<10)}, queue.NewSet(queue.System{}), limits.NewMargins()
+	c := p.newCall(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", nil))
+	c.begin()
+	defer c.flight.Done()
+	c.caller = new(caller)
+	var err error
+	if c.target, err = p.gateway.Resolve(c.route.Operation, "up/gpt-4o"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.book(time.Now(), atOnce); err != nil {
+		t.Fatal(err)
+	}
+	c.cancel(gateway.ErrClientGone)
+	if err := c.rebook(); !errors.Is(err, gateway.ErrClientGone) {
+		t.Errorf("rebooked: %v", err)
+	}
+	if c.quota.held == nil || !c.quota.held.Held {
+		t.Error("nothing is held any more")
+	}
 }
 
 // TestBothAreRenewed holds that while a hedge is under way the places of both

@@ -149,7 +149,7 @@ func (c *call) hold(r *limits.Reservation) {
 
 // rebook takes room for another target in place of that for the last one. If
 // there is none, what was held is held again, whatever the limits say: the call
-// has been made, and what it has used is charged.
+// has been made, and what it has used is charged, also to a client that has left.
 func (c *call) rebook() error {
 	q := &c.quota
 	held := q.need
@@ -165,7 +165,7 @@ func (c *call) rebook() error {
 		return nil
 	}
 	was.Force = true
-	if ok, again := c.proxy.limits.Reserve(c.ctx, was); ok && again == nil {
+	if ok, again := c.proxy.limits.Reserve(c.life.Values(), was); ok && again == nil {
 		q.need = held
 		c.hold(was)
 	}
