@@ -72,10 +72,13 @@ func (c *call) next(err error) bool {
 		return false
 	}
 	failed := c.way
+	booked := failed.pick.Route // which what is held is for
 	for pick := c.way.trip.Next(err); pick != nil; {
 		why := c.take(pick)
-		if was := failed.pick.Route; why == nil && (pick.Route.Target != was.Target || pick.Route.Alias != was.Alias) {
-			why = c.rebook()
+		if why == nil && !countAlike(pick.Route, booked) {
+			if why = c.rebook(); why == nil {
+				booked = pick.Route
+			}
 		}
 		if why == nil {
 			class, _ := gateway.Classify(err)
@@ -97,8 +100,14 @@ func (c *call) next(err error) bool {
 		c.way.abandon()
 	}
 	c.turn(failed)
+	if !countAlike(booked, failed.pick.Route) {
+		_ = c.rebook() // nothing was sent there: what was used is charged where it was
+	}
 	return false
 }
+
+// countAlike reports whether calls to two routes fall under the same limits.
+func countAlike(a, b *gateway.Route) bool { return a.Target == b.Target && a.Alias == b.Alias }
 
 // pause waits before an attempt, and reports whether anybody still waits then.
 func (c *call) pause(d time.Duration) bool {

@@ -368,3 +368,35 @@ func TestFallbackWhileDown(t *testing.T) {
 		})
 	}
 }
+
+// TestFallbackFull gives back what was taken for a fallback that the request was not
+// sent to in the end, since its provider has no place free.
+func TestFallbackFull(t *testing.T) {
+	s := newStageWith(t, "", "api_key {env.UPSTREAM_KEY}\nmax_in_flight 1", "model m two/gpt-4o {\nfallback one/gpt-4o-mini\n}\nlimit provider one requests 2 1h\nlimit provider two requests 1 1h", "")
+	open := make(chan struct{})
+	s.plays("one", func(w http.ResponseWriter, r *weirtest.Request) {
+		<-open
+		fine("one")(w, r)
+	})
+	s.plays("two", bytesOnWire("")) // which has taken the call, so that it counts
+	held := make(chan *reply, 1)
+	go func() { held <- s.ask(t, "one/gpt-4o") }()
+	eventually(t, "the call that takes the place", func() bool { return len(s.up.Requests()) == 1 })
+	s.called()
+	if got := s.ask(t, "m"); got.status != 502 {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+	if _, names := s.called(); names != "two" {
+		t.Errorf("%q were called", names)
+	}
+	close(open)
+	if got := <-held; got.status != 200 {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+	if got := s.ask(t, "one/gpt-4o"); got.status != 200 {
+		t.Errorf("a call to a provider that was called once: %d: %s", got.status, got.body)
+	}
+	if got := s.ask(t, "m"); got.status != 429 {
+		t.Errorf("a second call to a provider that may be called once: %d: %s", got.status, got.body)
+	}
+}
