@@ -98,16 +98,15 @@ func (c *call) serveModel(id string) error {
 
 // passModels passes a vendor's answer on as it came.
 func (c *call) passModels(provider gateway.Provider, path string) error {
-	ctx, cancel := context.WithCancel(c.r.Context())
+	limit := gateway.Timeouts{}.Over(c.proxy.timeouts).WithDefaults()
+	ctx, cancel := context.WithTimeoutCause(c.r.Context(), min(positive(limit.ResponseHeader), positive(limit.Total)), gateway.ErrHeaders)
 	defer cancel()
-	res, err := c.fetchModels(ctx, provider, path)
+	res, body, err := c.readModels(ctx, provider, path)
 	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		return c.render(gateway.AsError(err))
-	}
-	defer discard(res.Body)
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return c.render(&gateway.Error{Kind: wire.KindUpstream, Message: "the upstream broke off its answer", Cause: err})
 	}
 	c.copyHeader(res.Header, upstreamID(provider, res.Header))
 	if res.StatusCode >= http.StatusBadRequest {
@@ -117,6 +116,24 @@ func (c *call) passModels(provider gateway.Provider, path string) error {
 	setHeader(c.out.w.Header(), "Content-Length", strconv.Itoa(len(body)))
 	_ = c.out.whole(res.StatusCode, body)
 	return nil
+}
+
+// readModels reads a vendor's whole answer.
+func (c *call) readModels(ctx context.Context, provider gateway.Provider, path string) (*http.Response, []byte, error) {
+	res, err := c.fetchModels(ctx, provider, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer discard(res.Body)
+	plain, err := unpack(res)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(plain, maxAnswer))
+	if err != nil {
+		return nil, nil, &gateway.Error{Kind: wire.KindUpstream, Message: "the upstream broke off its answer", Cause: err}
+	}
+	return res, body, nil
 }
 
 func (c *call) fetchModels(ctx context.Context, provider gateway.Provider, path string) (*http.Response, error) {
@@ -200,7 +217,11 @@ func (c *call) list(ctx context.Context, provider gateway.Provider) ([]string, e
 	if res.StatusCode != http.StatusOK {
 		return nil, errList
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 4<<20)).Decode(&list); err != nil {
+	plain, err := unpack(res)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewDecoder(io.LimitReader(plain, 4<<20)).Decode(&list); err != nil {
 		return nil, errList
 	}
 	ids := make([]string, 0, len(list.Data))
