@@ -112,10 +112,11 @@ func (c *call) readBody(p *payload) error {
 // limit bytes are read. Matchers look at bodies with it, too: what ai_proxy can read must not be
 // hidden from them.
 func plain(body io.Reader, header http.Header, limit int64) (src io.Reader, packed bool, err error) {
-	switch encoding := header.Get("Content-Encoding"); encoding {
+	// Its name may be written in any case (RFC 9110, 8.4.1).
+	switch encoding := header.Get("Content-Encoding"); strings.ToLower(encoding) {
 	case "", "identity":
 		return body, false, nil
-	case "gzip":
+	case "gzip", "x-gzip":
 		unpacked, err := gzip.NewReader(io.LimitReader(body, limit+1))
 		if err != nil {
 			return nil, true, gateway.Invalid("", "the body is not valid gzip")

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
@@ -18,7 +19,7 @@ const (
 
 // unpack returns the answer's body as it is meant.
 func unpack(res *http.Response) (io.Reader, error) {
-	switch res.Header.Get("Content-Encoding") {
+	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		return res.Body, nil
 	case "gzip", "x-gzip":

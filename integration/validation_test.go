@@ -175,14 +175,16 @@ func TestPackedBodies(t *testing.T) {
 	}
 	rig := newRig(t, d, "", "max_body 1MiB")
 	rig.answers(whole(200, d.answer))
-	t.Run("good", func(t *testing.T) {
-		checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.path, pack(d.whole), "Content-Encoding: gzip"))
-		rig.checkRecord(t, complete(d))
-		call := rig.upstreamCalls()[0]
-		if diff := cmp.Diff(strings.Replace(d.whole, `"m"`, `"gpt-4o"`, 1), string(call.Body)); diff != "" || call.Header.Get("Content-Encoding") != "" {
-			t.Errorf("encoding %q, body\n%s", call.Header.Get("Content-Encoding"), diff)
-		}
-	})
+	for _, encoding := range []string{"gzip", "GZip", "x-gzip"} {
+		t.Run(encoding, func(t *testing.T) {
+			checkReply(t, &reply{status: 200, body: d.answer}, rig.ask(t, d.path, pack(d.whole), "Content-Encoding: "+encoding))
+			rig.checkRecord(t, complete(d))
+			call := rig.upstreamCalls()[0]
+			if diff := cmp.Diff(strings.Replace(d.whole, `"m"`, `"gpt-4o"`, 1), string(call.Body)); diff != "" || call.Header.Get("Content-Encoding") != "" {
+				t.Errorf("encoding %q, body\n%s", call.Header.Get("Content-Encoding"), diff)
+			}
+		})
+	}
 	for _, tt := range []struct {
 		name, body, encoding string
 		status               int
