@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/gateway/balance"
+	"github.com/weirproxy/weir/gateway/health"
 )
 
 // Contestant is a policy and how it is used.
@@ -94,6 +95,7 @@ type simulation struct {
 	policy     balance.Policy
 	blind      bool
 	targets    []*target
+	latencies  *health.Tracker // as gateways know them
 	candidates []balance.Candidate
 	events     queue
 	seq        int
@@ -114,6 +116,7 @@ func Run(c Contestant, seed uint64) Result {
 		targets: list,
 		minutes: make([][]time.Duration, int(duration/time.Minute)),
 	}
+	s.latencies = health.New(s, func() float64 { return 0.5 })
 	requests := newRequests(seed)
 	for i := range requests {
 		q := &requests[i]
@@ -132,8 +135,17 @@ func (s *simulation) after(d time.Duration, do func()) {
 	heap.Push(&s.events, event{s.now + d, s.seq, do})
 }
 
-// epoch is where the clock of the latency averages begins.
-var epoch = time.Unix(0, 0)
+// Now implements health.Clock.
+func (s *simulation) Now() time.Time { return time.Unix(0, 0).Add(s.now) }
+
+// begin begins a call to t, of which only the time to its first token is learned here.
+func (s *simulation) begin(t *target) *health.Call {
+	t.inFlight++
+	call := s.latencies.Begin(t.key(), "", health.Settings{MaxFails: -1})
+	return &call
+}
+
+func (t *target) key() health.Target { return health.Target{Provider: "sim", Model: t.name} }
 
 // attempt makes call number n of a request to a target not tried before.
 func (s *simulation) attempt(q *request, n int, tried []bool) {
@@ -155,9 +167,10 @@ func (s *simulation) attempt(q *request, n int, tried []bool) {
 			again()
 		})
 	case q.fails[n]:
-		t.inFlight++
+		call := s.begin(t)
 		s.after(failureTime, func() {
 			t.inFlight--
+			call.End(health.Result{Class: health.Failed})
 			t.failed(s.now)
 			again()
 		})
@@ -175,7 +188,7 @@ func (s *simulation) offer(tried []bool) {
 		}
 		c := balance.Candidate{
 			Name: t.name, Index: t.index, InFlight: t.inFlight, Cost: t.price, Headroom: 1,
-			Latency: t.latency.Value(epoch.Add(s.now), t.inFlight),
+			Latency: s.latencies.Look(t.key()).Latency,
 		}
 		if !s.blind && s.now < t.resets {
 			c.Headroom = t.headroom
@@ -188,11 +201,11 @@ func (s *simulation) offer(tried []bool) {
 func (s *simulation) answer(q *request, n int, t *target, again func()) {
 	cached := s.now < t.warm[q.session]
 	wait := t.firstToken(s.now, q.luck[n], cached)
-	t.inFlight++
+	call := s.begin(t)
 	if wait > patience {
 		s.after(patience, func() {
 			t.inFlight--
-			t.latency.Observe(epoch.Add(s.now), patience)
+			call.End(health.Result{Class: health.Failed})
 			t.failed(s.now)
 			again()
 		})
@@ -200,7 +213,7 @@ func (s *simulation) answer(q *request, n int, t *target, again func()) {
 	}
 	s.after(wait, func() {
 		t.failures = 0
-		t.latency.Observe(epoch.Add(s.now), wait)
+		call.FirstToken(wait)
 		t.learn(s.now)
 		t.warm[q.session] = s.now + cacheLife
 		s.answered++
@@ -214,7 +227,10 @@ func (s *simulation) answer(q *request, n int, t *target, again func()) {
 		s.times = append(s.times, total)
 		minute := int(q.at / time.Minute)
 		s.minutes[minute] = append(s.minutes[minute], total)
-		s.after(q.answer, func() { t.inFlight-- })
+		s.after(q.answer, func() {
+			t.inFlight--
+			call.End(health.Result{})
+		})
 	})
 }
 

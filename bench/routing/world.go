@@ -5,8 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
-
-	"github.com/weirproxy/weir/gateway/balance"
 )
 
 // The world that is simulated. Nothing here depends on the policy: each meets
@@ -52,7 +50,6 @@ type target struct {
 
 	// What the gateway knows of it.
 	inFlight  int64
-	latency   balance.PeakEWMA
 	headroom  float64
 	resets    time.Duration
 	coolUntil time.Duration

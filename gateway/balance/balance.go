@@ -22,7 +22,6 @@ type Candidate struct {
 	InFlight int64
 
 	// Latency is the peak-EWMA of its time to first token; 0: not known yet.
-	// [PeakEWMA] keeps one.
 	Latency time.Duration
 
 	// Cost is what the call would cost there at most, in nano-dollars;

@@ -48,31 +48,3 @@ func TestUnknownLatency(t *testing.T) {
 		}
 	}
 }
-
-func TestPeakEWMA(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var e PeakEWMA
-	want := func(when string, inFlight int64, low, high time.Duration) {
-		t.Helper()
-		if got := e.Value(now, inFlight); got < low || got > high {
-			t.Errorf("%s: %s, want %s to %s", when, got, low, high)
-		}
-	}
-	want("at first", 0, 0, 0)
-	e.Observe(now, 0)
-	want("no time at all", 1, 1, 1)
-	e.Observe(now, 100*time.Millisecond)
-	want("a peak is taken over", 1, 100*time.Millisecond, 100*time.Millisecond)
-	now = now.Add(tau)
-	e.Observe(now, 50*time.Millisecond)
-	want("and forgotten slowly", 1, 65*time.Millisecond, 70*time.Millisecond)
-	e.Observe(now, 2*time.Second)
-	want("the next peak", 1, 2*time.Second, 2*time.Second)
-	now = now.Add(5 * tau)
-	want("idle", 0, 10*time.Millisecond, 15*time.Millisecond)
-	want("while one call tries", 1, 2*time.Second, 2*time.Second)
-	e.Observe(now.Add(-time.Hour), 2*time.Second)
-	want("a late report does not turn time back", 0, 10*time.Millisecond, 15*time.Millisecond)
-	now = now.Add(1000 * tau)
-	want("known for ever", 0, 1, 1)
-}

@@ -96,6 +96,7 @@ func (t *Tracker) begin(key Target, account string, s Settings, always bool) (Ca
 		return Call{}, false
 	}
 	x.used = now
+	x.waiting++
 	a.inFlight++
 	return c, true
 }
@@ -160,6 +161,7 @@ func (c *Call) FirstToken(d time.Duration) {
 	now := x.tracker.clock.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.waiting--
 	x.latency.add(now, d)
 	if limit := c.settings.UnhealthyLatency; limit > 0 && d > limit {
 		c.failed = true
@@ -188,6 +190,9 @@ func (c *Call) End(r Result) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	c.account.inFlight--
+	if !c.answered {
+		x.waiting--
+	}
 	limit := c.settings.UnhealthyLatency
 	switch {
 	case r.Class == RateLimit:

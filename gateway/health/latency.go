@@ -33,8 +33,13 @@ const (
 	manySamples   = 256
 )
 
-// at is the average, faded by the time since the last call.
-func (l *latency) at(now time.Time) time.Duration {
+// at is the average, faded by the time since the last call. As long as calls are
+// waiting, it is what it was: one is enough to find out whether the target is still
+// slow.
+func (l *latency) at(now time.Time, waiting int) time.Duration {
+	if waiting > 0 {
+		return time.Duration(l.ewma)
+	}
 	return time.Duration(l.ewma * weight(now.Sub(l.last)))
 }
 

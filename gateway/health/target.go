@@ -42,8 +42,8 @@ type View struct {
 	InFlight int64
 
 	// Latency is the peak-EWMA of the time to the first token: it follows
-	// rises at once, falls slowly, and fades while the target is not called,
-	// so that one that was slow is tried again. 0: unknown.
+	// rises at once, falls slowly, and fades while no call waits for its token,
+	// so that one that was slow is tried again, by one call. 0: unknown.
 	Latency time.Duration
 
 	// P95 of the time to the first token of recent calls; 0: too few.
@@ -79,6 +79,7 @@ type target struct {
 	probing time.Time // since when
 
 	used     time.Time
+	waiting  int // calls whose first token has not come
 	latency  latency
 	accounts []*account
 }
@@ -110,7 +111,7 @@ func (x *target) view(now time.Time) View {
 		Until:    x.provider.usable(now, x.accounts),
 		Failures: len(x.run),
 		InFlight: x.inFlight.Load(),
-		Latency:  x.latency.at(now),
+		Latency:  x.latency.at(now, x.waiting),
 		P95:      x.latency.p95,
 	}
 	v.Healthy = v.State == Closed && v.Until.IsZero()

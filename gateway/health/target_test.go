@@ -324,6 +324,29 @@ func TestLatency(t *testing.T) {
 	}
 }
 
+// TestOneTry holds that of a target that was slow the average fades while it is idle,
+// and not while a call is finding out.
+func TestOneTry(t *testing.T) {
+	r := newRig()
+	try, other := r.Begin(tgt, "", Settings{}), r.Begin(tgt, "", Settings{})
+	other.FirstToken(time.Second)
+	for _, tt := range []struct {
+		when      string
+		then      func()
+		low, high time.Duration
+	}{
+		{"while one call waits", func() {}, time.Second, time.Second},
+		{"while only an answer goes on", try.Abandon, 0, time.Millisecond},
+		{"idle", func() { other.End(good) }, 0, time.Millisecond},
+	} {
+		tt.then()
+		r.clock.Add(10 * fade)
+		if got := r.Look(tgt).Latency; got < tt.low || got > tt.high {
+			t.Errorf("%s: %s", tt.when, got)
+		}
+	}
+}
+
 // TestP95Bound holds the histogram to its error for all times.
 func TestP95Bound(t *testing.T) {
 	rnd := seeded(1)
