@@ -20,15 +20,11 @@ type owner struct {
 // NextGeneration numbers a configuration; later ones have higher numbers.
 func (r *Registry) NextGeneration() uint64 { return r.generation.Add(1) }
 
-// Own says who the call is made for; one goroutine does. If the guard that watches now has something
-// against that, the call is ended.
+// Own says who the call is made for, once. If the guard that watches now has
+// something against that, the call is ended.
 func (c *Call) Own(generation uint64, who any) {
-	o := &c.first
-	if c.owner.Load() != nil {
-		o = new(owner) // others may be reading the first
-	}
-	*o = owner{generation, who}
-	c.owner.Store(o)
+	c.owned = owner{generation, who}
+	c.owner.Store(&c.owned)
 	// After the owner is there to be seen: either this or Watch finds out.
 	if g := c.registry.guard.Load(); g != nil {
 		c.check(g)

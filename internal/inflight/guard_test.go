@@ -53,10 +53,8 @@ func TestWatch(t *testing.T) {
 	want("a later guard and who it knows", late, nil)
 	r.Watch(against(first, "ann"))
 	want("an earlier guard", late, nil)
+	carl := own(second, "carl")
+	r.Watch(against(second, "carl"))
+	want("another guard of the same generation", carl, errRevoked)
 	want("an earlier guard and the next call", own(first, "ann"), nil)
-
-	// Who is owned anew is the last owner's.
-	again := own(second, "ann")
-	again.call.Own(second, "bob")
-	want("a call that got another owner", again, errRevoked)
 }

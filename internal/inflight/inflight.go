@@ -40,10 +40,10 @@ type Call struct {
 
 	work Work
 
-	// owner is who the call is made for; nil if that cannot change. first is the
-	// memory of the first one.
+	// owner is who the call is made for; nil if that cannot change. owned is its
+	// memory.
 	owner atomic.Pointer[owner]
-	first owner
+	owned owner
 }
 
 // Work is what a call does.
