@@ -23,7 +23,11 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 		if i.crowded(l.routes[0]) {
 			return choice{}, false
 		}
-		return i.enter(l.routes[0], settings, skip)
+		c, ok := i.enter(l.routes[0], settings, skip)
+		if _, tried, _ := i.accounts(l.routes[0], skip); !ok && !tried {
+			i.passOver(l.routes[0])
+		}
+		return c, ok
 	}
 	candidates := make([]balance.Candidate, 0, len(l.routes))
 	routes := make([]*Route, 0, len(l.routes))
@@ -36,11 +40,8 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 		switch {
 		case tried: // what became of it is in the trail
 			continue
-		case view.State == health.Open:
-			i.note(route, view.State)
-			continue
-		case !fit:
-			i.note(route, "no account is fit")
+		case view.State == health.Open, !fit:
+			i.passOver(route)
 			continue
 		}
 		candidates = append(candidates, balance.Candidate{
@@ -57,10 +58,20 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 		if c, ok := i.enter(routes[at], settings, skip); ok {
 			return c, true
 		}
+		i.passOver(routes[at])
 		candidates = append(candidates[:at], candidates[at+1:]...)
 		routes = append(routes[:at], routes[at+1:]...)
 	}
 	return choice{}, false
+}
+
+// passOver notes why a route cannot be called now.
+func (i *Itinerary) passOver(route *Route) {
+	if state := i.gateway.Health.Look(health.Target(route.Target)).State; state != health.Closed {
+		i.note(route, state) // half open: another call is finding out
+		return
+	}
+	i.note(route, "no account is fit")
 }
 
 // crowded reports whether a route is left out since its provider has no place

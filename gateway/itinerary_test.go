@@ -486,6 +486,68 @@ func TestItinerary(t *testing.T) {
 	}
 }
 
+// TestPassedOver holds that explanations say of each target of the model's own why the
+// request does not go there.
+func TestPassedOver(t *testing.T) {
+	one, two := Target{"openai", "a"}, Target{"openai", "b"}
+	down := func(g *Gateway, target Target) {
+		for range 3 {
+			call := g.Health.Begin(health.Target(target), "", health.Settings{})
+			call.End(health.Result{Class: health.Failed})
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		targets []Target
+		do      func(g *Gateway, clock *clocktest.Clock)
+		next    error // of the first attempt
+		want    []string
+	}{
+		{"one that is fit", []Target{one}, func(*Gateway, *clocktest.Clock) {}, nil, nil},
+		{"one that is tried again", []Target{one}, func(*Gateway, *clocktest.Clock) {}, &Error{Kind: wire.KindRateLimit, RetryAfter: time.Second}, nil},
+		{"one that is down", []Target{one}, func(g *Gateway, _ *clocktest.Clock) { down(g, one) }, nil, []string{"openai/a: open"}},
+		{"one of two", []Target{one, two}, func(g *Gateway, _ *clocktest.Clock) { down(g, one) }, nil, []string{"openai/a: open"}},
+		{"one that is limited", []Target{one}, func(g *Gateway, _ *clocktest.Clock) {
+			call := g.Health.Begin(health.Target(one), "", health.Settings{})
+			call.End(health.Result{Class: health.RateLimit, RetryAfter: time.Minute})
+		}, nil, []string{"openai/a: no account is fit"}},
+		{"one that another call is trying", []Target{one}, func(g *Gateway, clock *clocktest.Clock) {
+			down(g, one)
+			clock.Add(2 * time.Second)
+			if _, ok := g.Health.Try(health.Target(one), "", health.Settings{}); !ok {
+				t.Fatal("it is not tried")
+			}
+		}, nil, []string{"openai/a: half_open"}},
+		{"one of two that another call is trying", []Target{one, two}, func(g *Gateway, clock *clocktest.Clock) {
+			down(g, one)
+			clock.Add(2 * time.Second)
+			if _, ok := g.Health.Try(health.Target(one), "", health.Settings{}); !ok {
+				t.Fatal("it is not tried")
+			}
+		}, nil, []string{"openai/a: half_open"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, clock, _ := newGateway(t, &Model{Name: "chat", Plan: Plan{Targets: tt.targets, Fallback: []Target{{"gpu", "f"}}}, Retry: Retry{Retries: times(1)}})
+			tt.do(g, clock)
+			trip, err := g.Itinerary(&Ask{Operation: wire.Chat, Model: "chat"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			pick, err := trip.First()
+			if err == nil && tt.next != nil {
+				pick.Health.End(health.Result{Class: health.RateLimit, RetryAfter: time.Second})
+				pick = trip.Next(tt.next)
+			}
+			if err != nil || pick == nil {
+				t.Fatal(pick, err)
+			}
+			if diff := cmp.Diff(tt.want, pick.Skipped); diff != "" {
+				t.Errorf("to %s (-want +got)\n%s", pick.Route.Target, diff)
+			}
+		})
+	}
+}
+
 // TestRetriesAreBounded holds that an upstream which answers nothing but
 // errors is sent a tenth more for it at most, however many retries are allowed.
 func TestRetriesAreBounded(t *testing.T) {

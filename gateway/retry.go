@@ -43,7 +43,7 @@ func (i *Itinerary) again() *Pick {
 	if pause < 0 || i.late(pause) {
 		return nil
 	}
-	last := i.lastSent()
+	last, skipped := i.lastSent(), i.skipped
 	c, ok := i.choose(i.leg, func(route *Route, account string) bool {
 		return placeOf(route, account) == last || i.isRefused(route, account)
 	})
@@ -52,6 +52,7 @@ func (i *Itinerary) again() *Pick {
 	}
 	if l := i.up(i.leg); !ok && len(l.routes) > 0 {
 		c, ok = i.force(l), true
+		i.skipped = skipped // it is called after all
 	}
 	if !ok || !i.allowed(c) {
 		return nil
