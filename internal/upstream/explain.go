@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -31,9 +32,7 @@ func explain(ctx context.Context, f *flight, err error) error {
 		}
 	case errors.As(err, &foreign):
 		e.Phase = gateway.PhaseConnect
-	case f.generation.traced && !f.connected, strings.Contains(text, "tls:"), strings.Contains(text, "TLS handshake"), strings.Contains(text, "x509:"):
-		// Between a dial and a connection there is the handshake, however it
-		// failed, or a proxy that said no.
+	case f.unshaken(err):
 		e.Phase = gateway.PhaseTLS
 		if timedOut(err) {
 			e.Kind = wire.KindTimeout
@@ -56,6 +55,23 @@ func explain(ctx context.Context, f *flight, err error) error {
 		}
 	}
 	return e
+}
+
+// unshaken reports whether the TLS handshake failed, after which the upstream can
+// have read nothing.
+func (f *flight) unshaken(err error) bool {
+	text := err.Error()
+	if !f.generation.traced {
+		return strings.Contains(text, "tls:") || strings.Contains(text, "TLS handshake") || strings.Contains(text, "x509:")
+	}
+	if !f.connected {
+		return true // between a dial and a connection there is nothing else, but a proxy that said no
+	}
+	// The client's handshake of TLS 1.3 is over before the server has seen its
+	// certificate. Other words of TLS on a connection that was made are no reason to
+	// think that the request was not read.
+	var alert *net.OpError
+	return !f.reused && errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate")
 }
 
 var (
