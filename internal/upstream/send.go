@@ -69,10 +69,19 @@ func (f *flight) unsent(err error) bool {
 	case !f.connected, !f.wrote.Load():
 		return true
 	case f.h2:
-		// RFC 9113, 8.7. The transport wraps neither of the errors that say so.
-		return strings.Contains(err.Error(), "REFUSED_STREAM") || strings.Contains(err.Error(), "graceful shutdown GOAWAY")
+		return refused(err.Error())
 	}
 	return f.conn != nil && f.conn.written.Load() == f.before
+}
+
+// refused reports whether an HTTP/2 upstream said that it has not processed a stream
+// (RFC 9113, 8.7). The transport wraps neither of the errors that tell so; another,
+// of a connection that is gone, quotes what the upstream likes.
+func refused(text string) bool {
+	if strings.Contains(text, "debug=") {
+		return false
+	}
+	return strings.Contains(text, "REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY")
 }
 
 // RoundTrip implements http.RoundTripper.

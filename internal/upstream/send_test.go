@@ -208,3 +208,63 @@ func TestHTTP2Refusals(t *testing.T) {
 		})
 	}
 }
+
+// TestHTTP2GoingAway lets an upstream say that it goes, while a call is under way:
+// only what it says that it has not taken is sent again, whatever it says besides.
+func TestHTTP2GoingAway(t *testing.T) {
+	const none, internal = 0, 2
+	for _, tt := range []struct {
+		name   string
+		last   byte // the last stream that it took; the second call is stream 3
+		code   byte
+		debug  string
+		closes bool
+		phase  string // empty: success
+		posts  int64
+	}{
+		{"before it took the call", 1, none, "", true, "", 3},
+		{"before it took the call, for an error", 1, internal, "", true, "", 3},
+		{"after, and answers", 3, none, "", false, "", 2},
+		{"after, and closes", 3, none, "", true, gateway.PhaseRoundTrip, 2},
+		{"after, for an error, and closes", 3, internal, "", true, gateway.PhaseRoundTrip, 2},
+		{"after, with words", 3, internal, "REFUSED_STREAM graceful shutdown GOAWAY", true, gateway.PhaseRoundTrip, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAuthority(t)
+			ln := tls.NewListener(scripttest.Listen(t, "127.0.0.1:0"), &tls.Config{
+				Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}, NextProtos: []string{"h2"},
+			})
+			s := newScriptOn(t, ln, func(s *script, c net.Conn, _ *bufio.Reader) {
+				frames(s, c, func(post int64) byte {
+					if post != 2 {
+						return 0
+					}
+					goAway := append([]byte{0, 0, byte(8 + len(tt.debug)), 7, 0, 0, 0, 0, 0, 0, 0, 0, tt.last, 0, 0, 0, tt.code}, tt.debug...)
+					_, _ = c.Write(goAway)
+					if tt.closes {
+						_ = c.Close()
+					}
+					return 0
+				})
+			})
+			client := provision(t, &Config{BaseURL: "https://" + ln.Addr().String(), TransportRaw: a.transport()})
+			if _, err := post(t, client); err != nil {
+				t.Fatal(err)
+			}
+			_, err := post(t, client)
+			if tt.phase == "" {
+				if err != nil {
+					t.Error(err)
+				}
+			} else {
+				checkError(t, err, wire.KindUpstream, tt.phase, closedMessage)
+			}
+			if got := s.posts.Load(); got != tt.posts {
+				t.Errorf("%d POSTs came, want %d", got, tt.posts)
+			}
+			if _, err := post(t, client); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
