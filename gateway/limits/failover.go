@@ -117,10 +117,11 @@ func (f *Failover) scale(amount int64) int64 { return Multiply(amount, int64(max
 func (f *Failover) decide(ctx context.Context, r *Reservation) (bool, error) {
 	r.Prepare()
 	b := r.renewBackup()
+	b.Force = r.Force
 	for i := range r.Claims {
 		c := &r.Claims[i]
 		switch {
-		case c.Rule.OnStoreError == Deny && !c.Rule.Shadow:
+		case c.Rule.OnStoreError == Deny && !c.Rule.Shadow && !r.Force:
 			r.Refused = i
 			r.Decisions[i] = Decision{Limit: c.Rule.amount(), Over: true, Wait: Soon, Degraded: true}
 			return false, fmt.Errorf("deciding %s: %w", c.Rule.ID(), ErrUnavailable)

@@ -41,7 +41,7 @@ func (l *Leased) fetch(ctx context.Context, r *Reservation) (bool, error) {
 				if c.waiting = Add(c.waiting, claim.Amount); tickets[i] == 0 {
 					tickets[i] = c.flights + 2 // the one under way came too early
 				}
-			case tickets[i] > 0 && c.flights >= tickets[i] && c.over != 0 && !claim.Rule.Shadow && claim.Amount > Add(c.free, c.room):
+			case tickets[i] > 0 && c.flights >= tickets[i] && c.over != 0 && !r.Force && !claim.Rule.Shadow && claim.Amount > Add(c.free, c.room):
 				// What has just been asked need not be asked again.
 				d := c.decision(claim.Rule.amount(), now)
 				d.Over, d.Wait = true, c.wait(claim.Amount, d.Limit)
@@ -56,7 +56,7 @@ func (l *Leased) fetch(ctx context.Context, r *Reservation) (bool, error) {
 					c.waiting = max(0, c.waiting-claim.Amount)
 				}
 				mine = append(mine, l.board(c, claim.Amount, now, &r.Holds[i]))
-				mine[len(mine)-1].claim = i
+				mine[len(mine)-1].claim, mine[len(mine)-1].loan.Force = i, r.Force
 			}
 			c.mu.Unlock()
 		}

@@ -12,6 +12,7 @@ func (l *Leased) strictly(r *Reservation) *Reservation {
 	}
 	s := r.strict
 	s.Reset()
+	s.Force = r.Force
 	for i := range r.Claims {
 		if r.Holds[i].Lease == inStore {
 			s.Claims = append(s.Claims, r.Claims[i])

@@ -10,8 +10,8 @@ type Lender interface {
 	Instances() int
 
 	// Lend takes the reports of all loans, and grants what they ask for, or,
-	// when one of the amounts has no room and its rule is no shadow, nothing:
-	// then it returns false. The loans hold the answers. An error leaves open
+	// when one of the amounts has no room, unless it is forced or its rule is a
+	// shadow, nothing: then it returns false. The loans hold the answers. An error leaves open
 	// whether the reports have arrived: they are sent again under the same Seq.
 	Lend(ctx context.Context, percent int64, loans []Loan) (ok bool, err error)
 }
@@ -21,6 +21,10 @@ type Lender interface {
 type Loan struct {
 	// Claim's Amount must be granted.
 	Claim
+
+	// Force grants it whether there is room or not, as if the rule were a shadow.
+	// All loans of a question have the same.
+	Force bool
 
 	// Known is what the counter is known to have held in Generation.
 	Known, Generation int64

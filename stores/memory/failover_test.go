@@ -126,3 +126,24 @@ func TestFailover(t *testing.T) {
 		t.Error("a new month has no budget", err)
 	}
 }
+
+// TestForcedFailover holds that what is forced is counted while the store is away,
+// and charged to it, whatever the rules say then.
+func TestForcedFailover(t *testing.T) {
+	clock := limitstest.NewClock()
+	shared := &flaky{Store: New(clock.Now, 0), away: true}
+	f := limits.NewFailover(shared, New(clock.Now, 0), func() int { return 1 })
+	limitstest.Forced(t, f)
+	var r limits.Reservation
+	r.Reset()
+	r.Force = true
+	deny := mustParse(t, "usd", "1", "1M", "on_store_error", "deny")
+	r.Claim("d", deny, 1)
+	if ok, err := f.Reserve(context.Background(), &r); !ok || err != nil {
+		t.Fatal("deny has refused what was forced", err)
+	}
+	shared.charged = nil
+	if err := f.Settle(context.Background(), &r, []int64{7}); err != nil || len(shared.charged) != 1 || shared.charged[0].Amount != 7 {
+		t.Errorf("%v, charged %+v", err, shared.charged)
+	}
+}

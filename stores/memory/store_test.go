@@ -13,6 +13,8 @@ import (
 
 func TestRace(t *testing.T) { limitstest.Race(t, New(time.Now, 0)) }
 
+func TestForced(t *testing.T) { limitstest.Forced(t, New(time.Now, 0)) }
+
 // reserve asks for amount under rule and fails on errors.
 func reserve(t *testing.T, s *Store, key string, rule *limits.Rule, amount int64) (*limits.Reservation, bool) {
 	t.Helper()

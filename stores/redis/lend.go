@@ -66,7 +66,11 @@ func (s *Store) requestLoans(percent int64, loans []limits.Loan) *errand {
 	for i := range loans {
 		e.key(s.tag, "loans:", loans[i].Key)
 	}
-	e.word(opLend)
+	op := opLend
+	if loans[0].Force {
+		op = opForce
+	}
+	e.word(op)
 	e.number(s.fixed())
 	e.number(0)
 	e.number(loanTTL)

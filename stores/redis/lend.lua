@@ -5,7 +5,7 @@
 -- KEYS[2]    not used
 -- KEYS[3…]   one counter per claim, then one hash of loans per claim:
 --            instance to "seq:slot:held:expiry:generation:question"
--- ARGV[1…5]  lend | now | 0 | ms after its expiry that a loan is remembered | instance
+-- ARGV[1…5]  lend or force | now | 0 | ms after its expiry that a loan is remembered | instance
 -- then, per claim, the values of prelude.lua, the amount being what must be
 -- granted; then percent and instances; then, per claim, 9 values:
 --   seq      of the report; one that was applied is not applied again
@@ -137,7 +137,7 @@ for _, c in ipairs(counters) do
     c.wait = wait(c)
     -- The others' room may come back before the window moves.
     if c.wait ~= NEVER and c.due and c.amount <= c.free + c.lent then c.wait = max(1, min(c.wait, c.due - now)) end
-    if not c.shadow then refused = true end
+    if not c.shadow and op ~= 'force' then refused = true end
   end
 end
 

@@ -3,14 +3,14 @@
 -- KEYS[1]    generation
 -- KEYS[2]    what this reservation holds: "slot:amount;" per claim
 -- KEYS[3…]   one counter per claim
--- ARGV[1]    reserve | peek | amend | settle | cancel | renew | charge | restore | beat
+-- ARGV[1]    reserve | force | peek | amend | settle | cancel | renew | charge | restore | beat
 -- ARGV[2]    now
 -- ARGV[3]    lease in µs
 -- ARGV[4]    how long KEYS[2] is kept, in ms
 -- ARGV[5]    id of the reservation
 -- then, per claim, the values of prelude.lua, and for restore, per claim, "ago:amount;"
 -- of what was used so many µs ago. The amount is
---   reserve, peek, charge, restore: the amount; amend: what is enough, settle:
+--   reserve, force, peek, charge, restore: the amount; amend: what is enough, settle:
 --   what was really used, or -1 to keep what was reserved
 --
 -- Returns status, now, generation, then per claim: used, µs until it is empty,
@@ -59,13 +59,14 @@ end
 local status = 1
 local held = (op ~= 'peek' and op ~= 'restore') and call('GET', KEYS[2])
 
-if op == 'reserve' then
+-- force | as reserve, and every rule is a shadow.
+if op == 'reserve' or op == 'force' then
   if held then
     status = -2
   else
     local record = {}
     for i, c in ipairs(counters) do
-      if c.total + missing(c) > c.limit - c.amount and not c.shadow then refused = true end
+      if c.total + missing(c) > c.limit - c.amount and not c.shadow and op ~= 'force' then refused = true end
       record[i] = int(c.head or 0) .. ':' .. int(c.amount) .. ';'
     end
     begin()

@@ -24,6 +24,7 @@ var (
 // The script's operations.
 const (
 	opReserve = "reserve"
+	opForce   = "force"
 	opPeek    = "peek"
 	opSettle  = "settle"
 	opAmend   = "amend"

@@ -111,8 +111,12 @@ func (s *Store) Reserve(ctx context.Context, r *limits.Reservation) (bool, error
 		return false, errNotSent
 	}
 	r.ID = s.id()
+	op := opReserve
+	if r.Force {
+		op = opForce
+	}
 	for attempt := 0; ; attempt++ {
-		e := s.request(opReserve, r.ID, r.Claims, r.Holds, nil, s.now())
+		e := s.request(op, r.ID, r.Claims, r.Holds, nil, s.now())
 		err := s.run(ctx, e)
 		if err != nil {
 			e.forget()

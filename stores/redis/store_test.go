@@ -25,6 +25,20 @@ func TestRaceOfThree(t *testing.T) {
 	limitstest.Race(t, open(t, server), open(t, server), open(t, server))
 }
 
+// TestForced is on the store itself, and on one that lends.
+func TestForced(t *testing.T) {
+	server := redistest.Start(t)
+	t.Run("strict", func(t *testing.T) {
+		limitstest.Forced(t, open(t, server, func(o *Options) { o.Prefix = "strict" }))
+	})
+	t.Run("leased", func(t *testing.T) {
+		s := open(t, server, func(o *Options) { o.Prefix = "leased" })
+		l := limits.NewLeased(s, limits.DefaultTerms, time.Now, nil)
+		limitstest.Forced(t, l)
+		_ = l.Close()
+	})
+}
+
 // claim makes a reservation of one claim.
 func claim(t *testing.T, key string, amount int64, words ...string) *limits.Reservation {
 	t.Helper()
