@@ -169,7 +169,9 @@ func (r *answerReader) part(p jsonscan.Value) {
 	default:
 		r.add(wire.Block{Text: r.StrAt(p, "text"), Citations: readCitations(r.Doc, r.Get(p, "annotations"))})
 		for e := range r.Elements(r.Get(p, "logprobs")) {
-			r.logprobs = append(r.logprobs, r.Raw(e))
+			if e.Kind == jsonscan.ObjectKind {
+				r.logprobs = append(r.logprobs, r.Raw(e))
+			}
 		}
 	}
 }

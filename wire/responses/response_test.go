@@ -105,6 +105,7 @@ func TestDecodeAnswers(t *testing.T) {
 		{"cancelled", `{"status":"cancelled","output":[]}`, wire.Response{Failure: &wire.Failure{Kind: wire.KindUpstream, Message: "the upstream's response was cancelled"}}},
 		{"too long", `{"error":{"code":"context_length_exceeded","message":"Your input exceeds the context window of this model"}}`, wire.Response{Failure: &wire.Failure{Kind: wire.KindContextLength, Message: "Your input exceeds the context window of this model"}}},
 		{"log probabilities", `{"status":"completed","created_at":12.5,"output":[{"type":"message","content":[{"type":"output_text","text":"a","logprobs":[{"token":"a","logprob":-1}]}]}]}`, wire.Response{Created: 12, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "completed", Blocks: []wire.Block{{Text: "a"}}, LogProbs: `{"content":[{"token":"a","logprob":-1}],"refusal":null}`}}}},
+		{"log probabilities with holes", `{"status":"completed","created_at":12.5,"output":[{"type":"message","content":[{"type":"output_text","text":"a","logprobs":[null,{"token":"a","logprob":-1},null]}]}]}`, wire.Response{Created: 12, Choices: []wire.Choice{{Finish: wire.FinishStop, Native: "completed", Blocks: []wire.Block{{Text: "a"}}, LogProbs: `{"content":[{"token":"a","logprob":-1}],"refusal":null}`}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := codec.DecodeResponse([]byte(tt.body))
