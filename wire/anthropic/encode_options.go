@@ -126,35 +126,8 @@ func (w *writer) serviceTier() {
 	}
 }
 
-// foreign notes what the dialect has no place for. A value that asks for what
-// happens anyway is no loss.
+// foreign notes what the dialect has no place for.
 func (w *writer) foreign() {
-	req := w.req
-	for _, m := range []struct {
-		name string
-		lost bool
-	}{
-		{"n", req.Choices > 1},
-		{"seed", req.Seed != ""},
-		{"frequency_penalty", !isZero(req.FrequencyPenalty)},
-		{"presence_penalty", !isZero(req.PresencePenalty)},
-		{"logprobs", req.LogProbs},
-		{"top_logprobs", !isZero(req.TopLogProbs)},
-		{"logit_bias", req.LogitBias != "" && req.LogitBias != "{}"},
-		{"modalities", len(req.Modalities) > 0},
-		{"verbosity", req.Verbosity != "" && req.Verbosity != "medium"},
-		{"metadata", req.Metadata != "" && req.Metadata != "{}"},
-		{"store", req.Store == wire.Yes},
-		{"prompt_cache_key", req.CacheKey != ""},
-		{"prompt_cache_options", req.CacheOptions != ""},
-	} {
-		if m.lost {
-			w.loss.Drop(m.name)
-		}
-	}
-}
-
-func isZero(n wire.Number) bool {
-	f, ok := n.Float()
-	return !ok || f == 0
+	w.loss.DropAsked(w.req, "n", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "logit_bias", "modalities",
+		"verbosity", "metadata", "store", "prompt_cache_key", "prompt_cache_options")
 }

@@ -183,12 +183,10 @@ func (e *encoder) rest() {
 		// The stop string that was met is only told when asked for.
 		e.RawMember("additionalModelResponseFieldPaths", `["/stop_sequence"]`)
 	}
-	switch {
-	case req.Metadata == "":
-	case legalMetadata(req.Metadata):
+	if legalMetadata(req.Metadata) {
 		e.RawMember("requestMetadata", req.Metadata)
-	default:
-		e.loss.Drop("metadata")
+	} else {
+		e.loss.DropAsked(req, "metadata")
 	}
 	switch req.ServiceTier {
 	case "", "auto":
@@ -205,28 +203,8 @@ func (e *encoder) rest() {
 	} else {
 		e.loss.DropExtra(req)
 	}
-	for _, d := range []struct {
-		name  string
-		given bool
-	}{
-		{"n", req.Choices > 1},
-		{"seed", req.Seed != ""},
-		{"frequency_penalty", req.FrequencyPenalty != ""},
-		{"presence_penalty", req.PresencePenalty != ""},
-		{"logit_bias", req.LogitBias != ""},
-		{"logprobs", req.LogProbs},
-		{"top_logprobs", req.TopLogProbs != ""},
-		{"verbosity", req.Verbosity != ""},
-		{"modalities", len(req.Modalities) > 0},
-		{"user", req.User != ""},
-		{"prompt_cache_key", req.CacheKey != ""},
-		{"prompt_cache_options", req.CacheOptions != ""},
-		{"store", req.Store == wire.Yes},
-	} {
-		if d.given {
-			e.loss.Drop(d.name)
-		}
-	}
+	e.loss.DropAsked(req, "n", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "verbosity",
+		"modalities", "user", "prompt_cache_key", "prompt_cache_options", "store")
 }
 
 // legalMetadata checks the vendor's rules for requestMetadata: at most 16

@@ -247,28 +247,14 @@ func (e *encoder) rest() {
 		marked = marked || slices.ContainsFunc(req.Messages[i].Blocks, func(b wire.Block) bool { return b.Cache != nil })
 	}
 	marked = marked || slices.ContainsFunc(req.System, func(b wire.Block) bool { return b.Cache != nil })
-	for _, d := range []struct {
-		name  string
-		given bool
-	}{
-		{"cache_control", marked},
-		{"n", req.Choices > 1},
-		{"logit_bias", req.LogitBias != ""},
-		{"logprobs", req.LogProbs},
-		{"top_logprobs", req.TopLogProbs != ""},
-		{"verbosity", req.Verbosity != ""},
-		{"modalities", len(req.Modalities) > 0},
-		{"user", req.User != ""},
-		{"metadata", req.Metadata != ""},
-		{"service_tier", req.ServiceTier != "" && req.ServiceTier != "auto" && req.ServiceTier != "default"},
-		{"prompt_cache_key", req.CacheKey != ""},
-		{"prompt_cache_options", req.CacheOptions != ""},
-		{"store", req.Store == wire.Yes},
-	} {
-		if d.given {
-			e.loss.Drop(d.name)
-		}
+	if marked {
+		e.loss.Drop("cache_control")
 	}
+	if tier := req.ServiceTier; tier != "" && tier != "auto" && tier != "default" {
+		e.loss.Drop("service_tier")
+	}
+	e.loss.DropAsked(req, "n", "logit_bias", "logprobs", "top_logprobs", "verbosity", "modalities", "user", "metadata",
+		"prompt_cache_key", "prompt_cache_options", "store")
 }
 
 // blank says whether a text says nothing.

@@ -101,12 +101,10 @@ func (e *encoder) rest() {
 	for _, s := range req.State {
 		w.RawMember(s.Name, s.Raw)
 	}
-	switch {
-	case req.Metadata == "":
-	case e.own || e.vertex:
-		w.RawMember("labels", req.Metadata)
-	default:
-		e.loss.Drop("metadata")
+	if e.own || e.vertex {
+		w.RawIf("labels", req.Metadata)
+	} else {
+		e.loss.DropAsked(req, "metadata")
 	}
 	switch tier := tierOut(req.ServiceTier); {
 	case tier != "":
@@ -117,27 +115,12 @@ func (e *encoder) rest() {
 		e.loss.Drop("service_tier")
 	}
 	switch {
-	case req.Store == wire.Unset:
-	case e.own:
+	case !e.own:
+		e.loss.DropAsked(req, "store")
+	case req.Store != wire.Unset:
 		w.Flag("store", req.Store == wire.Yes)
-	default:
-		e.loss.Drop("store")
 	}
-	for _, lost := range []struct {
-		name  string
-		given bool
-	}{
-		{"logit_bias", req.LogitBias != ""},
-		{"verbosity", req.Verbosity != ""},
-		{"user", req.User != ""},
-		{"prompt_cache_key", req.CacheKey != ""},
-		{"prompt_cache_options", req.CacheOptions != ""},
-		{"parallel_tool_calls", req.ParallelTools == wire.No},
-	} {
-		if lost.given {
-			e.loss.Drop(lost.name)
-		}
-	}
+	e.loss.DropAsked(req, "logit_bias", "verbosity", "user", "prompt_cache_key", "prompt_cache_options", "parallel_tool_calls")
 	if !e.own {
 		e.loss.DropExtra(req)
 		return

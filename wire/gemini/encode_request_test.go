@@ -121,7 +121,7 @@ func TestEncodeRequest(t *testing.T) {
 		{"a json object", "", wire.Request{Messages: hello, Format: wire.Format{Kind: "json_object"}, ServiceTier: "auto"}, `{` + contents + `,"generationConfig":{"responseMimeType":"application/json"}}`, ""},
 		{
 			"what has no place", "",
-			wire.Request{Messages: hello, LogitBias: "{}", User: "u", Store: wire.Yes, Verbosity: "low", CacheKey: "k", CacheOptions: "{}", Metadata: `{"a":"b"}`, ServiceTier: "scale", Seed: "99999999999", CacheAuto: &wire.CacheMark{}, Extra: []wire.Extra{{Name: "prediction", Raw: "{}"}}},
+			wire.Request{Messages: hello, LogitBias: `{"1":2}`, User: "u", Store: wire.Yes, Verbosity: "low", CacheKey: "k", CacheOptions: "{}", Metadata: `{"a":"b"}`, ServiceTier: "scale", Seed: "99999999999", CacheAuto: &wire.CacheMark{}, Extra: []wire.Extra{{Name: "prediction", Raw: "{}"}}},
 			`{` + contents + `}`, "seed, metadata, service_tier, store, logit_bias, verbosity, user, prompt_cache_key, prompt_cache_options, prediction",
 		},
 	} {

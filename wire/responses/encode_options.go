@@ -78,23 +78,7 @@ func (w *requestWriter) sampling() {
 	number("temperature", req.Temperature)
 	number("top_p", req.TopP)
 	w.RawIf("top_logprobs", string(req.TopLogProbs))
-	for _, x := range []struct {
-		name string
-		said bool
-	}{
-		{"top_k", req.TopK != ""},
-		{"frequency_penalty", req.FrequencyPenalty != ""},
-		{"presence_penalty", req.PresencePenalty != ""},
-		{"seed", req.Seed != ""},
-		{"stop", len(req.Stop) > 0},
-		{"n", req.Choices > 1},
-		{"logit_bias", req.LogitBias != ""},
-		{"modalities", len(req.Modalities) > 0},
-	} {
-		if x.said {
-			w.loss.Drop(x.name)
-		}
-	}
+	w.loss.DropAsked(req, "top_k", "frequency_penalty", "presence_penalty", "seed", "stop", "n", "logit_bias", "modalities")
 }
 
 // user writes the client's name for its user. OpenAI refuses one of more than

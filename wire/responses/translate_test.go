@@ -35,7 +35,7 @@ func TestEncodeFromOthers(t *testing.T) {
 		{
 			"what has no place",
 			wire.Request{
-				Messages: user("hi"), Stop: []string{"x"}, Seed: "1", TopK: "2", Choices: 2, FrequencyPenalty: "1", PresencePenalty: "1", LogitBias: "{}", Modalities: []string{"audio"},
+				Messages: user("hi"), Stop: []string{"x"}, Seed: "1", TopK: "2", Choices: 2, FrequencyPenalty: "1", PresencePenalty: "1", LogitBias: `{"1":2}`, Modalities: []string{"audio"},
 				Extra: []wire.Extra{{Name: "prediction", Raw: "{}"}}, ServiceTier: "gold",
 			},
 			`{"model":"gpt-4o","input":[{"type":"message","role":"user","content":"hi"}],"store":false}`,
