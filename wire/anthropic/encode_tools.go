@@ -1,12 +1,6 @@
 package anthropic
 
-import (
-	"github.com/weirproxy/weir/internal/jsonscan"
-	"github.com/weirproxy/weir/wire"
-)
-
-// emptySchema is the schema of a tool without arguments; the vendor demands one.
-const emptySchema = `{"type":"object","properties":{}}`
+import "github.com/weirproxy/weir/wire"
 
 func (w *writer) writeTools() {
 	if len(w.tools) == 0 {
@@ -40,32 +34,17 @@ func (w *writer) tool(t *wire.Tool) {
 		w.loss.Drop("tools[" + t.Name + "].strict")
 		strict = wire.Unset
 	}
+	schema = wire.ObjectSchema(schema)
 	if strict == wire.Yes {
 		schema, _ = wire.CloseObjects(schema)
 	}
-	w.RawMember("input_schema", objectSchema(schema))
+	w.RawMember("input_schema", schema)
 	if strict != wire.Unset {
 		w.Flag("strict", strict == wire.Yes)
 	}
 	w.cacheMark(t.Cache)
 	w.extrasUnder("tools[" + t.Name + "].")
 	w.End()
-}
-
-// objectSchema is schema with the type that the vendor demands at its root.
-func objectSchema(schema string) string {
-	data := []byte(schema)
-	root, err := wire.ParseAnswer(data)
-	switch {
-	case schema == "" || err != nil || root.Kind != jsonscan.ObjectKind:
-		return emptySchema
-	case jsonscan.Lookup(data, root, "type").Exists():
-		return schema
-	}
-	for range jsonscan.Members(data, root) {
-		return schema[:root.Start+1] + `"type":"object",` + schema[root.Start+1:]
-	}
-	return emptySchema
 }
 
 func (w *writer) toolChoice() {

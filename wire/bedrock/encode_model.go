@@ -131,6 +131,9 @@ func novaThinking(r wire.Reasoning, off, able bool) (t thinking) {
 	return t
 }
 
+// thinks reports whether Claude is told to think, which binds its sampling.
+func (e *encoder) thinks() bool { return e.thinking.kind == "enabled" || e.thinking.kind == "adaptive" }
+
 // sampling is what of temperature, top_p and stop the model takes.
 func (e *encoder) sampling() (temperature, topP wire.Number, stop []string) {
 	req := e.req
@@ -138,7 +141,7 @@ func (e *encoder) sampling() (temperature, topP wire.Number, stop []string) {
 	t, _ := temperature.Float()
 	p, _ := topP.Float()
 	claude := e.maker == makerClaude
-	thinks := e.thinking.kind == "enabled"
+	thinks := e.thinks()
 	switch {
 	case temperature == "":
 	case thinks && t == 1: // the one that goes with thinking
@@ -177,7 +180,7 @@ func (e *encoder) additional() {
 	w := &encoder{Writer: jsonw.Writer{B: []byte{'{'}}, req: e.req}
 	t := e.thinking
 	topK := e.req.TopK
-	if topK != "" && (e.maker != makerClaude && e.maker != makerNova || e.ability.NoSampling || t.kind == "enabled") {
+	if topK != "" && (e.maker != makerClaude && e.maker != makerNova || e.ability.NoSampling || e.thinks()) {
 		e.loss.Drop("top_k")
 		topK = ""
 	}

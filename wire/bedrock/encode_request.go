@@ -148,16 +148,16 @@ func (e *encoder) inference() {
 // output writes outputConfig: a schema, which the vendor takes as a string.
 func (e *encoder) output() {
 	f := &e.req.Format
-	schema := f.Kind == "json_schema" && f.Schema != "" && !e.ability.NoFormat
-	if !schema && f.Kind != "" && f.Kind != "text" {
+	binds := f.Kind == "json_schema" && f.Schema != "" && !e.ability.NoFormat
+	if !binds && f.Kind != "" && f.Kind != "text" {
 		e.loss.Drop("response_format") // there is no form for JSON without a schema
 	}
-	if !schema && !e.hasExtra(output) {
+	if !binds && !e.hasExtra(output) {
 		return
 	}
 	e.Key("outputConfig")
 	e.Object()
-	if schema {
+	if binds {
 		e.Key("textFormat")
 		e.Object()
 		e.Str("type", "json_schema")
@@ -165,7 +165,11 @@ func (e *encoder) output() {
 		e.Object()
 		e.Key("jsonSchema")
 		e.Object()
-		e.Str("schema", f.Schema)
+		schema := f.Schema
+		if e.req.Dialect != wire.Bedrock {
+			schema, _ = wire.CloseObjects(schema) // the vendor demands it
+		}
+		e.Str("schema", schema)
 		e.StrIf("name", f.Name)
 		e.StrIf("description", f.Description)
 		e.End()

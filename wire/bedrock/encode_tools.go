@@ -6,9 +6,6 @@ import (
 	"github.com/weirproxy/weir/wire"
 )
 
-// emptySchema stands in for a tool without parameters: a schema is a must.
-const emptySchema = `{"type":"object","properties":{}}`
-
 // toolConfig writes the tools and the choice among them. The vendor has no
 // choice of none: tools are left out instead, unless the conversation has calls,
 // which it refuses without them.
@@ -96,8 +93,15 @@ func (e *encoder) tool(t *wire.Tool) {
 			e.loss.Drop("tools[" + t.Name + "].format")
 		}
 	}
-	if schema == "" || schema == "{}" {
-		schema = emptySchema
+	schema = wire.ObjectSchema(schema)
+	strict := t.Strict == wire.Yes
+	if strict && e.req.Dialect != wire.Bedrock {
+		if e.maker != makerClaude || e.ability.NoFormat {
+			e.loss.Drop("tools[" + t.Name + "].strict")
+			strict = false
+		} else {
+			schema, _ = wire.CloseObjects(schema)
+		}
 	}
 	e.Object()
 	e.Key("toolSpec")
@@ -108,12 +112,8 @@ func (e *encoder) tool(t *wire.Tool) {
 	e.Object()
 	e.RawMember("json", schema)
 	e.End()
-	if t.Strict == wire.Yes {
-		if e.maker == makerClaude && !e.ability.NoFormat || e.req.Dialect == wire.Bedrock {
-			e.Flag("strict", true)
-		} else {
-			e.loss.Drop("tools[" + t.Name + "].strict")
-		}
+	if strict {
+		e.Flag("strict", true)
 	}
 	e.End()
 	e.End()

@@ -108,9 +108,6 @@ func (e *encoder) tool(t *wire.Tool) {
 			e.loss.Drop("tools[" + t.Name + "].format")
 		}
 	}
-	if schema == "" || schema == "{}" {
-		schema = `{"type":"object","properties":{}}`
-	}
 	if t.Cache != nil {
 		e.loss.Drop("cache_control")
 	}
@@ -120,7 +117,7 @@ func (e *encoder) tool(t *wire.Tool) {
 	e.Object()
 	e.Str("name", t.Name)
 	e.StrIf("description", t.Description)
-	e.RawMember("parameters", schema)
+	e.RawMember("parameters", wire.ObjectSchema(schema))
 	e.End()
 	e.End()
 }
