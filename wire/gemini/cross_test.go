@@ -77,3 +77,17 @@ func TestBlockedPromptSurvives(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestCallsWithoutAReason: a client that is not told that tools are called
+// goes on as if the answer was all.
+func TestCallsWithoutAReason(t *testing.T) {
+	for body, want := range map[string]wire.Finish{
+		`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}`:                                                                                  wire.FinishTools,
+		`[{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]},{"candidates":[{"finishReason":"MAX_TOKENS"}]},{"candidates":[{"content":{}}]}]`: wire.FinishLength,
+	} {
+		res, err := gemini.Codec{}.DecodeResponse([]byte(body))
+		if err != nil || len(res.Choices) != 1 || res.Choices[0].Finish != want {
+			t.Errorf("%s: %+v, %v", body, res, err)
+		}
+	}
+}

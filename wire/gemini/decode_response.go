@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -122,15 +123,14 @@ func (r *answerReader) candidate(candidate jsonscan.Value) error {
 		eachSpan(r.Doc, candidate, func(s span) { cite(choice.Blocks, parts, s) })
 	}
 	word := finishReason(r.Doc, r.Get(candidate, "finishReason"))
-	if word == "" {
-		return nil
+	calls := slices.ContainsFunc(choice.Blocks, func(b wire.Block) bool { return b.Type == wire.CallBlock })
+	switch {
+	case word != "":
+		choice.Finish, choice.Native = finishOf(word, calls), word
+		choice.Explanation = r.StrAt(candidate, "finishMessage")
+	case calls && choice.Finish == wire.FinishNone: // who calls waits for results, also without a word
+		choice.Finish = wire.FinishTools
 	}
-	calls := false
-	for i := range choice.Blocks {
-		calls = calls || choice.Blocks[i].Type == wire.CallBlock
-	}
-	choice.Finish, choice.Native = finishOf(word, calls), word
-	choice.Explanation = r.StrAt(candidate, "finishMessage")
 	return nil
 }
 
