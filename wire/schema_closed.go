@@ -9,9 +9,6 @@ import (
 // closed is what vendors demand of every object of a schema that binds.
 const closed = `"additionalProperties":false`
 
-// NoParameters is the schema of a strict tool that takes nothing.
-const NoParameters = `{"type":"object","properties":{},` + closed + `}`
-
 // CloseObjects adds additionalProperties:false to the objects of schema that
 // say nothing about it. All other bytes stay, since prompt caches compare them.
 // strict reports whether the result is what OpenAI takes as strict: closed, and
@@ -29,12 +26,7 @@ func CloseObjects(schema string) (out string, strict bool) {
 
 // Bound is the tool's schema as it can bind; ok is false where it leaves something
 // open, which OpenAI refuses of strict tools.
-func (t *Tool) Bound() (schema string, ok bool) {
-	if t.Schema == "" {
-		return NoParameters, true
-	}
-	return CloseObjects(t.Schema)
-}
+func (t *Tool) Bound() (schema string, ok bool) { return CloseObjects(FunctionSchema(t.Schema)) }
 
 func (c *closer) write(schema string) string {
 	if len(c.ends) == 0 {

@@ -21,3 +21,16 @@ func ObjectSchema(schema string) string {
 	}
 	return emptySchema
 }
+
+// FunctionSchema is ObjectSchema for OpenAI, which refuses an object that names
+// no properties, as tools of MCP servers that take nothing are described.
+func FunctionSchema(schema string) string {
+	schema = ObjectSchema(schema)
+	data := []byte(schema)
+	root, _ := ParseAnswer(data)
+	if !jsonscan.Lookup(data, root, "type").Is(data, "object") || jsonscan.Lookup(data, root, "properties").Exists() {
+		return schema
+	}
+	end := root.End - 1
+	return schema[:end] + `,"properties":{}` + schema[end:]
+}

@@ -165,10 +165,10 @@ func TestEncodeRequest(t *testing.T) {
 	}{
 		{"the order", openai.Codec{}, &wire.Request{
 			Model: "m", Stream: true, MaxTokens: 5, System: []wire.Block{{Text: "a"}, {Text: "b"}}, Temperature: "0.50", Stop: []string{"x"}, TopK: "3", Choices: 1,
-			Tools:      []wire.Tool{{Name: "f", Description: "d", Schema: `{"b":1,"a":2}`, Strict: wire.No}, {Name: "web_search", Raw: `{}`, Vendor: wire.VendorAnthropic}},
+			Tools:      []wire.Tool{{Name: "f", Description: "d", Schema: `{"type":"object","properties":{"b":1,"a":2}}`, Strict: wire.No}, {Name: "web_search", Raw: `{}`, Vendor: wire.VendorAnthropic}},
 			ToolChoice: wire.ToolChoice{Mode: "named", Name: "f"}, ParallelTools: wire.No, Messages: []wire.Message{user(wire.Block{Text: "c"}, wire.Block{Text: "d"})},
 			Extra: []wire.Extra{{Name: "container", Raw: "1"}}, Spelling: map[string]string{"tools[web_search]": "tools[1]"}, Dialect: wire.Anthropic,
-		}, `{"model":"m","tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"b":1,"a":2},"strict":false}}],"tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,"messages":[{"role":"system","content":"a\nb"},{"role":"user","content":"c\nd"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":5,"temperature":0.50,"stop":["x"],"n":1}`, "tools[1], top_k, container"},
+		}, `{"model":"m","tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"b":1,"a":2}},"strict":false}}],"tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,"messages":[{"role":"system","content":"a\nb"},{"role":"user","content":"c\nd"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":5,"temperature":0.50,"stop":["x"],"n":1}`, "tools[1], top_k, container"},
 		{"another server", openai.Codec{CapParam: "max_tokens", NoStreamOptions: true}, &wire.Request{Model: "m", Stream: true, MaxTokens: 5}, `{"model":"m","messages":[],"stream":true,"max_tokens":5}`, ""},
 		{"a strict tool", openai.Codec{}, &wire.Request{Model: "m", Tools: []wire.Tool{
 			{Name: "f", Strict: wire.Yes, Schema: `{"type": "object","properties":{"a":{"type":"object","properties":{}}},"required":["a"]}`},
@@ -176,8 +176,16 @@ func TestEncodeRequest(t *testing.T) {
 			{Name: "h", Strict: wire.Yes, Schema: `{"type":"object","properties":{"a":{},"b":{}},"required":["a"]}`},
 			{Name: "i", Strict: wire.Yes, Schema: `{"type":"object","additionalProperties":{"type":"string"}}`},
 		}}, `{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{"type": "object","properties":{"a":{"type":"object","properties":{},"additionalProperties":false}},"required":["a"],"additionalProperties":false},"strict":true}},` +
-			`{"type":"function","function":{"name":"g","parameters":` + wire.NoParameters + `,"strict":true}},{"type":"function","function":{"name":"h","parameters":{"type":"object","properties":{"a":{},"b":{}},"required":["a"]}}},` +
-			`{"type":"function","function":{"name":"i","parameters":{"type":"object","additionalProperties":{"type":"string"}}}}],"messages":[]}`, "tools[h].strict, tools[i].strict"},
+			`{"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}},{"type":"function","function":{"name":"h","parameters":{"type":"object","properties":{"a":{},"b":{}},"required":["a"]}}},` +
+			`{"type":"function","function":{"name":"i","parameters":{"type":"object","additionalProperties":{"type":"string"},"properties":{}}}}],"messages":[]}`, "tools[h].strict, tools[i].strict"},
+		{
+			"tools that take nothing",
+			openai.Codec{},
+			&wire.Request{Model: "m", Tools: []wire.Tool{{Name: "f", Schema: `{"type":"object"}`}, {Name: "g", Schema: `{}`}, {Name: "h", Schema: `{"$schema":"x"}`}, {Name: "i", Schema: `{"type":"object"}`, Strict: wire.Yes}, {Name: "j"}}},
+			`{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}},{"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{}}}},` +
+				`{"type":"function","function":{"name":"h","parameters":{"type":"object","$schema":"x","properties":{}}}},{"type":"function","function":{"name":"i","parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}},` +
+				`{"type":"function","function":{"name":"j"}}],"messages":[]}`, "",
+		},
 		{"mistral", openai.Codec{SeedParam: "random_seed", ShortCallIDs: true}, &wire.Request{Model: "m", Seed: "7", Dialect: wire.Anthropic, Messages: []wire.Message{
 			assistant(call("toolu_01A", "f", ""), call("D681PevKs", "f", "")), user(answered("toolu_01A", "f", wire.Block{Text: "r"}), answered("D681PevKs", "f", wire.Block{Text: "s"})),
 		}}, `{"model":"m","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"` + wire.ShortCallID("toolu_01A") + `","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"D681PevKs","type":"function","function":{"name":"f","arguments":"{}"}}]},` +

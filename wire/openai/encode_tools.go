@@ -74,6 +74,9 @@ func (w *requestWriter) tool(t *wire.Tool) {
 // nothing open, or OpenAI refuses it.
 func (w *requestWriter) parameters(t *wire.Tool) {
 	schema, strict := t.Schema, t.Strict
+	if schema != "" && !w.own {
+		schema = wire.FunctionSchema(schema)
+	}
 	if strict == wire.Yes && !w.own {
 		if bound, ok := t.Bound(); ok {
 			schema = bound

@@ -61,6 +61,9 @@ func (w *requestWriter) tool(t *wire.Tool) {
 // it binds. Not said means true here and false elsewhere, so it is always said.
 func (w *requestWriter) parameters(t *wire.Tool) {
 	schema, strict := t.Schema, t.Strict
+	if !w.own {
+		schema = wire.FunctionSchema(schema)
+	}
 	if strict == wire.Yes && !w.own {
 		if bound, ok := t.Bound(); ok {
 			schema = bound
@@ -69,15 +72,10 @@ func (w *requestWriter) parameters(t *wire.Tool) {
 			strict = wire.No
 		}
 	}
-	switch {
-	case schema != "":
-		w.RawMember("parameters", schema)
-	case w.own:
-		w.Key("parameters")
-		w.Null()
-	default:
-		w.RawMember("parameters", `{"type":"object","properties":{}}`)
+	if schema == "" {
+		schema = "null"
 	}
+	w.RawMember("parameters", schema)
 	if strict != wire.Unset || !w.own {
 		w.Flag("strict", strict == wire.Yes)
 	}

@@ -26,7 +26,9 @@ func TestStrict(t *testing.T) {
 		{`"parameters":` + loose + `,"strict":true`, wire.Yes, `"parameters":` + loose + `,"strict":true`, `"parameters":` + loose + `,"strict":false`, "tools[f].strict"},
 		{`"parameters":` + bound, wire.Yes, `"parameters":` + bound + `,"strict":true`, `"parameters":` + shut + `,"strict":true`, ""},
 		{`"parameters":` + bound + `,"strict":false`, wire.No, `"parameters":` + bound + `,"strict":false`, `"parameters":` + bound + `,"strict":false`, ""},
-		{`"parameters":null`, wire.Yes, `"parameters":null,"strict":true`, `"parameters":` + wire.NoParameters + `,"strict":true`, ""},
+		{`"parameters":{"type":"object"},"strict":false`, wire.No, `"parameters":{"type":"object"},"strict":false`, `"parameters":{"type":"object","properties":{}},"strict":false`, ""},
+		{`"parameters":{},"strict":false`, wire.No, `"parameters":{},"strict":false`, `"parameters":{"type":"object","properties":{}},"strict":false`, ""},
+		{`"parameters":null`, wire.Yes, `"parameters":null,"strict":true`, `"parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true`, ""},
 	} {
 		t.Run(tt.members, func(t *testing.T) {
 			req, err := responses.Codec{}.DecodeRequest([]byte(`{"model":"m","input":"hi","tools":[{"type":"function","name":"f",` + tt.members + `}]}`))

@@ -27,10 +27,10 @@ func TestEncodeFromOthers(t *testing.T) {
 		{
 			"the order",
 			wire.Request{
-				System: []wire.Block{{Text: "s"}, {Text: "t"}}, Messages: user("hi"), Tools: []wire.Tool{{Name: "f", Schema: `{"b":1,"a":2}`}},
+				System: []wire.Block{{Text: "s"}, {Text: "t"}}, Messages: user("hi"), Tools: []wire.Tool{{Name: "f", Schema: `{"type":"object","properties":{"b":1,"a":2}}`}},
 				ToolChoice: wire.ToolChoice{Mode: "required"}, ParallelTools: wire.No, MaxTokens: 9, Temperature: "0.5", Stream: true, User: "u",
 			},
-			`{"model":"gpt-4o","instructions":"s","tools":[{"type":"function","name":"f","parameters":{"b":1,"a":2},"strict":false}],"tool_choice":"required","parallel_tool_calls":false,"input":[{"type":"message","role":"system","content":"t"},{"type":"message","role":"user","content":"hi"}],"stream":true,"store":false,"max_output_tokens":9,"safety_identifier":"u","temperature":0.5}`, nil,
+			`{"model":"gpt-4o","instructions":"s","tools":[{"type":"function","name":"f","parameters":{"type":"object","properties":{"b":1,"a":2}},"strict":false}],"tool_choice":"required","parallel_tool_calls":false,"input":[{"type":"message","role":"system","content":"t"},{"type":"message","role":"user","content":"hi"}],"stream":true,"store":false,"max_output_tokens":9,"safety_identifier":"u","temperature":0.5}`, nil,
 		},
 		{
 			"what has no place",
