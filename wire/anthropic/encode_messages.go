@@ -59,7 +59,7 @@ func (w *writer) block(b *wire.Block) {
 	case wire.ImageBlock:
 		w.Object()
 		w.Str("type", "image")
-		w.source(b.Media, b.Media.MIME)
+		w.source(b.Media, b.Media.ImageType())
 		w.cacheMark(b.Cache)
 		w.End()
 	case wire.DocumentBlock:
@@ -165,7 +165,7 @@ func (w *writer) checkMedia(b *wire.Block) error {
 		}
 	case m.URL != "":
 	case b.Type == wire.ImageBlock:
-		switch m.MIME {
+		switch m.ImageType() {
 		case "image/jpeg", "image/png", "image/gif", "image/webp":
 		default:
 			return wire.Unmappable("messages", "an image of type '"+m.MIME+"'", w.where())

@@ -139,9 +139,7 @@ func (e *encoder) media(b *wire.Block) {
 	mime := m.MIME
 	switch b.Type {
 	case wire.ImageBlock:
-		if mime == "" {
-			mime = sniffImage(m.Data)
-		}
+		mime = m.ImageType()
 		if m.Detail != "" && m.Detail != "auto" {
 			e.loss.Drop("detail")
 		}

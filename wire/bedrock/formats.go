@@ -9,7 +9,7 @@ import (
 type format struct{ name, mime string }
 
 var imageFormats = []format{
-	{"png", "image/png"}, {"jpeg", "image/jpeg"}, {"jpeg", "image/jpg"}, {"gif", "image/gif"}, {"webp", "image/webp"},
+	{"png", "image/png"}, {"jpeg", "image/jpeg"}, {"gif", "image/gif"}, {"webp", "image/webp"},
 }
 
 var documentFormats = []format{
@@ -73,19 +73,6 @@ func mimeOf(formats []format, name string) string {
 	for _, f := range formats {
 		if f.name == name {
 			return f.mime
-		}
-	}
-	return ""
-}
-
-// sniffImage tells the type of an image that came without one by the beginning
-// of its base64.
-func sniffImage(data string) string {
-	for _, magic := range []struct{ prefix, mime string }{
-		{"iVBOR", "image/png"}, {"/9j/", "image/jpeg"}, {"R0lG", "image/gif"}, {"UklGR", "image/webp"},
-	} {
-		if strings.HasPrefix(data, magic.prefix) {
-			return magic.mime
 		}
 	}
 	return ""

@@ -127,6 +127,9 @@ func (e *encoder) mediaPart(b *wire.Block) error {
 		return wire.Unmappable(e.where, "empty "+b.Type.String()+" blocks", "Gemini")
 	}
 	mime := m.MIME
+	if b.Type == wire.ImageBlock && !e.own {
+		mime = m.ImageType()
+	}
 	if mime == "" && !e.own {
 		if mime = mimeOf(m.URL + m.FileID); mime == "" {
 			mime = defaultMIME(b.Type)
