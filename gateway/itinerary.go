@@ -186,6 +186,16 @@ func (i *Itinerary) Next(err error) *Pick {
 	return nil
 }
 
+// Leads reports whether the rules of the present leg lead a failure of class
+// somewhere.
+func (i *Itinerary) Leads(class Class) bool {
+	rules := i.leg.plan
+	if i.leg.rules != nil {
+		rules = i.leg.rules
+	}
+	return i.retryOn().Has(class) || len(rules.FallbackFor(class)) > 0
+}
+
 // Failed notes that an attempt has failed, such as one beside which another is
 // under way.
 func (i *Itinerary) Failed(p *Pick) { i.failed = append(i.failed, p.place()) }

@@ -70,6 +70,10 @@ type attempt struct {
 	// askedUsage says that the usage chunk was Weir's wish, not the client's.
 	askedUsage bool
 
+	// yields says that an answer in which the upstream has refused the prompt by
+	// its policy makes way for another target's, if there is one.
+	yields bool
+
 	// shown says that the upstream's own error event went to the client.
 	shown bool
 
@@ -106,6 +110,7 @@ func (c *call) attempt(pick *gateway.Pick) (*attempt, error) {
 	a.life.Begin(c.ctx)
 	a.begun = c.proxy.gateway.Now()
 	a.told = c.x.Try(pick)
+	a.yields = c.sequel == nil && c.way.trip.Leads(gateway.ClassContentPolicy)
 	if c.sequel != nil {
 		a.told.Continues(c.sequel.before)
 		a.conversation.goesOn(c.sequel, a.told)
@@ -161,7 +166,11 @@ func (a *attempt) run() (answer, error) {
 	if res.StatusCode >= http.StatusBadRequest && !a.joint.Taken {
 		a.told.Refused()
 	}
-	return a.receive(res)
+	answer, err := a.receive(res)
+	if err == nil && a.yields && a.told.Seen().Blocked {
+		return nil, &blocked{answer: answer}
+	}
+	return answer, err
 }
 
 // unanswered files the failure of a call that got no answer.

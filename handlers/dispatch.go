@@ -33,12 +33,19 @@ func (c *call) dispatch() (answer, error) {
 		if err == nil {
 			return answer, nil
 		}
-		if !c.next(err) {
-			if cause := c.cause(); cause != nil {
-				err = cause // such as the end of the process while it paused
-			}
-			return nil, err
+		kept := asBlocked(err)
+		if c.next(err) {
+			kept.drop()
+			continue
 		}
+		if cause := c.cause(); cause != nil {
+			kept.drop()
+			return nil, cause // such as the end of the process while it paused
+		}
+		if kept != nil {
+			return kept.answer, nil
+		}
+		return nil, err
 	}
 }
 

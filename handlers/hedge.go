@@ -74,6 +74,7 @@ func (c *call) race(first *attempt, after time.Duration) (answer, error) {
 			return nil, r.err
 		default:
 			r.ended(r.err)
+			asBlocked(r.err).drop()
 			home.trip.Failed(r.pick)
 		}
 	}

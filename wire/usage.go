@@ -39,6 +39,10 @@ type Seen struct {
 	// the first.
 	Sequence int64
 
+	// Blocked says that the upstream has refused the prompt by its policy in an
+	// answer that is none: nothing was generated.
+	Blocked bool
+
 	// Failure is the error that the upstream reported inside the answer.
 	Failure *Failure
 

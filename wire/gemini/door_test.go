@@ -197,3 +197,32 @@ func TestEventDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestBlocked is a refusal of the prompt only where nothing was generated.
+func TestBlocked(t *testing.T) {
+	const feedback, candidate = `{"promptFeedback":{"blockReason":"OTHER"}}`, `{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"SAFETY"}]}`
+	for name, tt := range map[string]struct {
+		events []string
+		want   bool
+	}{
+		"a blocked prompt":           {[]string{feedback, `{"usageMetadata":{"promptTokenCount":1}}`}, true},
+		"feedback without a block":   {[]string{`{"promptFeedback":{"safetyRatings":[]}}`}, false},
+		"an answer that was cut off": {[]string{candidate}, false},
+		"a block beside an answer":   {[]string{`{"promptFeedback":{"blockReason":"OTHER"},"candidates":[{"finishReason":"STOP"}]}`}, false},
+		"a block before an answer":   {[]string{feedback, candidate}, false},
+		"a block behind an answer":   {[]string{candidate, feedback}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen wire.Seen
+			observer := gemini.Door{}.Observer()
+			for _, event := range tt.events {
+				if _, err := observer.Event(one(t, frame(event)), &seen); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if seen.Blocked != tt.want {
+				t.Errorf("blocked %v", seen.Blocked)
+			}
+		})
+	}
+}

@@ -11,6 +11,9 @@ import (
 // observer watches one answer.
 type observer struct {
 	doc wire.Doc
+
+	// answered says that there was a candidate.
+	answered bool
 }
 
 // Event reads a chunk, or an error, which some endpoints wrap in an array.
@@ -58,19 +61,20 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 // Chunks of unknown shape pass as content: a new event must not be held back.
 func (o *observer) chunk(root jsonscan.Value, seen *wire.Seen) (class wire.Class) {
 	d := &o.doc
-	known := false
+	known, blocked := false, false
 	for name, v := range d.Members(root) {
 		switch name {
 		case "candidates":
 			known = true
 			for candidate := range d.Elements(v) {
+				o.answered = true
 				class |= o.candidate(candidate, seen)
 			}
 		case "promptFeedback":
 			known = true
 			if reason := d.Get(v, "blockReason"); reason.Kind == jsonscan.String {
 				class |= wire.Finishing
-				seen.Finish = d.Str(reason)
+				seen.Finish, blocked = d.Str(reason), true
 			}
 		case "usageMetadata":
 			known = true
@@ -103,6 +107,7 @@ func (o *observer) chunk(root jsonscan.Value, seen *wire.Seen) (class wire.Class
 			}
 		}
 	}
+	seen.Blocked = !o.answered && (blocked || seen.Blocked)
 	if !known {
 		class |= wire.Content
 	}
