@@ -32,6 +32,10 @@ type Traits struct {
 	// "max_completion_tokens" where "max_tokens" is refused by some models.
 	CapParam string
 
+	// OneCap: chat takes its cap in CapParam alone, and refuses the other member
+	// or passes over it.
+	OneCap bool
+
 	// NoStreamOptions: the upstream refuses `stream_options`, or reports
 	// usage without being asked.
 	NoStreamOptions bool

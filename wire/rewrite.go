@@ -17,6 +17,10 @@ type Rewrite struct {
 	// CapParam is written with Cap when the client set no cap; empty: none.
 	CapParam string
 	Cap      int64
+
+	// OnlyCap is the member in which a chat's upstream takes the cap on generated
+	// tokens, where it takes no other; empty where it knows what the client wrote.
+	OnlyCap string
 }
 
 // Apply appends to dst the edited body as pieces, of Body where they can be.
@@ -27,7 +31,7 @@ func (e *Envelope) Apply(dst [][]byte, rw Rewrite) [][]byte {
 		return e.applyGemini(dst, rw)
 	}
 	var (
-		edits   [4]jsonscan.Edit
+		edits   [6]jsonscan.Edit
 		inserts [3]insertion
 		n, m    int
 	)
@@ -64,6 +68,10 @@ func (e *Envelope) Apply(dst [][]byte, rw Rewrite) [][]byte {
 			m++
 		}
 	}
+	for _, edit := range e.moveCap(edits[n:n], rw.OnlyCap) {
+		edits[n] = edit
+		n++
+	}
 	sortEdits(edits[:n])
 	if m == 0 {
 		return jsonscan.Pieces(dst, e.body, edits[:n])
@@ -79,6 +87,25 @@ func (e *Envelope) Apply(dst [][]byte, rw Rewrite) [][]byte {
 	}
 	edits[n] = tail
 	return jsonscan.Pieces(dst, e.body, edits[:n+1])
+}
+
+// moveCap appends what makes the client's cap stand in the member param. A body
+// that has a cap there already is its upstream's to read.
+func (e *Envelope) moveCap(edits []jsonscan.Edit, param string) []jsonscan.Edit {
+	if param == "" || e.Operation != Chat || e.CapParam == "" || e.CapParam == param {
+		return edits
+	}
+	own, other := fieldMaxTokens, fieldMaxCompletionTokens
+	if policyNames[own] != param {
+		own, other = other, own
+	}
+	switch v := e.fields.Get(own); {
+	case v.Kind == jsonscan.Null && v.Exists():
+		edits = append(edits, e.fields.DeleteEdit(e.body, own))
+	case v.Exists():
+		return edits
+	}
+	return append(edits, e.fields.RenameEdit(other, param))
 }
 
 type insertion struct {

@@ -89,6 +89,13 @@ func (o *Object) insert(name string, raw []byte, comma bool) Edit {
 	return Edit{o.End - 1, o.End - 1, append(text, raw...)}
 }
 
+// RenameEdit returns the edit that gives member i, which the object has, another
+// name.
+func (o *Object) RenameEdit(i int, name string) Edit {
+	start := o.fields[i].key
+	return Edit{start, start + len(o.keys.names[i]) + 2, AppendString(nil, name)}
+}
+
 // DeleteEdit returns the edit that removes member i with its comma, and one
 // that does nothing when the object does not have it. Use Edits for more than
 // one change: neighbours share a comma.

@@ -75,7 +75,7 @@ func TestTraits(t *testing.T) {
 		"2024-10-21":         {CapParam: "max_completion_tokens"},
 		"2024-09-01-preview": {CapParam: "max_completion_tokens"},
 		"preview":            {CapParam: "max_completion_tokens"},
-		"2024-06-01":         {CapParam: "max_tokens", NoStreamOptions: true},
+		"2024-06-01":         {CapParam: "max_tokens", OneCap: true, NoStreamOptions: true},
 	} {
 		want.MaxInputs = 2048
 		if diff := cmp.Diff(want, vendor(version).Traits); diff != "" {

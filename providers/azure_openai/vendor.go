@@ -35,7 +35,7 @@ func vendor(version string) upstream.Vendor {
 		v.Path = func(call *gateway.Call) string { return pathDeployment(call, version) }
 	}
 	if version != "" && version < newMembers {
-		v.Traits.CapParam, v.Traits.NoStreamOptions = "max_tokens", true
+		v.Traits.CapParam, v.Traits.OneCap, v.Traits.NoStreamOptions = "max_tokens", true, true
 	}
 	return v
 }

@@ -15,13 +15,16 @@ const generic = "openai_compatible"
 // and some of them end a complete stream without `[DONE]`.
 var compatible = gateway.Traits{CapParam: "max_tokens", LooseEnd: true}
 
+// older are those of servers that pass over `max_completion_tokens`.
+var older = gateway.Traits{CapParam: "max_tokens", OneCap: true, LooseEnd: true}
+
 // silent is for Mistral, which refuses `stream_options` and reports usage in
 // the finish chunk by itself, and takes no ids of calls but such as its own.
-var silent = gateway.Traits{CapParam: "max_tokens", SeedParam: "random_seed", LooseEnd: true, NoStreamOptions: true, ShortCallIDs: true, Prefill: wire.PrefillMark}
+var silent = gateway.Traits{CapParam: "max_tokens", OneCap: true, SeedParam: "random_seed", LooseEnd: true, NoStreamOptions: true, ShortCallIDs: true, Prefill: wire.PrefillMark}
 
 // thinking is for servers that refuse a history of tool calls without the
 // reasoning that led to them.
-var thinking = gateway.Traits{CapParam: "max_tokens", LooseEnd: true, WantsReasoning: true}
+var thinking = gateway.Traits{CapParam: "max_tokens", OneCap: true, LooseEnd: true, WantsReasoning: true}
 
 // messages adds Anthropic's API to what a server speaks.
 var messages = append(append([]*wire.Operation(nil), upstream.OpenAIOperations...), upstream.AnthropicOperations...)
@@ -91,7 +94,7 @@ var presets = map[string]upstream.Vendor{
 		KeyPlaceholder: "{env.TOGETHER_API_KEY}",
 		Operations:     chatOnly,
 		Authorize:      upstream.Bearer,
-		Traits:         compatible,
+		Traits:         older,
 	},
 	"fireworks": {
 		BaseURL:        "https://api.fireworks.ai/inference/v1",
@@ -105,7 +108,7 @@ var presets = map[string]upstream.Vendor{
 		BaseURL:    "http://127.0.0.1:11434/v1",
 		Operations: messages,
 		Authorize:  upstream.Bearer,
-		Traits:     compatible,
+		Traits:     older,
 	},
 	"vllm": {
 		BaseURL:    "http://127.0.0.1:8000/v1",
