@@ -26,6 +26,11 @@ func (s *lessor) Renew(_ context.Context, r *limits.Reservation) error {
 	return nil
 }
 
+func (s *lessor) Reserve(ctx context.Context, r *limits.Reservation) (bool, error) {
+	r.Held = ctx.Err() == nil && r.Force
+	return r.Held, ctx.Err()
+}
+
 func (s *lessor) Settle(_ context.Context, r *limits.Reservation, _ []int64) error {
 	r.Held = false
 	return nil
@@ -110,4 +115,23 @@ func TestBothAreRenewed(t *testing.T) {
 	ring(first.renew, &held[0])
 	_ = c.release(nil)
 	ring(first.renew)
+}
+
+// TestHeldAgain holds that a call whose client leaves while it turns to another
+// target goes on to hold what it has used.
+func TestHeldAgain(t *testing.T) {
+	rule, err := limits.Parse([]string{"tokens", "3", "1h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &call{proxy: &Proxy{limits: new(lessor)}}
+	c.life.Begin(t.Context())
+	c.cancel(context.Canceled)
+	var r limits.Reservation
+	r.Reset()
+	r.Claim("key", &rule, 1)
+	c.holdAgain(&r, need{})
+	if !r.Held || c.quota.held != &r {
+		t.Error("nothing is held, so that nothing is charged")
+	}
 }

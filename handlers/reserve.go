@@ -164,10 +164,16 @@ func (c *call) rebook() error {
 		reservations.Put(was)
 		return nil
 	}
-	was.Force = true
-	if ok, again := c.proxy.limits.Reserve(c.life.Values(), was); ok && again == nil {
-		q.need = held
-		c.hold(was)
-	}
+	c.holdAgain(was, held)
 	return err
+}
+
+// holdAgain holds r, which has been settled, again, though the client may have left
+// meanwhile.
+func (c *call) holdAgain(r *limits.Reservation, of need) {
+	r.Force = true
+	if ok, err := c.proxy.limits.Reserve(c.life.Values(), r); ok && err == nil {
+		c.quota.need = of
+		c.hold(r)
+	}
 }
