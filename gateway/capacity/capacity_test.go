@@ -43,18 +43,36 @@ func TestEnter(t *testing.T) {
 	}
 }
 
+// still is a clock whose timers never end: who waits asks only when woken.
+type still struct{ queue.System }
+
+func (still) AfterFunc(time.Duration, func()) (stop func() bool) { return func() bool { return true } }
+
 // TestConfigure holds that the running configuration's bounds hold for all,
-// whichever they came with, and that what is under way counts.
+// whichever they came with, that those who wait are let in by them at once, and
+// that what is under way counts.
 func TestConfigure(t *testing.T) {
-	s := newSet()
+	s := NewSet(queue.NewSet(still{}))
 	old := &Bound{MaxInFlight: 1}
+	for _, other := range []string{"a", "b", "c"} {
+		s.Gate(other).Enter(old)
+		ticket, _, err := s.Gate(other).Join(queue.Request{Bearer: "a", Arrived: time.Now(), Asked: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			<-ticket.Turn()
+			ticket.Leave(0)
+			s.Gate(other).Left()
+		}()
+	}
 	gate := s.Gate("gpu")
 	gate.Enter(old)
 	ticket, _, err := gate.Join(queue.Request{Bearer: "a", Arrived: time.Now(), Asked: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Configure(map[string]Bound{"gpu": {MaxInFlight: 2}})
+	s.Configure(map[string]Bound{"gpu": {MaxInFlight: 2}, "a": {}, "b": {MaxInFlight: 3}, "c": {MaxInFlight: 4}})
 	<-ticket.Turn()
 	if !gate.Enter(old) || gate.Enter(old) {
 		t.Error("the new bound does not hold")
@@ -104,4 +122,11 @@ func TestNoPassing(t *testing.T) {
 		t.Error("nobody waits")
 	}
 	s.Each(func(string, int64, int64) { t.Error("reported without calls or configuration") })
+	s.Configure(map[string]Bound{"a": {}, "b": {}})
+	s.Gate("left").Enter(bound) // by a call of a configuration before this one
+	n := 0
+	s.Each(func(string, int64, int64) { n++ })
+	if n != 3 {
+		t.Errorf("%d are reported, want two that are configured and one that is called", n)
+	}
 }

@@ -104,11 +104,20 @@ func TestParseRefuses(t *testing.T) {
 		"input 1001 output 2", "input 99999999999999999999 output 2", "input 1 output 2 input 3", "input 1 output 2 cach_read 1",
 		"input 1 output 2 above 0 input 2", "input 1 output 2 above x input 2", "input 1 output 2 above 1000",
 		"input 1 output 2 above 1000 input 2 above 1000 input 3", "input 1 output 2 service night input 1", "input 1 output 2 service batch",
+		"input 1 output 2 image 0.0000000000000001", "input 1 output 2 image 1001", "input 100000000000000000000000 output 2",
 		"free free", "free input 1", "above 1000 input 1 output 2", "search 1", "input ١ output 2",
 	} {
 		if p, err := Parse(strings.Fields(text)); err == nil {
 			t.Errorf("%q is taken for %q", text, p)
 		}
+	}
+}
+
+// TestSmallestRates reads as many digits as are told apart, and writes them again.
+func TestSmallestRates(t *testing.T) {
+	const text = "input 0.000000001 output 1000 image 0.000000000000001 second 1000"
+	if p, err := Parse(strings.Fields(text)); err != nil || p.String() != text {
+		t.Errorf("%v, %v", p, err)
 	}
 }
 

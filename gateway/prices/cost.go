@@ -158,9 +158,6 @@ func (p *Price) UpperBoundAt(service string, input, outputCap, n int64) (bound i
 			mulDiv(1, rate[Request], million), mulDiv(n, rate[Image], million),
 		))
 	}
-	if p.Free() {
-		return 0
-	}
 	return bound
 }
 

@@ -177,10 +177,36 @@ func TestUpperBoundIsTight(t *testing.T) {
 		{"input 0.0375 output 0.15", 3, 1, 1, 113 + 5 + 150},            // any of six parts may be rounded up
 		{"input 0.15 output 0.6 cache_read 0.0375", 1, 1, 1, 150 + 600}, // one at most
 		{"input 0.15 output 0.6 reasoning 0.0001 cache_read 0.0001", 1, 1, 1, 150 + 600},
+		{"input 1 output 10", 3, 2, 0, 3000 + 20_000}, // one choice
+		{"input 1 output 10", -3, -2, 1, 0},
+		{"free", 1000, 1000, 4, 0},
 	} {
 		p := parsed(t, strings.Fields(tt.price)...)
 		if got := p.UpperBound(tt.input, tt.outputCap, tt.n); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.price, got, tt.want)
+		}
+	}
+}
+
+// TestUpperBoundOfServices holds that a reservation counts the tiers that the prompt
+// reaches and the service that was asked for, and no others.
+func TestUpperBoundOfServices(t *testing.T) {
+	p := parsed(t, strings.Fields("input 1 output 10 above 100 input 2 output 20 service priority input 3 output 30 service batch input 0.5 output 5")...)
+	for _, tt := range []struct {
+		service string
+		input   int64
+		want    int64 // nano-dollars
+	}{
+		{"", 100, 100 * 1000},
+		{"", 101, 101 * 2000},
+		{"auto", 100, 100 * 1000},
+		{"priority", 100, 100 * 3000},
+		{"ON_DEMAND_PRIORITY", 100, 100 * 3000},
+		{"batch", 100, 100 * 1000}, // it may be served at the standard one
+		{"flex", 100, 100 * 1000},
+	} {
+		if got := p.UpperBoundAt(tt.service, tt.input, 0, 1); got != tt.want {
+			t.Errorf("%d tokens at '%s': %d, want %d", tt.input, tt.service, got, tt.want)
 		}
 	}
 }
@@ -198,6 +224,7 @@ func TestTiers(t *testing.T) {
 		{"below", Usage{Input: 1000}, 1000 * 1000},
 		{"above", Usage{Input: 1001}, 1001 * 2000},
 		{"the whole prompt counts", Usage{Input: 1001, CacheRead: 1001}, 1001 * 200},
+		{"what was cached is a part of the prompt", Usage{Input: 1, CacheRead: 500, CacheWrite: 300, CacheWrite1h: 201}, 500*200 + 501*2000},
 		{"output of a tier", Usage{Input: 1001, Output: 1}, 1001*2000 + 15_000},
 		{"reasoning in proportion", Usage{Input: 1001, Output: 1, Reasoning: 1}, 1001*2000 + 30_000},
 		{"highest tier", Usage{Input: 3000}, 3000 * 4000},
@@ -232,6 +259,19 @@ func TestPartsBeyondTheirWhole(t *testing.T) {
 	} {
 		if c := p.Cost(tt.usage); c.Total != tt.want {
 			t.Errorf("%s: got %+v, want %d", tt.name, c, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		price string
+		usage Usage
+		want  int64
+	}{
+		{"input 1 image 0.04", Usage{Input: 1, Output: 5}, 1000}, // output is no kind of input
+		{"input 0 output 10 cache_read 0.1 above 1000 output 15", Usage{Input: 1001, CacheRead: 1001}, 1001 * 100},
+		{"input 0.004 output 0", Usage{Input: 1 << 62}, math.MaxInt64},
+	} {
+		if c := parsed(t, strings.Fields(tt.price)...).Cost(tt.usage); c.Total != tt.want {
+			t.Errorf("%s: got %+v, want %d", tt.price, c, tt.want)
 		}
 	}
 	tiny := parsed(t, "input", "0.0000001", "output", "0")

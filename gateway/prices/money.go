@@ -56,7 +56,7 @@ func parseRate(item Item, word string) (int64, error) {
 		places += 6 // of a dollar for one
 	}
 	whole, fraction, point := strings.Cut(word, ".")
-	bad := whole == "" || (point && fraction == "") || len(whole) > 4
+	bad := whole == "" || (point && fraction == "")
 	for _, c := range whole + fraction {
 		bad = bad || c < '0' || c > '9'
 	}
