@@ -52,7 +52,7 @@ func (g *Guard) judge(s Sample, looks float64) {
 	memory := limits.MaxMemory > 0 && s.Memory >= limits.MaxMemory
 	slow := limits.TargetLatency > 0 && s.Latency >= limits.TargetLatency
 	// Between what is too much and what is clearly less, nothing moves.
-	less := (limits.MaxMemory == 0 || s.Memory < limits.MaxMemory/10*9) && s.Latency <= limits.TargetLatency/2
+	less := (limits.MaxMemory == 0 || s.Memory < limits.MaxMemory/10*9) && (limits.TargetLatency == 0 || s.Latency <= limits.TargetLatency/2)
 	switch {
 	case memory || slow:
 		if g.high++; g.high < sustained && g.share == 0 {

@@ -157,6 +157,33 @@ func TestConverges(t *testing.T) {
 	}
 }
 
+// TestNotLookedAt holds that what no setting speaks of keeps nobody out, also when a
+// reload has taken the setting away.
+func TestNotLookedAt(t *testing.T) {
+	for name, after := range map[string]Settings{"memory alone": {MaxMemory: 100}, "none": {}} {
+		w := newWorld(Settings{MaxMemory: 100})
+		w.found = Sample{Memory: 200, Latency: time.Hour}
+		for range 50 {
+			w.pass(every)
+			w.arrive(5, queue.Normal)
+		}
+		if w.Share() == 0 {
+			t.Fatal("nobody is refused")
+		}
+		w.Configure(after)
+		if after.MaxMemory > 0 {
+			w.found.Memory = 10
+		}
+		for range 100 {
+			w.pass(every)
+			w.arrive(5, queue.Normal)
+		}
+		if w.Share() != 0 {
+			t.Errorf("%s: %v of all are still refused", name, w.Share())
+		}
+	}
+}
+
 // TestBurst holds that what passes by itself is not refused for, and that
 // between too much and clearly less nothing moves.
 func TestBurst(t *testing.T) {
