@@ -122,6 +122,7 @@ func (j *Journal) rescue(batch []byte) bool {
 	}
 	j.mu.Lock()
 	j.stats.Pending -= int64(len(rows))
+	j.held = 0
 	j.mu.Unlock()
 	return true
 }

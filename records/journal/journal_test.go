@@ -218,6 +218,24 @@ func TestRescue(t *testing.T) {
 	}
 }
 
+// TestRescuedMemory holds that what the store has taken off a full disk's hands makes
+// room for others at once, not when the disk is tried again.
+func TestRescuedMemory(t *testing.T) {
+	fs, store := newFakeFS(), newFakeStore()
+	fs.quota = 1
+	o := options(fs)
+	o.MaxMemory, o.Retry = 1, time.Hour
+	j := open(t, o)
+	j.SetStore(store)
+	if err := j.Append(row("first", 1)); err != nil {
+		t.Fatal(err)
+	}
+	waittest.Eventually(t, "room", func() bool { return j.Stats().Memory == 0 })
+	if err := j.Append(row("second", 1)); err != nil || store.count() != 1 {
+		t.Errorf("%v, %d rows are in the store", err, store.count())
+	}
+}
+
 // TestMaxSize holds that a store which is away for too long is as a full disk.
 func TestMaxSize(t *testing.T) {
 	fs := newFakeFS()
