@@ -20,22 +20,22 @@ func TestSettle(t *testing.T) {
 		reserved, actual int64
 
 		// after is how many slots later it settles; used is what counts then,
-		// and later in the slot before the window's end, at its end, and one window
-		// after the settlement.
-		after, used          int64
-		before, leaving, end int64
+		// and later in the slot before the window's end, at its end, in the last slot
+		// of the window that the settlement begins, and one window after it.
+		after, used                int64
+		before, leaving, last, end int64
 	}{
-		{"as reserved", 100, 100, 5, 100, 100, 0, 0},
-		{"refund", 100, 30, 5, 30, 30, 0, 0},
-		{"all of it", 100, 0, 5, 0, 0, 0, 0},
-		{"debt", 100, 180, 5, 180, 180, 0, 0},
-		{"refund at the end", 100, 30, 31, 30, 30, 0, 0},
-		{"debt at the end", 100, 180, 31, 180, 180, 0, 0},
-		{"refund of what is gone", 100, 30, 32, 0, 0, 0, 0},
-		{"debt of what is gone", 100, 180, 32, 80, 80, 80, 0},
-		{"debt of what is long gone", 100, 180, 33, 80, 80, 80, 0},
-		{"a negative amount", 100, -50, 5, 0, 0, 0, 0},
-		{"a huge amount", 100, 1<<63 - 1, 5, MaxAmount, MaxAmount, 0, 0},
+		{"as reserved", 100, 100, 5, 100, 100, 0, 0, 0},
+		{"refund", 100, 30, 5, 30, 30, 0, 0, 0},
+		{"all of it", 100, 0, 5, 0, 0, 0, 0, 0},
+		{"debt", 100, 180, 5, 180, 180, 0, 0, 0},
+		{"refund at the end", 100, 30, 31, 30, 30, 0, 0, 0},
+		{"debt at the end", 100, 180, 31, 180, 180, 0, 0, 0},
+		{"refund of what is gone", 100, 30, 32, 0, 0, 0, 0, 0},
+		{"debt of what is gone", 100, 180, 32, 80, 80, 80, 80, 0},
+		{"debt of what is long gone", 100, 180, 33, 80, 80, 80, 80, 0},
+		{"a negative amount", 100, -50, 5, 0, 0, 0, 0, 0},
+		{"a huge amount", 100, 1<<63 - 1, 5, MaxAmount, MaxAmount, 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var counter Counter
@@ -56,6 +56,7 @@ func TestSettle(t *testing.T) {
 			want(c.after, c.used)
 			want(31, c.before)
 			want(32, c.leaving)
+			want(c.after+parts-1, c.last)
 			want(c.after+parts, c.end)
 			if !counter.Idle(at(rule, c.after+Slots)) {
 				t.Error("not idle")
