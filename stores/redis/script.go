@@ -45,8 +45,9 @@ const (
 )
 
 // recordTTL is how long a reservation that is neither renewed nor settled can
-// still be settled, in milliseconds.
-const recordTTL = 3_600_000
+// still be settled, in milliseconds: a day, since requests without a total timeout
+// may take hours, and a server may be away meanwhile.
+const recordTTL = 86_400_000
 
 // keep is the amount of a settlement that keeps what was reserved.
 const keep = -1

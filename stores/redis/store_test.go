@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/gateway/limits"
 	"github.com/weirproxy/weir/gateway/limits/limitstest"
 	"github.com/weirproxy/weir/internal/redistest"
@@ -80,6 +82,32 @@ func TestOwnTime(t *testing.T) {
 		if !mustReserve(t, s, b) {
 			t.Errorf("%v: %+v", words, b.Decisions)
 		}
+	}
+}
+
+// TestLongRequest holds that the server knows a reservation for as long as a request
+// may take, and much longer: what was not used would stay counted, and debts not.
+func TestLongRequest(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server)
+	r := claim(t, "a", 7, "tokens", "10", "1h")
+	mustReserve(t, s, r)
+	key := s.tag + "held:" + r.ID
+	known := func() time.Duration {
+		ms, err := strconv.ParseInt(strings.TrimPrefix(server.Must("PTTL "+key), ":"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(ms) * time.Millisecond
+	}
+	if d := known(); d < 12*gateway.DefaultTotalTimeout {
+		t.Errorf("a reservation is known for %s", d)
+	}
+	if err := s.Amend(context.Background(), r, []int64{5}); err != nil || known() < 12*gateway.DefaultTotalTimeout {
+		t.Errorf("%v, one that was amended for %s", err, known())
+	}
+	if err := s.Settle(context.Background(), r, []int64{2}); err != nil || r.Decisions[0].Used != 2 || server.Must("EXISTS "+key) != ":0" {
+		t.Errorf("%v, %+v, or it is known still", err, r.Decisions)
 	}
 }
 
