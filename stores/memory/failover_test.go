@@ -39,6 +39,13 @@ func (f *flaky) Settle(ctx context.Context, r *limits.Reservation, actual []int6
 	return f.Store.Settle(ctx, r, actual)
 }
 
+func (f *flaky) Renew(ctx context.Context, r *limits.Reservation) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	return f.Store.Renew(ctx, r)
+}
+
 func (f *flaky) Peek(ctx context.Context, r *limits.Reservation) error {
 	if err := f.err(); err != nil {
 		return err
@@ -145,5 +152,54 @@ func TestForcedFailover(t *testing.T) {
 	shared.charged = nil
 	if err := f.Settle(context.Background(), &r, []int64{7}); err != nil || len(shared.charged) != 1 || shared.charged[0].Amount != 7 {
 		t.Errorf("%v, charged %+v", err, shared.charged)
+	}
+}
+
+// TestFailoverWhileHeld holds that what an instance holds when the store goes away
+// counts from the first decision without it, and is given back without it.
+func TestFailoverWhileHeld(t *testing.T) {
+	clock := limitstest.NewClock()
+	shared := &flaky{Store: New(clock.Now, 0)}
+	f := limits.NewFailover(shared, New(clock.Now, 0), func() int { return 2 })
+	ctx := context.Background()
+	tokens, places := mustParse(t, "tokens", "1000", "1h"), mustParse(t, "concurrency", "4")
+	ask := func(amount int64) (*limits.Reservation, bool) {
+		t.Helper()
+		r := new(limits.Reservation)
+		r.Reset()
+		r.Claim("t", tokens, amount)
+		r.Claim("p", places, 1)
+		ok, err := f.Reserve(ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, ok
+	}
+	first, _ := ask(600)
+	shared.away = true
+	// 400 tokens are left: 200 for each of two, and two of the four places, of which
+	// one is taken.
+	if _, ok := ask(201); ok {
+		t.Error("what was reserved before is forgotten")
+	}
+	second, ok := ask(50)
+	if !ok {
+		t.Errorf("refused: %+v", second.Decisions)
+	}
+	if r, ok := ask(50); ok || r.Refused != 1 {
+		t.Errorf("the place that was taken before is forgotten: %+v", r.Decisions)
+	}
+	clock.Advance(limits.LeaseTime / 2 * time.Microsecond)
+	_ = f.Renew(ctx, first)
+	if err := f.Renew(ctx, second); err != nil {
+		t.Error(err)
+	}
+	clock.Advance(limits.LeaseTime / 2 * time.Microsecond)
+	if _, ok := ask(50); ok {
+		t.Error("a place was not kept, though it was renewed")
+	}
+	_ = f.Settle(ctx, first, []int64{600, 0})
+	if third, ok := ask(50); !ok {
+		t.Errorf("a place was not given back: %+v", third.Decisions)
 	}
 }
