@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -48,43 +49,20 @@ func (s *Store) SelfTest(ctx context.Context) (warnings []string, err error) {
 	return warnings, s.canary(ctx)
 }
 
-// canary reserves twice where there is room for one.
+// canary tries until the server answers in time, or ctx ends. A call waits a moment
+// only for the store, but connections that are just coming up, on a machine that has
+// just been started, take longer than that and must not keep a configuration from
+// loading.
 func (s *Store) canary(ctx context.Context) error {
-	rule := limits.Rule{Unit: limits.Requests, Amount: 1, Window: time.Minute}
-	var first, second limits.Reservation
-	key := "selftest:" + s.instance + strconv.FormatUint(s.ids.Add(1), 36)
-	for i, r := range []*limits.Reservation{&first, &second} {
-		r.Claim(key, &rule, 1)
-		var ok bool
-		err := s.patiently(ctx, func() (err error) {
-			ok, err = s.Reserve(ctx, r)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("testing the limits in redis: %w", err)
-		}
-		if ok != (i == 0) {
-			return fmt.Errorf("testing the limits in redis: room for one request, and request %d: admitted %t; limits would not be in force", i+1, ok)
-		}
-	}
-	if err := s.patiently(ctx, func() error { return s.Settle(ctx, &first, []int64{0}) }); err != nil {
-		return fmt.Errorf("testing the limits in redis: %w", err)
-	}
-	return nil
-}
-
-// patiently tries until the server answers, or ctx ends. A call waits a moment only
-// for the store, but connections that are just coming up, on a machine that has just
-// been started, take longer than that and must not keep a configuration from loading.
-func (s *Store) patiently(ctx context.Context, try func() error) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
-		err := try()
+		err := s.refuses(ctx)
 		if err == nil {
 			return nil
 		}
-		if _, answered := rueidis.IsRedisErr(err); answered {
+		err = fmt.Errorf("testing the limits in redis: %w", err)
+		if _, answered := rueidis.IsRedisErr(err); answered || !errors.Is(err, limits.ErrUnavailable) {
 			return err
 		}
 		s.breaker.Close()
@@ -95,6 +73,26 @@ func (s *Store) patiently(ctx context.Context, try func() error) error {
 			return err
 		}
 	}
+}
+
+// refuses reserves twice where there is room for one. It does so in another place
+// each time: what a server was asked and has not answered, it may have done.
+func (s *Store) refuses(ctx context.Context) error {
+	rule := limits.Rule{Unit: limits.Requests, Amount: 1, Window: time.Minute}
+	var first, second limits.Reservation
+	key := "selftest:" + s.instance + strconv.FormatUint(s.ids.Add(1), 36)
+	for i, r := range []*limits.Reservation{&first, &second} {
+		r.Claim(key, &rule, 1)
+		ok, err := s.Reserve(ctx, r)
+		if err != nil {
+			_ = s.Settle(ctx, &first, []int64{0})
+			return err
+		}
+		if ok != (i == 0) {
+			return fmt.Errorf("room for one request, and request %d: admitted %t; limits would not be in force", i+1, ok)
+		}
+	}
+	return s.Settle(ctx, &first, []int64{0})
 }
 
 func parseInfo(text string) map[string]string {
