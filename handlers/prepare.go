@@ -103,8 +103,8 @@ func (a *attempt) rewrite() wire.Rewrite {
 	if limit := a.call.capToWrite(a.route); limit > 0 {
 		rw.CapParam, rw.Cap = capParam(op, traits), limit
 	}
-	if cap := a.call.x.Envelope.CapParam; op == wire.Chat && cap != "" && cap != traits.CapParam && (traits.OneCap || cap == "max_tokens" && wire.AbilityOf(rw.Model).NewCap) {
-		rw.OnlyCap = traits.CapParam // else it would be passed over, or refused
+	if op == wire.Chat && traits.OneCap {
+		rw.OnlyCap = traits.CapParam // else the cap would be passed over, and what is reserved overrun
 	}
 	return rw
 }

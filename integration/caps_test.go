@@ -23,8 +23,7 @@ func TestCapsOfVendors(t *testing.T) {
 		{"vllm", "llama", `"max_completion_tokens": 20`, `"max_completion_tokens": 20`},
 		{"openai_compatible", "gpt-5", `"max_completion_tokens": 20`, `"max_completion_tokens": 20`},
 		{"openai_compatible", "gpt-5", `"max_tokens": 20`, `"max_tokens": 20`},
-		{"openai", "gpt-5", `"max_tokens": 20`, `"max_completion_tokens": 20`},
-		{"openai", "o3-mini", `"max_tokens": 20`, `"max_completion_tokens": 20`},
+		{"openai", "gpt-5", `"max_tokens": 20`, `"max_tokens": 20`},
 		{"openai", "gpt-4o", `"max_tokens": 20`, `"max_tokens": 20`},
 		{"openai", "gpt-4o", `"max_completion_tokens": 20`, `"max_completion_tokens": 20`},
 	} {

@@ -18,9 +18,6 @@ type Ability struct {
 	// NoStop: stop strings are refused.
 	NoStop bool
 
-	// NewCap: chat refuses max_tokens.
-	NewCap bool
-
 	// Thinking is how Claude is told to think.
 	Thinking ThinkingForm
 
@@ -100,12 +97,12 @@ var abilities = []struct {
 	{"claude-", Ability{MaxOutput: 64000, Thinking: ThinkingAdaptive, NoSampling: true, NoPrefill: true, SystemTurns: true}},
 
 	{"gpt-5-chat", Ability{}},
-	{"gpt-5.6", Ability{NoSampling: true, NoStop: true, NewCap: true, Breakpoints: true}},
-	{"gpt-5", Ability{NoSampling: true, NoStop: true, NewCap: true}},
-	{"gpt-6", Ability{NoSampling: true, NoStop: true, NewCap: true, Breakpoints: true}},
-	{"o1", Ability{NoSampling: true, NoStop: true, NewCap: true}},
-	{"o3", Ability{NoSampling: true, NoStop: true, NewCap: true}},
-	{"o4", Ability{NoSampling: true, NoStop: true, NewCap: true}},
+	{"gpt-5.6", Ability{NoSampling: true, NoStop: true, Breakpoints: true}},
+	{"gpt-5", Ability{NoSampling: true, NoStop: true}},
+	{"gpt-6", Ability{NoSampling: true, NoStop: true, Breakpoints: true}},
+	{"o1", Ability{NoSampling: true, NoStop: true}},
+	{"o3", Ability{NoSampling: true, NoStop: true}},
+	{"o4", Ability{NoSampling: true, NoStop: true}},
 
 	{"gemini-2", Ability{}},
 	{"gemini-1", Ability{}},
