@@ -84,6 +84,8 @@ func TestStateful(t *testing.T) {
 		{"file_id", part(`{"type":"file","file":{"file_id":"f"}}`)},
 		{"", part(`{"type":"file","file":{"filename":"x.pdf","file_data":"AAAA"}}`)},
 		{"vendor_block", part(`{"type":"mystery","x":[{"file_id":"f"}]}`)},
+		{"messages[0].context", chat(`{"messages":[{"role":"user","content":"a","context":{"deep":[{"file_id":"f"}]}}]}`)},
+		{"messages[0].content[0].container", part(`{"type":"text","text":"a","container":"c"}`)},
 		{"messages[1].audio", chat(`{"messages":[{"role":"user","content":"a"},{"role":"assistant","audio":{"id":"audio_1"}},{"role":"user","content":"b"}]}`)},
 
 		{"", oneResponse(`"store":false,"background":false,"previous_response_id":null`)},
