@@ -10,6 +10,7 @@ import (
 
 	"github.com/weirproxy/weir/cache"
 	"github.com/weirproxy/weir/cache/semantic"
+	"github.com/weirproxy/weir/internal/breaker"
 	"github.com/weirproxy/weir/internal/pgtest"
 )
 
@@ -205,6 +206,103 @@ func TestVectors(t *testing.T) {
 	server.Exec("a", `UPDATE weir_cache_rows SET "expires" = now()`)
 	if rows, known, err := rb.Find(background, one, wanted, 2); len(rows) != 0 || !known || err != nil {
 		t.Errorf("after their time: %d rows, %t, %v", len(rows), known, err)
+	}
+}
+
+// TestVectorsOfOtherSizes holds that an embedder may give vectors of another size from
+// some moment on, also where an instance that does not know of pgvector writes.
+func TestVectorsOfOtherSizes(t *testing.T) {
+	server := pgtest.StartVector(t)
+	url := server.Database("a")
+	p, r := semantic.Partition{1}, remote(t, url)
+	on := func(r *Cache) *semantic.Shared { return semantic.NewShared(semantic.New(semantic.Options{}), r, nil) }
+	add := func(key byte, vector ...float32) {
+		t.Helper()
+		writer := on(r)
+		eventually(t, "the row", func() bool {
+			if err := writer.Add(p, semantic.Row{Key: cache.Key{key}, Vector: vector, Expires: time.Now().Add(time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+			return server.Exec("a", fmt.Sprintf(`SELECT count(*) FROM weir_cache_rows WHERE get_byte("key", 0) = %d AND "dims" = %d`, key, len(vector))) == "1"
+		})
+	}
+	finds := func(vector ...float32) (key byte) {
+		t.Helper()
+		got, _ := on(r).Search(background, p, &semantic.Query{Vector: vector}, 0.9)
+		return got.Key[0]
+	}
+	add(1, 1, 0)
+	if got := finds(1, 0, 0); got != 0 {
+		t.Errorf("%d is found by a longer vector", got)
+	}
+	add(2, 1, 0, 0)
+	if short, long := finds(1, 0), finds(1, 0, 0); short != 1 || long != 2 {
+		t.Errorf("found %d and %d, want 1 and 2", short, long)
+	}
+	add(1, 0, 1, 0) // the same request, asked again
+	if short, long := finds(1, 0), finds(0, 1, 0); short != 0 || long != 1 {
+		t.Errorf("found %d and %d, want none and 1", short, long)
+	}
+	known := r.vectors.Swap(nil)
+	add(2, 1, 0)
+	r.vectors.Store(known)
+	if _, known, err := r.Find(background, p, []float32{1, 0}, 1); !known || err != nil {
+		t.Errorf("after one who knows nothing of pgvector: %t, %v", known, err)
+	}
+	add(3, 1, 0)
+	if short := finds(1, 0); short != 3 {
+		t.Errorf("found %d, want 3", short)
+	}
+}
+
+// TestVectorsAway holds that a search in a server that is away, or hangs, costs no more
+// than the deadline, and that it goes on when the server is back.
+func TestVectorsAway(t *testing.T) {
+	for _, way := range away[:2] {
+		t.Run(way.name, func(t *testing.T) {
+			server := pgtest.StartVector(t)
+			url := server.Database("a")
+			a, ra := instance(t, url, "")
+			b, rb := instance(t, url, "")
+			p := semantic.Partition{1}
+			add := func(key byte, vector ...float32) {
+				t.Helper()
+				// A crash takes what was written last.
+				eventually(t, "the row", func() bool {
+					if err := a.Add(p, semantic.Row{Key: cache.Key{key}, Vector: vector, Expires: time.Now().Add(time.Hour)}); err != nil {
+						t.Fatal(err)
+					}
+					got, ok := b.Search(background, p, &semantic.Query{Vector: vector}, 0.99)
+					return ok && got.Key == cache.Key{key}
+				})
+			}
+			add(1, 1, 0)
+			ra.deadline.Store(int64(DefaultDeadline))
+			rb.deadline.Store(int64(DefaultDeadline))
+			way.down(server)
+			for range 2 * breaker.Threshold {
+				begun := time.Now()
+				if got, ok := b.Search(background, p, &semantic.Query{Vector: []float32{0, 1}}, 0.99); ok {
+					t.Errorf("%v of a server that is away", got)
+				}
+				// The margin is the machine's: without the deadline it would be forever.
+				if took := time.Since(begun); took > 2*time.Second {
+					t.Errorf("waited %s", took)
+				}
+			}
+			if rb.breaker.Allow() {
+				t.Error("the breaker is closed")
+			}
+			if got, ok := b.Search(background, p, &semantic.Query{Vector: []float32{1, 0}}, 0.99); !ok || got.Key != (cache.Key{1}) {
+				t.Error("what is known is not found")
+			}
+			way.back(server)
+			for _, r := range []*Cache{ra, rb} {
+				r.deadline.Store(int64(5 * time.Second))
+				eventually(t, "recovery", func() bool { return r.breaker.Allow() && r.vectors.Load() != nil })
+			}
+			add(2, 0, 1)
+		})
 	}
 }
 

@@ -68,7 +68,8 @@ ALTER TABLE %[1]s ALTER COLUMN "vector" SET STORAGE EXTERNAL`, c.names.table, sc
 
 // vectorsOf makes the statements. A search reads the partition's rows by their
 // index and compares them all: they are few, and an index of vectors would first
-// find what is near in other partitions.
+// find what is near in other partitions. The size is the vector's own: an instance that
+// does not know of pgvector replaces the rest of a row alone.
 func vectorsOf(table, schema string) *vectors {
 	in := func(sql string) string { return strings.NewReplacer("%rows", table, "%schema", schema).Replace(sql) }
 	return &vectors{
@@ -76,7 +77,7 @@ func vectorsOf(table, schema string) *vectors {
 SELECT p, k, clock_timestamp() + ms * interval '1 millisecond', d, r, v::%schema.vector
 FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::integer[], $5::bytea[], $6::text[]) AS new (p, k, ms, d, r, v)
 ON CONFLICT ("partition", "key") DO UPDATE SET "id" = excluded."id", "expires" = excluded."expires", "dims" = excluded."dims", "row" = excluded."row", "vector" = excluded."vector"`),
-		find: in(`SELECT "row" FROM %rows WHERE "partition" = $1 AND "dims" = $2 AND "vector" IS NOT NULL AND "expires" > clock_timestamp()
+		find: in(`SELECT "row" FROM %rows WHERE "partition" = $1 AND %schema.vector_dims("vector") = $2 AND "expires" > clock_timestamp()
 ORDER BY "vector" OPERATOR(%schema.<=>) $3::text::%schema.vector LIMIT $4`),
 	}
 }
