@@ -82,6 +82,22 @@ func sharedThroughPostgres(t *testing.T, binary string, server *pgtest.Server) {
 	if got := purge(one, `{"model":"m"}`); got != 204 {
 		t.Errorf("purging: %d", got)
 	}
+	// What the database still knows of the request leads to nothing.
+	for _, text := range []string{"please tell me about rain in the mountains", "please tell me about rain in the mountains gently"} {
+		eventually(t, "the purge at the other", func() bool {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, two.url+"/v1/chat/completions", strings.NewReader(about(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"only-if-cached"}}
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			return res.StatusCode == http.StatusGatewayTimeout
+		})
+	}
 	if got := ask(one, "please tell me about rain in the mountains"); got != "miss" {
 		t.Errorf("after the purge: %s", got)
 	}
