@@ -80,10 +80,9 @@ func keptStats() (s telemetry.KeptStats, ok bool) {
 	}
 	kept := app.shared.kept
 	memory := kept.Memory.Stats()
-	rows, _, _ := kept.Index.Stats()
 	s = telemetry.KeptStats{
 		Entries: memory.Entries, Bytes: memory.Bytes, Evictions: memory.Evicted,
-		FlightBytes: kept.Flights.Used(), SemanticRows: int64(rows),
+		FlightBytes: kept.Flights.Used(), SemanticRows: int64(kept.Index.Rows()),
 	}
 	for _, remote := range kept.Marks.Remotes() {
 		s.Failures += remote.Stats().Failed

@@ -36,8 +36,7 @@ type Memory struct {
 	// began is what times are counted from.
 	began time.Time
 
-	entries, bytes               atomic.Int64
-	evicted, rejected, flushings atomic.Int64
+	entries, bytes, evicted, rejected atomic.Int64
 }
 
 const shards = 64
@@ -46,7 +45,7 @@ const shards = 64
 type shard struct {
 	// write makes one writer wait for the other.
 	write sync.Mutex
-	// open is held to use ristretto, and taken alone to empty or close it.
+	// open is held to use ristretto, and taken alone to close it.
 	open   sync.RWMutex
 	closed bool
 
@@ -78,7 +77,7 @@ func NewMemory(size int64) (*Memory, error) {
 		},
 		OnEvict: func(item *ristretto.Item[piece]) {
 			// What has expired comes with the time.
-			if item.Expiration.IsZero() && m.flushings.Load() == 0 {
+			if item.Expiration.IsZero() {
 				m.evicted.Add(1)
 			}
 		},
@@ -229,29 +228,17 @@ func (m *Memory) Resize(size int64) {
 	m.kept.Wait()
 }
 
-// Flush forgets everything.
-func (m *Memory) Flush() { m.alone(m.kept.Clear) }
-
 // Close ends it: nothing is found and kept any more.
 func (m *Memory) Close() {
-	m.alone(func() {
-		m.kept.Close()
-		for i := range m.shards {
-			m.shards[i].closed = true
-		}
-	})
-}
-
-// alone runs f while nobody else uses what is kept.
-func (m *Memory) alone(f func()) {
-	m.flushings.Add(1)
-	defer m.flushings.Add(-1)
 	for i := range m.shards {
 		m.shards[i].open.Lock()
 		defer m.shards[i].open.Unlock()
 	}
 	if !m.shards[0].closed {
-		f()
+		m.kept.Close()
+	}
+	for i := range m.shards {
+		m.shards[i].closed = true
 	}
 }
 

@@ -164,7 +164,7 @@ func TestReplace(t *testing.T) {
 	}
 	// What does not fit at all takes its predecessor with it.
 	key := keyOf("a", "b")
-	c.Memory.Flush()
+	c = open(t, 100<<10, nil, clock)
 	c.Put(key, "a", answer(clock, "old"), c.Stamp(), hour)
 	c.Put(key, "a", answer(clock, strings.Repeat("x", 200<<10)), c.Stamp(), hour)
 	if hit, ok := c.Get(key, "a"); ok {
@@ -193,7 +193,6 @@ func TestClose(t *testing.T) {
 					c.Get(key, "a")
 					c.Put(key, "a", answer(clock, "x"), c.Stamp(), hour)
 					if i%100 == 0 {
-						memory.Flush()
 						memory.Resize(1 << 19)
 					}
 				}

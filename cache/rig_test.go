@@ -62,7 +62,9 @@ type shelf struct {
 	broken bool
 }
 
-func newShelf() *shelf { return &shelf{values: map[Key][]byte{}, marks: map[string]uint64{}, apply: map[int]func([]Mark){}} }
+func newShelf() *shelf {
+	return &shelf{values: map[Key][]byte{}, marks: map[string]uint64{}, apply: map[int]func([]Mark){}}
+}
 
 var errBroken = errors.New("broken")
 

@@ -210,10 +210,3 @@ func spelling(key Key, op *wire.Operation, stream, usage bool) (uint64, bool) {
 	// Any odd number does; this one spreads the few over the shards.
 	return key.short() ^ n*0x9e3779b97f4a7c15, number(op) >= 0
 }
-
-// Flush forgets all answers, here at once and in the fleet soon.
-func (c *Cache) Flush(ctx context.Context) error {
-	err := c.Marks.Purge(ctx, All)
-	c.Memory.Flush()
-	return err
-}

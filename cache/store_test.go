@@ -107,7 +107,7 @@ func TestMisrouted(t *testing.T) {
 		t.Error("what was fetched is not kept")
 	}
 	remote.values[mine], remote.values[theirs] = remote.values[theirs], remote.values[mine]
-	b.Memory.Flush()
+	b = open(t, 1<<20, remote, clock)
 	for key, scope := range map[Key]string{mine: "a", theirs: "b"} {
 		if hit, ok := b.Fetch(context.Background(), key, scope); ok {
 			t.Errorf("%s gets %q", scope, hit.Form.Body)
@@ -205,7 +205,7 @@ func TestPurge(t *testing.T) {
 			if here, there := find("x"); !here || !there {
 				t.Errorf("asked for after the purge, and found here %t, there %t", here, there)
 			}
-			if err := purge.Flush(context.Background()); err != nil {
+			if err := purge.Marks.Purge(context.Background(), All); err != nil {
 				t.Fatal(err)
 			}
 			for _, request := range []string{"x", "y"} {

@@ -182,14 +182,14 @@ func TestExpiryAndReplacement(t *testing.T) {
 		t.Errorf("got %v %v, want the row that has not expired", got, ok)
 	}
 	mustAdd(t, x, part(1), 2, []float32{0, 1}, c.Now().Add(time.Hour))
-	if rows, _, _ := x.Stats(); rows != 1 {
+	if rows := x.Rows(); rows != 1 {
 		t.Errorf("%d rows after a replacement and a sweep", rows)
 	}
 	if got, ok := x.Search(part(1), q, 0.9); ok {
 		t.Errorf("the replaced vector still answers: %v", got)
 	}
 	mustAdd(t, x, part(1), 2, []float32{0, 1}, c.Now())
-	if rows, parts, _ := x.Stats(); rows != 0 || parts != 0 {
+	if rows, parts := x.Rows(), partitions(x); rows != 0 || parts != 0 {
 		t.Errorf("%d rows in %d partitions after one that has expired replaced the last", rows, parts)
 	}
 }
@@ -223,8 +223,7 @@ func TestBounds(t *testing.T) {
 	for i := 1; i < 2000; i++ {
 		p := part(i % 37)
 		mustAdd(t, x, p, i, random(r, 70), c.Now().Add(time.Hour))
-		rows, _, _ := x.Stats()
-		if rows > 100 {
+		if rows := x.Rows(); rows > 100 {
 			t.Fatalf("%d rows", rows)
 		}
 		if n := len(x.partition(&p).entries); n > 10 {
@@ -245,7 +244,7 @@ func TestBounds(t *testing.T) {
 		t.Error("a row that is not used any more was kept")
 	}
 	// Expired rows go before rows in use do.
-	x.Clear()
+	x, c = newTest(Options{Entries: 100, PerPartition: 10})
 	for i := range 100 {
 		d := time.Hour
 		if i%2 == 0 {
@@ -291,6 +290,13 @@ func check(t *testing.T, x *Index) {
 	}
 }
 
+func partitions(x *Index) (n int) {
+	for i := range x.shards {
+		n += len(x.shards[i].table)
+	}
+	return n
+}
+
 func TestRemove(t *testing.T) {
 	x, c := newTest(Options{})
 	r := rand.New(rand.NewPCG(5, 6))
@@ -312,9 +318,11 @@ func TestRemove(t *testing.T) {
 			t.Errorf("row %d: %v %v", i, got, ok)
 		}
 	}
-	x.Clear()
-	if rows, parts, bytes := x.Stats(); rows+parts+int(bytes) != 0 {
-		t.Errorf("%d rows, %d partitions, %d bytes after Clear", rows, parts, bytes)
+	for i := range vectors {
+		x.Remove(part(1), key(i))
+	}
+	if rows, parts := x.Rows(), partitions(x); rows != 0 || parts != 0 {
+		t.Errorf("%d rows, %d partitions are left", rows, parts)
 	}
 }
 

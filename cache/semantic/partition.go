@@ -106,13 +106,3 @@ func (p *partition) drop(i int) (moved int32) {
 	p.entries = p.entries[:last]
 	return moved
 }
-
-// bytes is about what the vectors take.
-func (p *partition) bytes() int64 {
-	var n int
-	for i := range p.blocks {
-		b := &p.blocks[i]
-		n += 4 * (cap(b.heads) + cap(b.tails) + cap(b.rests))
-	}
-	return int64(n)
-}

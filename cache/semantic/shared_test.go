@@ -76,7 +76,9 @@ func TestShared(t *testing.T) {
 	}
 	log.down = false
 	// What was evicted is read from the beginning.
-	y.Clear()
+	for i := range 4 {
+		y.Remove(part(1), key(i))
+	}
 	if got, ok := b.Search(ctx, part(1), q, 0.9); !ok || got.Key != key(3) {
 		t.Errorf("after an eviction: %v %v", got, ok)
 	}
@@ -172,7 +174,7 @@ func TestSharedPages(t *testing.T) {
 	s := NewShared(x, log, nil)
 	for _, want := range []int{pageRows, pageRows + 10, pageRows + 10} {
 		s.Search(context.Background(), p, &Query{Vector: []float32{1, 0}}, 0.9)
-		if rows, _, _ := x.Stats(); rows != want || log.reads != want {
+		if rows := x.Rows(); rows != want || log.reads != want {
 			t.Errorf("%d rows, %d read, want %d", rows, log.reads, want)
 		}
 	}

@@ -86,33 +86,11 @@ func (x *Index) Remove(at Partition, key cache.Key) {
 	x.remove(name{at, key})
 }
 
-// Clear forgets all rows.
-func (x *Index) Clear() {
+// Rows is how many rows there are.
+func (x *Index) Rows() int {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	for i := range x.shards {
-		s := &x.shards[i]
-		s.mu.Lock()
-		s.table = map[Partition]*partition{}
-		s.mu.Unlock()
-	}
-	x.ring.reset()
-}
-
-// Stats says how much there is: rows, partitions, and the bytes of vectors.
-func (x *Index) Stats() (rows, partitions int, bytes int64) {
-	x.writing.Lock()
-	defer x.writing.Unlock()
-	for i := range x.shards {
-		s := &x.shards[i]
-		s.mu.RLock()
-		partitions += len(s.table)
-		for _, p := range s.table {
-			bytes += p.bytes()
-		}
-		s.mu.RUnlock()
-	}
-	return len(x.ring.rows), partitions, bytes
+	return len(x.ring.rows)
 }
 
 func (x *Index) remove(n name) {
