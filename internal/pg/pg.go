@@ -53,19 +53,30 @@ func CheckPassword(address string) error {
 		rest, _, _ = strings.Cut(rest, "/")
 		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 			if _, password, has := strings.Cut(rest[:at], ":"); has {
-				return secret.CheckPassword(password)
+				if err := secret.CheckPassword(password); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	for _, mark := range []string{"password=", "password ="} {
-		if _, rest, ok := strings.Cut(address, mark); ok {
-			password, _, _ := strings.Cut(strings.TrimLeft(rest, " '"), "&")
-			password, _, _ = strings.Cut(password, " ")
-			return secret.CheckPassword(strings.TrimRight(password, "'"))
+	for _, rest, ok := strings.Cut(address, "password"); ok; _, rest, ok = strings.Cut(rest, "password") {
+		value, is := strings.CutPrefix(strings.TrimLeft(rest, blanks), "=")
+		if !is {
+			continue
+		}
+		value = strings.TrimLeft(value, blanks+"'")
+		if end := strings.IndexAny(value, blanks+"&"); end >= 0 {
+			value = value[:end]
+		}
+		if err := secret.CheckPassword(strings.TrimRight(value, "'")); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// blanks may stand around a key, its sign and its value.
+const blanks = " \t\n\r\v\f"
 
 // Schema is a set of tables and how they came to be.
 type Schema struct {
