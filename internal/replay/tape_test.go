@@ -394,6 +394,22 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestLeavesAgain holds that a tape waits anew for a client that has come back and left
+// once more, and not for ever.
+func TestLeavesAgain(t *testing.T) {
+	tape, c := NewShelf(1<<20).New(Options{Limit: 1 << 10, Keep: time.Hour, Abandon: func() {}}, func() {})
+	tape.Append(numbered(1, 10))
+	c.Leave()
+	again, err := tape.Attach(1, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape.timer.Stop() // as if it had fired while the client was there
+	if again.Leave(); !tape.timer.Stop() {
+		t.Error("nobody gives it up")
+	}
+}
+
 // TestSameKey lets the newer stream of a key take it over.
 func TestSameKey(t *testing.T) {
 	shelf := NewShelf(1 << 20)
