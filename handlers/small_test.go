@@ -15,6 +15,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/gateway/batch"
+	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/wire"
 )
 
@@ -201,5 +203,16 @@ func TestMatchModelSyntax(t *testing.T) {
 func TestSizeOfCall(t *testing.T) {
 	if size := unsafe.Sizeof(call{}); size > 2<<10-8 {
 		t.Errorf("%d bytes", size)
+	}
+}
+
+// TestUnsentSaysNothing holds that a call which ended while it waited for others to go
+// with it is none of the upstream's faults.
+func TestUnsentSaysNothing(t *testing.T) {
+	for unsent, want := range map[bool]health.Class{true: health.Abandoned, false: health.Failed} {
+		a := &attempt{joint: batch.Result{Unsent: unsent}}
+		if got := a.verdict(gateway.ErrHeaders).Class; got != want {
+			t.Errorf("unsent %t: %v", unsent, got)
+		}
 	}
 }
