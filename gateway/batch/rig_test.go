@@ -177,7 +177,7 @@ func (p pending) wait(t *testing.T) outcome {
 	select {
 	case o := <-p:
 		return o
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no outcome came")
 		return outcome{}
 	}
