@@ -307,6 +307,25 @@ func TestItinerary(t *testing.T) {
 			[]string{"pool/m k1 first", "pool/m k2 failover", "gpu/b failover", "gpu/b first"},
 		},
 		{
+			"another account, then no other", plan(Plan{Targets: []Target{{"pool", "m"}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.fail(overloaded)
+			},
+			[]string{"pool/m k1 first", "pool/m k2 failover", "end"},
+		},
+		{
+			"one probe, whatever the accounts", plan(Plan{Targets: []Target{{"pool", "m"}, b}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				down(j, Target{"pool", "m"})
+				j.clock.Add(2 * time.Second)
+				j.start(t, "chat")
+				j.start(t, "chat") // while the probe is out
+			},
+			[]string{"pool/m k1 first", "gpu/b first"},
+		},
+		{
 			"nothing is fit: the account that may be used soonest", plan(Plan{Targets: []Target{{"pool", "m"}}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				for name, wait := range map[string]time.Duration{"k1": time.Minute, "k2": time.Second} {
