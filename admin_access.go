@@ -53,7 +53,7 @@ func serveProviders(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	health.AdminHandler(app.tracker, app.descriptions()).ServeHTTP(w, r)
+	health.AdminHandler(app.shared.tracker, app.descriptions()).ServeHTTP(w, r)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // Health is what is known of targets and accounts, for all configurations.
-func (a *App) Health() *health.Tracker { return a.tracker }
+func (a *App) Health() *health.Tracker { return a.shared.tracker }
 
 // track tells what is shared what this configuration has. That belongs to when it
 // runs, not to when it starts: one that is rejected because another app cannot
@@ -36,9 +36,9 @@ func (a *App) track() {
 	for _, t := range a.gateway.Targets() {
 		targets = append(targets, health.Target(t))
 	}
-	a.tracker.Configure(providers, targets)
-	a.capacity.Configure(a.gateway.Bounds())
-	a.overload.Configure(a.Overload.settings(overload.MemoryLimit()))
+	a.shared.tracker.Configure(providers, targets)
+	a.shared.capacity.Configure(a.gateway.Bounds())
+	a.shared.overload.Configure(a.Overload.settings(overload.MemoryLimit()))
 }
 
 // descriptions are the providers as administrators are shown them.
@@ -70,14 +70,14 @@ func secretBase(raw json.RawMessage) bool {
 // breakers tells metrics the state of the targets.
 func breakers(do func(provider, model string, configured, open bool)) {
 	if app, err := running(); err == nil {
-		app.tracker.Each(func(key health.Target, configured, open bool) { do(key.Provider, key.Model, configured, open) })
+		app.shared.tracker.Each(func(key health.Target, configured, open bool) { do(key.Provider, key.Model, configured, open) })
 	}
 }
 
 // places tells metrics how many calls each provider is sent, and how many wait.
 func places(do func(provider string, inFlight, waiting int64)) {
 	if app, err := running(); err == nil {
-		app.capacity.Each(do)
+		app.shared.capacity.Each(do)
 	}
 }
 

@@ -14,10 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/gateway"
-	"github.com/weirproxy/weir/gateway/capacity"
-	"github.com/weirproxy/weir/gateway/health"
 	"github.com/weirproxy/weir/gateway/limits"
-	"github.com/weirproxy/weir/gateway/overload"
 	"github.com/weirproxy/weir/gateway/queue"
 	"github.com/weirproxy/weir/handlers"
 	// Commands and the built-in guests.
@@ -119,15 +116,10 @@ type App struct {
 	modules map[string]string // of providers, by their names
 	secret  map[string]bool   // providers whose address is not to be shown
 	tokens  *tokens.Counter
-	shared  *shared
+	shared  *shared // stays, since who has found the app may still ask it after Cleanup
 	logger  *zap.Logger
 
 	stopRestoring context.CancelFunc // nil unless budgets wait for the ledger
-
-	// Those of shared, which Cleanup lets go.
-	tracker  *health.Tracker
-	capacity *capacity.Set
-	overload *overload.Guard
 
 	// recheck begins to check targets that are down, for as long as the
 	// configuration runs.
@@ -204,7 +196,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.shared, err = acquireShared(); err != nil {
 		return err
 	}
-	a.tracker, a.capacity, a.overload = a.shared.tracker, a.shared.capacity, a.shared.overload
 	if err := a.shared.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
@@ -220,7 +211,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Tokens:    a.tokens,
 		Health:    a.shared.tracker,
 		Hedges:    a.shared.hedges,
-		Capacity:  a.capacity,
+		Capacity:  a.shared.capacity,
 		Clock:     gateway.SystemClock{},
 		Random:    rand.Uint64,
 		NewID:     newRequestID,
@@ -291,7 +282,6 @@ func (a *App) Cleanup() error {
 	if app, no := running(); no == nil {
 		app.takeOver()
 	}
-	a.shared = nil
 	return errors.Join(err, releaseShared())
 }
 

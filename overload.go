@@ -139,7 +139,7 @@ func (o *Overload) unmarshalMemory(d *caddyfile.Dispenser) error {
 }
 
 // Guard implements handlers.Host.
-func (a *App) Guard() *overload.Guard { return a.overload }
+func (a *App) Guard() *overload.Guard { return a.shared.overload }
 
 // overloaded logs an episode when it begins and when it is over, and emits it as
 // an event.

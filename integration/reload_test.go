@@ -20,6 +20,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/weirproxy/weir/handlers"
 	"github.com/weirproxy/weir/integration/weirtest"
 	"github.com/weirproxy/weir/internal/redistest"
 )
@@ -515,5 +516,22 @@ func TestPatchWithOpenStreams(t *testing.T) {
 		if n != 0 {
 			t.Errorf("%+d streams of %s", n, model)
 		}
+	}
+}
+
+// TestAppOfBefore holds that an app still answers those who found it just before it
+// was replaced, as metrics and administrators do.
+func TestAppOfBefore(t *testing.T) {
+	g := weirtest.Start(t, "provider sim simulator", "ai_gateway")
+	app, err := caddy.ActiveContext().AppIfConfigured("ai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Load("", "provider sim simulator\nmodel m sim/echo", "ai_gateway"); err != nil {
+		t.Fatal(err)
+	}
+	host := app.(handlers.Host)
+	if host.Kept() == nil || host.Metrics() == nil || host.Queues() == nil || host.Guard() == nil {
+		t.Error("it has let go of what is shared")
 	}
 }
