@@ -358,15 +358,16 @@ func TestItinerary(t *testing.T) {
 			[]string{"openai/a first", "gpu/big-1 fallback", "gpu/big-2 failover", "openai/big-3 fallback", "anthropic/f fallback"},
 		},
 		{
-			"unfit by the gateway's own rules", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c, f}}, Retry{}),
+			"unfit by the gateway's own rules", plan(Plan{Targets: []Target{a, b, {"gpu", "d"}}, Fallback: []Target{c, f}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				j.start(t, "chat")
 				j.fail(overloaded)
 				j.note(j.trip.Unfit(failed(wire.KindPermission)))
 				j.note(j.trip.Unfit(failed(wire.KindPermission)))
 				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
 			},
-			[]string{"openai/a first", "gpu/b failover", "openai/c fallback", "anthropic/f fallback", "end"},
+			[]string{"openai/a first", "gpu/b failover", "gpu/d failover", "openai/c fallback", "anthropic/f fallback", "end"},
 		},
 		{
 			"elsewhere", plan(Plan{Targets: []Target{a, b}, Fallback: []Target{c}}, Retry{}),
@@ -471,13 +472,25 @@ func TestItinerary(t *testing.T) {
 			[]string{"anthropic/f unhealthy", "overloaded: no target of the model 'chat' is healthy"},
 		},
 		{
+			"continue where a stream that is too slow leads", plan(Plan{Targets: []Target{a, b}, FallbackOn: []FallbackRule{{ClassesOf(ClassRateLimit), []Target{f}}, {ClassesOf(ClassTimeout), []Target{c}}}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				j.start(t, "chat")
+				j.note(j.trip.Continue())
+				j.note(j.trip.Unfit(failed(wire.KindPermission)))
+			},
+			[]string{"openai/a first", "gpu/b continue", "openai/c continue"},
+		},
+		{
 			"nothing extra where it had to wait", plan(Plan{Targets: []Target{a, {"small", "b"}}, Fallback: []Target{f}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				j.fill(t, "small")
 				j.start(t, "chat")
+				home := j.trip.last
 				j.note(j.trip.Elsewhere(ReasonHedge))
+				j.trip.Return(home)
+				j.fail(overloaded) // what is not extra waits
 			},
-			[]string{"openai/a first", "anthropic/f hedge"},
+			[]string{"openai/a first", "anthropic/f hedge", "small/b failover"},
 		},
 		{
 			"a detour: the others, then the fallbacks, then back", plan(Plan{Targets: []Target{{"small", "a"}, b, {"small", "c"}}, Fallback: []Target{f}}, Retry{}),
