@@ -20,7 +20,13 @@ func (c *call) resolve() error {
 		return c.unknown(err, ask.Model)
 	}
 	c.way.trip = trip
-	return c.setOut(trip.First())
+	err = c.setOut(trip.First())
+	if err != nil && c.way.pick != nil && c.way.pick.Reason == gateway.ReasonUnhealthy {
+		// It goes nowhere, and not to the last that was passed over.
+		c.way.pick, c.target = nil, nil
+		c.x.Update(func() { c.x.Target, c.x.Price = gateway.Target{}, nil })
+	}
+	return err
 }
 
 // setOut makes pick the first target of the call, or says why not, as err does. A

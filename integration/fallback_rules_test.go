@@ -365,6 +365,9 @@ func TestFallbackWhileDown(t *testing.T) {
 			if tt.trail != "" {
 				checkTrail(t, r, tt.trail)
 			}
+			if tt.status == 503 && (r.Provider != "" || r.Model != "m") {
+				t.Errorf("the record names %s/%s", r.Provider, r.UpstreamModel)
+			}
 		})
 	}
 }
