@@ -284,6 +284,23 @@ func TestItinerary(t *testing.T) {
 			[]string{"overloaded: no target of the model 'chat' is healthy"},
 		},
 		{
+			"one failure is enough where the model says so", &Model{Name: "chat", Plan: Plan{Targets: []Target{a, b}}, Passive: Passive{MaxFails: 1}},
+			func(t *testing.T, j *journey) { j.start(t, "chat"); j.fail(overloaded); j.start(t, "chat") },
+			[]string{"openai/a first", "gpu/b failover", "gpu/b first"},
+		},
+		{
+			"failures are not held against a target where the model says so", &Model{Name: "chat", Plan: Plan{Targets: []Target{a, b}}, Passive: Passive{FailDuration: -1}},
+			func(t *testing.T, j *journey) {
+				for range 30 {
+					j.start(t, "chat")
+					j.fail(overloaded)
+				}
+				j.start(t, "chat")
+				j.steps = j.steps[58:]
+			},
+			[]string{"openai/a first", "gpu/b failover", "openai/a first"},
+		},
+		{
 			"one probe when it may be up again", plan(Plan{Targets: []Target{a, b}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				down(j, a)
@@ -577,6 +594,28 @@ func TestPassedOver(t *testing.T) {
 				t.Errorf("to %s (-want +got)\n%s", pick.Route.Target, diff)
 			}
 		})
+	}
+}
+
+// TestRecovery holds that who meets a breaker is told when the first of its targets may
+// be up again.
+func TestRecovery(t *testing.T) {
+	targets := []Target{{"openai", "a"}, {"openai", "b"}, {"openai", "c"}}
+	g, clock, _ := newGateway(t, &Model{Name: "chat", Plan: Plan{Targets: targets}, Passive: Passive{MaxFails: 1}})
+	for i, wait := range []time.Duration{time.Minute, 20 * time.Second, 40 * time.Second} {
+		call := g.Health.Begin(health.Target(targets[i]), "", health.Settings{MaxFails: 1})
+		call.End(health.Result{Class: health.Failed, RetryAfter: wait})
+	}
+	for _, tt := range []struct{ after, want time.Duration }{{0, 20 * time.Second}, {15 * time.Second, 5 * time.Second}, {4500 * time.Millisecond, time.Second}} {
+		clock.Add(tt.after)
+		trip, err := g.Itinerary(&Ask{Operation: wire.Chat, Model: "chat"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refusal *Error
+		if _, err = trip.First(); !errors.As(err, &refusal) || refusal.Kind != wire.KindOverloaded || refusal.RetryAfter != tt.want {
+			t.Errorf("%v: %+v, want a retry in %s", err, refusal, tt.want)
+		}
 	}
 }
 
