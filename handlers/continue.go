@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/internal/seam"
+	"github.com/weirproxy/weir/internal/telemetry"
 	"github.com/weirproxy/weir/wire"
 	"github.com/weirproxy/weir/wire/doors"
 )
@@ -113,6 +114,9 @@ func (s *stream) goOn(err error) answer {
 		}
 	}
 	// It is the first failure that the client is told.
+	if last := c.current; last != s.attempt {
+		telemetry.FailSpan(last.span, last.told.Step().Error)
+	}
 	c.sequel = nil
 	c.current, c.target = s.attempt, s.route
 	c.x.Choose(s.told)

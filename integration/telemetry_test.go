@@ -391,10 +391,12 @@ func TestSpans(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
-	g := weirtest.Start(t, "provider sim simulator\nmodel chat sim/tokens-5", "tracing\n\tai_gateway")
+	g := weirtest.Start(t, "provider sim simulator\nmodel chat sim/tokens-5\nmodel raced sim/slow sim/err-503 {\nhedge 10ms\n}\nmodel broken sim/cut-3 {\non_cut continue\nfallback sim/err-429 sim/err-502\n}", "tracing\n\tai_gateway")
 	client := newClient(t)
 	post(t, client, g.URL+"/v1/chat/completions", `{"model":"chat","stream":true,"temperature":0.5,"max_tokens":50,"messages":[{"role":"user"}]}`)
 	post(t, client, g.URL+"/v1/chat/completions", asks("sim/err-500"))
+	post(t, client, g.URL+"/v1/chat/completions", `{"model":"raced","stream":true,"max_tokens":2,"messages":[{"role":"user"}]}`)
+	post(t, client, g.URL+"/v1/chat/completions", `{"model":"broken","stream":true,"messages":[{"role":"user"}]}`)
 	seen := func(text string) bool {
 		mu.Lock()
 		defer mu.Unlock()
@@ -404,6 +406,7 @@ func TestSpans(t *testing.T) {
 		"chat tokens-5", "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.request.stream",
 		"gen_ai.request.max_tokens", "gen_ai.request.temperature", "gen_ai.response.finish_reasons", "gen_ai.usage.input_tokens",
 		"gen_ai.usage.output_tokens", "gen_ai.response.time_to_first_chunk", "chat err-500", "error.type",
+		"chat err-503", "chat slow", "chat cut-3", "chat err-429", "chat err-502",
 	} {
 		eventually(t, "a span with "+text, func() bool { return seen(text) })
 	}
