@@ -375,6 +375,16 @@ func TestItinerary(t *testing.T) {
 			[]string{"openai/a first", "gpu/big-1 fallback", "gpu/big-2 failover", "openai/big-3 fallback", "anthropic/f fallback"},
 		},
 		{
+			"a fallback that is down leads to its own fallbacks", plan(Plan{Targets: []Target{a}, Fallback: []Target{{Model: "big"}, f}}, Retry{}),
+			func(t *testing.T, j *journey) {
+				down(j, Target{"gpu", "big-1"}, Target{"gpu", "big-2"})
+				j.start(t, "chat")
+				j.fail(overloaded)
+				j.fail(overloaded)
+			},
+			[]string{"openai/a first", "openai/big-3 fallback", "anthropic/f fallback"},
+		},
+		{
 			"unfit by the gateway's own rules", plan(Plan{Targets: []Target{a, b, {"gpu", "d"}}, Fallback: []Target{c, f}}, Retry{}),
 			func(t *testing.T, j *journey) {
 				j.start(t, "chat")
@@ -594,6 +604,25 @@ func TestPassedOver(t *testing.T) {
 				t.Errorf("to %s (-want +got)\n%s", pick.Route.Target, diff)
 			}
 		})
+	}
+}
+
+// TestFallbackOfOtherKind passes over a fallback whose provider cannot do what is asked.
+func TestFallbackOfOtherKind(t *testing.T) {
+	g, _, _ := newGateway(t, &Model{Name: "embed", Plan: Plan{Targets: []Target{{"openai", "a"}}, Fallback: []Target{{"anthropic", "f"}, {"gpu", "b"}}}})
+	trip, err := g.Itinerary(&Ask{Operation: wire.Embeddings, Model: "embed"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trip.First(); err != nil {
+		t.Fatal(err)
+	}
+	next := trip.Next(failed(wire.KindOverloaded))
+	if next == nil || next.Route.Target != (Target{"gpu", "b"}) {
+		t.Fatalf("it goes on to %+v", next)
+	}
+	if diff := cmp.Diff([]string{"anthropic/f: cannot do what is asked"}, next.Skipped); diff != "" {
+		t.Error(diff)
 	}
 }
 
