@@ -132,7 +132,7 @@ func (a *attempt) announce() {
 // start begins the attempt's time. It runs on the handler's goroutine.
 func (a *attempt) start() {
 	c := a.call
-	a.upstream, a.span = telemetry.StartSpan(&a.life, c.x)
+	a.upstream, a.span = telemetry.StartSpan(&a.life, c.x, a.route.Provider)
 	a.watch.start(a, c.limits(a.route))
 	if c.x.Stream {
 		a.allowance = c.newAllowance(a.route)

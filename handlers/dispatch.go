@@ -56,7 +56,7 @@ func (c *call) try() (answer, error) {
 		return nil, err
 	}
 	if was := c.current; was != nil {
-		telemetry.FailSpan(was.span, was.told.Step().Error)
+		telemetry.FailSpan(was.span, c.x.Start, was.told)
 	}
 	c.current = a
 	a.start()

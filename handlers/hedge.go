@@ -152,7 +152,7 @@ func (c *call) win(a *attempt, home way, mine booking) {
 func (a *attempt) lose(results <-chan raced) {
 	a.note(errLost)
 	a.cancel(errLost)
-	telemetry.FailSpan(a.span, a.told.Step().Error)
+	telemetry.FailSpan(a.span, a.call.x.Start, a.told)
 	go func() {
 		r := <-results
 		if r.answer != nil {

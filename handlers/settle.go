@@ -93,7 +93,7 @@ func (c *call) finish(record *gateway.Record) {
 	}
 	c.proxy.metrics.End(record, c.modelLabel(record.Model))
 	if c.current != nil {
-		telemetry.EndSpan(c.current.span, record)
+		telemetry.EndSpan(c.current.span, record, c.current.told)
 	}
 }
 

@@ -235,11 +235,12 @@ func TestObject(t *testing.T) {
 
 // TestSpanWithoutTracing holds that a site without `tracing` pays nothing.
 func TestSpanWithoutTracing(t *testing.T) {
-	ctx, span := StartSpan(context.Background(), &gateway.Exchange{Operation: wire.Chat})
+	ctx, span := StartSpan(context.Background(), &gateway.Exchange{Operation: wire.Chat}, nil)
 	if ctx != context.Background() || span != nil {
 		t.Errorf("a span without tracing: %v", span)
 	}
-	EndSpan(span, &gateway.Record{})
+	EndSpan(span, &gateway.Record{}, nil)
+	FailSpan(span, time.Time{}, nil)
 	if trace.SpanFromContext(ctx).IsRecording() {
 		t.Error("the span records")
 	}

@@ -1,8 +1,11 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
+	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -31,7 +34,26 @@ const (
 	attrReasoning    = "gen_ai.usage.reasoning.output_tokens"
 	attrFirstChunk   = "gen_ai.response.time_to_first_chunk"
 	attrError        = "error.type"
+
+	// Ours: what the configuration calls the provider.
+	attrConfigured = "weir.provider"
 )
+
+// vendors are the conventions' names by those of the modules `ai.providers.*`. Whom
+// the conventions do not know is named as the configuration does.
+var vendors = map[string]string{
+	"openai":       "openai",
+	"anthropic":    "anthropic",
+	"gemini":       "gcp.gemini",
+	"vertex":       "gcp.vertex_ai",
+	"azure_openai": "azure.ai.openai",
+	"bedrock":      "aws.bedrock",
+	"cohere":       "cohere",
+	"deepseek":     "deepseek",
+	"groq":         "groq",
+	"mistral":      "mistral_ai",
+	"xai":          "x_ai",
+}
 
 // operations are the conventions' names where they differ from ours.
 var operations = map[*wire.Operation]string{
@@ -43,8 +65,9 @@ var operations = map[*wire.Operation]string{
 }
 
 // StartSpan begins the span of an upstream call with the tracer of Caddy's
-// `tracing` handler; without one it costs nothing.
-func StartSpan(ctx context.Context, x *gateway.Exchange) (context.Context, trace.Span) {
+// `tracing` handler; without one it costs nothing. provider is who is
+// called.
+func StartSpan(ctx context.Context, x *gateway.Exchange, provider gateway.Provider) (context.Context, trace.Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
 		return ctx, nil
@@ -55,7 +78,8 @@ func StartSpan(ctx context.Context, x *gateway.Exchange) (context.Context, trace
 	}
 	attrs := []attribute.KeyValue{
 		attribute.String(attrOperation, operation),
-		attribute.String(attrProvider, x.Target.Provider),
+		attribute.String(attrProvider, cmp.Or(vendors[moduleOf(provider)], x.Target.Provider)),
+		attribute.String(attrConfigured, x.Target.Provider),
 		attribute.String(attrRequestModel, x.Target.Model),
 		attribute.Bool(attrStream, x.Stream),
 	}
@@ -69,22 +93,31 @@ func StartSpan(ctx context.Context, x *gateway.Exchange) (context.Context, trace
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
 }
 
-// FailSpan ends the span of an attempt that another followed; kind is the word
-// for why.
-func FailSpan(span trace.Span, kind string) {
+// moduleOf is the name of a provider's module, empty when it is none.
+func moduleOf(p gateway.Provider) string {
+	if m, ok := p.(caddy.Module); ok {
+		return m.CaddyModule().ID.Name()
+	}
+	return ""
+}
+
+// FailSpan ends the span of an attempt that another followed, when it was over: since
+// then there may have been a pause. began is when the exchange did.
+func FailSpan(span trace.Span, began time.Time, told *gateway.Attempt) {
 	if span == nil {
 		return
 	}
-	if kind != "" {
-		span.SetAttributes(attribute.String(attrError, kind))
-		span.SetStatus(codes.Error, kind)
+	step := told.Step()
+	if step.Error != "" {
+		span.SetAttributes(attribute.String(attrError, step.Error))
+		span.SetStatus(codes.Error, step.Error)
 	}
-	span.End()
+	span.End(trace.WithTimestamp(began.Add(step.Begun + step.Total)))
 }
 
-// EndSpan ends the span with what the record tells. Usage that is only
-// estimated is left out, as the conventions ask.
-func EndSpan(span trace.Span, r *gateway.Record) {
+// EndSpan ends the span with what the record tells, and told of the call itself.
+// Usage that is only estimated is left out, as the conventions ask.
+func EndSpan(span trace.Span, r *gateway.Record, told *gateway.Attempt) {
 	if span == nil {
 		return
 	}
@@ -100,8 +133,8 @@ func EndSpan(span trace.Span, r *gateway.Record) {
 	if r.FinishReason != "" {
 		span.SetAttributes(attribute.StringSlice(attrFinish, []string{r.FinishReason}))
 	}
-	if r.Timings.FirstToken > 0 {
-		span.SetAttributes(attribute.Float64(attrFirstChunk, r.Timings.FirstToken.Seconds()))
+	if step := told.Step(); step.FirstToken > 0 {
+		span.SetAttributes(attribute.Float64(attrFirstChunk, step.FirstToken.Seconds()))
 	}
 	if r.Error != "" {
 		span.SetAttributes(attribute.String(attrError, r.Error))
