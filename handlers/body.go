@@ -112,11 +112,10 @@ func (c *call) readBody(p *payload) error {
 // limit bytes are read. Matchers look at bodies with it, too: what ai_proxy can read must not be
 // hidden from them.
 func plain(body io.Reader, header http.Header, limit int64) (src io.Reader, packed bool, err error) {
-	// Its name may be written in any case (RFC 9110, 8.4.1).
-	switch encoding := header.Get("Content-Encoding"); strings.ToLower(encoding) {
+	switch encoding := header.Get("Content-Encoding"); coding(encoding) {
 	case "", "identity":
 		return body, false, nil
-	case "gzip", "x-gzip":
+	case "gzip":
 		unpacked, err := gzip.NewReader(io.LimitReader(body, limit+1))
 		if err != nil {
 			return nil, true, gateway.Invalid("", "the body is not valid gzip")
@@ -125,6 +124,14 @@ func plain(body io.Reader, header http.Header, limit int64) (src io.Reader, pack
 	default:
 		return nil, true, gateway.Invalid("", "the body's content encoding '%s' is not supported; send it plain or with gzip", encoding)
 	}
+}
+
+// coding is a content coding by its usual name (RFC 9110, 8.4.1).
+func coding(name string) string {
+	if name = strings.ToLower(name); name == "x-gzip" {
+		return "gzip"
+	}
+	return name
 }
 
 func grow(b []byte, n int) []byte {

@@ -115,7 +115,7 @@ func (s *stream) goOn(err error) answer {
 	}
 	// It is the first failure that the client is told.
 	if last := c.current; last != s.attempt {
-		telemetry.FailSpan(last.span, last.told.Step().Error)
+		telemetry.FailSpan(last.span, c.x.Start, last.told)
 	}
 	c.sequel = nil
 	c.current, c.target = s.attempt, s.route

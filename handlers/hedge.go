@@ -75,7 +75,7 @@ func (c *call) race(first *attempt, after time.Duration) (answer, error) {
 		default:
 			r.ended(r.err)
 			asBlocked(r.err).drop()
-			telemetry.FailSpan(r.span, r.told.Step().Error)
+			telemetry.FailSpan(r.span, c.x.Start, r.told)
 			home.trip.Failed(r.pick)
 		}
 	}

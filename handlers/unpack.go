@@ -4,7 +4,6 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/wire"
@@ -19,10 +18,10 @@ const (
 
 // unpack returns the answer's body as it is meant.
 func unpack(res *http.Response) (io.Reader, error) {
-	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
+	switch coding(res.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		return res.Body, nil
-	case "gzip", "x-gzip":
+	case "gzip":
 		packed := &counter{r: res.Body}
 		r, err := gzip.NewReader(packed)
 		if err != nil {
