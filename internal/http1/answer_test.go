@@ -63,6 +63,9 @@ func TestAnswers(t *testing.T) {
 
 		{"more than the length", ok + "Content-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", "", 0, http.Header{"Content-Length": {"2"}}, 2, "ok", nil, false},
 		{"more than the chunks", ok + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "", 0, http.Header{}, -1, "ok", nil, false},
+		{"more announced than nothing", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "", 204, http.Header{"Content-Length": {"5"}}, 0, "", nil, false},
+		{"more announced than nothing, in chunks", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", "", 204, http.Header{}, 0, "", nil, false},
+		{"more announced than was changed", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", "", 304, http.Header{}, 0, "", nil, true},
 		{"more than nothing", "HTTP/1.1 204 No Content\r\n\r\nx", "", 204, http.Header{}, 0, "", nil, false},
 
 		{"cut", ok + "Content-Length: 5\r\n\r\nabc", "", 0, http.Header{"Content-Length": {"5"}}, 5, "abc", io.ErrUnexpectedEOF, false},

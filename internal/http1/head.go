@@ -134,7 +134,11 @@ func frame(res *http.Response, head bool) (int64, error) {
 	case head:
 		res.ContentLength = length
 		return 0, nil
-	case res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
+	case res.StatusCode == http.StatusNoContent:
+		// A server that announces a body all the same may send one yet.
+		res.Close = res.Close || chunks || length > 0
+		return 0, nil
+	case res.StatusCode == http.StatusNotModified:
 		return 0, nil
 	case chunks:
 		res.ContentLength = -1
