@@ -64,7 +64,7 @@ func TestFailover(t *testing.T) {
 	f := limits.NewFailover(shared, New(clock.Now, 0), func() int { return 4 })
 	ctx := context.Background()
 	rule := mustParse(t, "tokens", "1000", "1h")
-	free := mustParse(t, "requests", "0", "1h", "on_store_error", "allow")
+	free := mustParse(t, "requests", "3", "1h", "on_store_error", "allow")
 	deny := mustParse(t, "usd", "1", "1M", "on_store_error", "deny")
 	var r limits.Reservation
 	ask := func(claims ...limits.Claim) (bool, error) {
@@ -86,11 +86,23 @@ func TestFailover(t *testing.T) {
 	if ok, err := ask(tokens(151)); ok || err != nil || !r.Decisions[0].Degraded || r.Refused != 0 || r.Wait() <= 0 {
 		t.Error("more than the share was admitted", err, r.Decisions)
 	}
-	if ok, err := ask(limits.Claim{Key: "f", Rule: free, Amount: 1}, tokens(150)); !ok || err != nil || r.Decisions[1].Used != 1000 {
+	// Who asks again is held by nothing, and told of the limit, not of the share.
+	if ok, err := f.Reserve(ctx, &r); ok || err != nil || r.Held {
+		t.Error("a refused reservation is held", ok, err)
+	}
+	if ok, _ := ask(tokens(300)); ok || r.Wait() != limits.Soon {
+		t.Errorf("what fits the limit is to wait for %s", r.Wait())
+	}
+	if ok, _ := ask(tokens(1001)); ok || r.Wait() != limits.Never {
+		t.Errorf("what fits no limit is to wait for %s", r.Wait())
+	}
+	if ok, err := ask(limits.Claim{Key: "f", Rule: free, Amount: 4}, tokens(150)); !ok || err != nil || r.Decisions[1].Used != 1000 {
 		t.Error("the share was refused", err, r.Decisions)
 	}
-	if err := f.Settle(ctx, &r, []int64{1, 50}); err != nil || r.Decisions[1].Used != 600 {
-		t.Error(err, r.Decisions)
+	for range 2 {
+		if err := f.Settle(ctx, &r, []int64{1, 50}); err != nil || r.Decisions[1].Used != 600 || !r.Decisions[0].Degraded || r.Decisions[0].Remaining != 3 {
+			t.Error(err, r.Decisions)
+		}
 	}
 	want := []limits.Claim{{Key: "f", Rule: free, Amount: 1}, tokens(50)}
 	if len(shared.charged) != 2 || shared.charged[0] != want[0] || shared.charged[1] != want[1] {
@@ -102,8 +114,8 @@ func TestFailover(t *testing.T) {
 	if err := f.Peek(ctx, &r); err != nil || r.Decisions[0].Used != 600 {
 		t.Error("a refusal has cost something", err, r.Decisions)
 	}
-	if n := f.Failures(); n != 5 {
-		t.Errorf("%d failures of the store, want 3 decisions, a charge and a look", n)
+	if n := f.Failures(); n != 8 {
+		t.Errorf("%d failures of the store, want 6 decisions, a charge and a look", n)
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
@@ -112,7 +124,7 @@ func TestFailover(t *testing.T) {
 	if ok, err := f.Reserve(gone, &r); ok || err == nil {
 		t.Error("decided for a client that has left")
 	}
-	if n := f.Failures(); n != 5 {
+	if n := f.Failures(); n != 8 {
 		t.Errorf("%d failures of the store: a client that leaves is none", n)
 	}
 	shared.away = false
