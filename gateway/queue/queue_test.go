@@ -103,6 +103,20 @@ func TestClasses(t *testing.T) {
 	}
 }
 
+// TestClassGoesWithItsTicket holds that what else a bearer has waiting does not go
+// before others because one of its tickets did.
+func TestClassGoesWithItsTicket(t *testing.T) {
+	w := newWorld(t)
+	w.come("a", Critical, 1)
+	w.come("a", Batch, 2)
+	w.come("b", Normal, 2)
+	w.come("c", Critical, 1)
+	w.free(6)
+	if got := strings.Join(w.names(), " "); got != "a c b b a a" {
+		t.Error(got)
+	}
+}
+
 // TestAgeing holds that no class is starved, and that ageing does not put the
 // backlog of a busy bearer before everybody new.
 func TestAgeing(t *testing.T) {

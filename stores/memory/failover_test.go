@@ -215,3 +215,40 @@ func TestFailoverWhileHeld(t *testing.T) {
 		t.Errorf("a place was not given back: %+v", third.Decisions)
 	}
 }
+
+// TestFailoverAmended holds that what is lowered without the shared store is room for
+// others, and that it is charged as lowered when it settles as it is.
+func TestFailoverAmended(t *testing.T) {
+	clock := limitstest.NewClock()
+	shared := &flaky{Store: New(clock.Now, 0), away: true}
+	f := limits.NewFailover(shared, New(clock.Now, 0), func() int { return 4 })
+	ctx := context.Background()
+	var r, look limits.Reservation
+	for _, of := range []*limits.Reservation{&r, &look} {
+		of.Reset()
+		of.Claim("a", mustParse(t, "requests", "1000", "1h", "on_store_error", "allow"), 1)
+		of.Claim("t", mustParse(t, "tokens", "1000", "1h"), 100)
+		of.Claim("p", mustParse(t, "concurrency", "20"), 1)
+	}
+	used := func(want int64) {
+		t.Helper()
+		if err := f.Peek(ctx, &look); err != nil || look.Decisions[1].Used != want {
+			t.Errorf("%v: %+v, want %d", err, look.Decisions, want)
+		}
+	}
+	if ok, err := f.Reserve(ctx, &r); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	used(400)
+	if err := f.Amend(ctx, &r, []int64{1, 50, 1}); err != nil {
+		t.Error(err)
+	}
+	used(200)
+	if err := f.Settle(ctx, &r, nil); err != nil {
+		t.Error(err)
+	}
+	used(200)
+	if len(shared.charged) != 2 || shared.charged[0].Amount != 1 || shared.charged[1].Amount != 50 {
+		t.Errorf("charged %+v", shared.charged)
+	}
+}
