@@ -36,6 +36,9 @@ func admin(t *testing.T) (call func(method, path, body string) (int, string), se
 		if strings.Contains(w.Body.String(), hashScheme) {
 			t.Errorf("%s %s shows a hash: %s", method, path, w.Body)
 		}
+		if stored := w.Header().Get("Cache-Control"); stored != "no-store" && w.Code != http.StatusMethodNotAllowed {
+			t.Errorf("%s %s: Cache-Control '%s'", method, path, stored)
+		}
 		return w.Code, w.Body.String()
 	}, set
 }
@@ -99,6 +102,7 @@ func TestAdminRefuses(t *testing.T) {
 		{"name of a configured key", "POST", "/ai/keys", `{"name":"ci"}`, 409, "already"},
 		{"no name", "POST", "/ai/keys", `{}`, 400, "name"},
 		{"unknown word", "POST", "/ai/keys", `{"name":"a","model":["x"]}`, 400, "model"},
+		{"change of an unknown word", "PATCH", "/ai/keys/ci", `{"model":["x"]}`, 400, "model"},
 		{"hash", "POST", "/ai/keys", `{"name":"a","hash":"x"}`, 400, "hash"},
 		{"no JSON", "POST", "/ai/keys", `name=a`, 400, "line 1"},
 		{"two values", "POST", "/ai/keys", `{"name":"a"}{}`, 400, "after"},

@@ -117,6 +117,23 @@ func TestClassGoesWithItsTicket(t *testing.T) {
 	}
 }
 
+// TestLeavingIsNoTurn holds that a bearer whose clients leave has not had its turn.
+func TestLeavingIsNoTurn(t *testing.T) {
+	w := newWorld(t)
+	w.come("a", Normal, 3)
+	w.come("b", Normal, 2)
+	for range 2 {
+		left := w.waiting[0]
+		w.gone(left)
+		left.Leave(0)
+		w.run()
+	}
+	w.free(3)
+	if got := strings.Join(w.names(), " "); got != "a b b" {
+		t.Error(got)
+	}
+}
+
 // TestAgeing holds that no class is starved, and that ageing does not put the
 // backlog of a busy bearer before everybody new.
 func TestAgeing(t *testing.T) {
