@@ -38,7 +38,7 @@ func (f *File) Get(ctx context.Context, ref string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return key.View(), nil
+	return *key, nil
 }
 
 // pick returns the key of a name, else of an id.

@@ -295,8 +295,14 @@ func TestFileConcurrentWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if list := must[[]Key](t)(there.List(ctx)); len(list) != 20 {
+	list := must[[]Key](t)(there.List(ctx))
+	if len(list) != 20 {
 		t.Errorf("%d keys", len(list))
+	}
+	for _, key := range list {
+		if key.Hash != "" {
+			t.Errorf("key '%s' is shown with its hash", key.Name)
+		}
 	}
 	entries := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(path)))
 	if len(entries) != 2 { // the file and its lock
