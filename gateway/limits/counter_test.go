@@ -184,3 +184,22 @@ func TestRestoreInTime(t *testing.T) {
 		}
 	}
 }
+
+// TestRestorePeriod holds that a calendar window is raised to what a ledger knows, once,
+// and never lowered.
+func TestRestorePeriod(t *testing.T) {
+	rule := &Rule{Unit: USD, Amount: 1000, Calendar: Month}
+	now := Instant{Wall: time.Date(2026, 3, 31, 23, 59, 59, 0, time.UTC)}
+	history := &History{Rule: rule, Uses: []Use{{0, 60}, {time.Hour, 50}, {0, -7}}}
+	for there, want := range map[int64]int64{0: 110, 40: 110, 110: 110, 300: 300} {
+		var counter Counter
+		counter.Advance(rule, now)
+		counter.Add(there)
+		for range 2 {
+			counter.Restore(history)
+			if counter.Used() != want {
+				t.Errorf("%d were there: %d, want %d", there, counter.Used(), want)
+			}
+		}
+	}
+}
