@@ -43,6 +43,7 @@ func (c *call) claim(r *limits.Reservation) error {
 		}
 	}
 	r.NameKeys()
+	r.Unite()
 	return nil
 }
 

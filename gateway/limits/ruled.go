@@ -64,3 +64,35 @@ func (r *Reservation) NameKeys() {
 		}
 	}
 }
+
+// Unite leaves of the claims on one counter the one whose rule refuses first: a key's
+// own rules and the gateway's for it may count the same, and so may several handlers. It
+// is counted once then.
+func (r *Reservation) Unite() {
+	n := 0
+next:
+	for i := range r.Claims {
+		for j := range n {
+			if r.Claims[i].Key == r.Claims[j].Key {
+				if r.Claims[i].Rule.tighter(r.Claims[j].Rule) {
+					r.Claims[j] = r.Claims[i]
+				}
+				continue next
+			}
+		}
+		if n != i {
+			r.Claims[n] = r.Claims[i]
+		}
+		n++
+	}
+	clear(r.Claims[n:])
+	r.Claims = r.Claims[:n]
+}
+
+// tighter reports whether r refuses before other, which counts the same.
+func (r *Rule) tighter(other *Rule) bool {
+	if r.Shadow != other.Shadow {
+		return other.Shadow
+	}
+	return r.amount() < other.amount()
+}

@@ -70,3 +70,32 @@ func TestShares(t *testing.T) {
 		}
 	}
 }
+
+// TestUnite holds that of rules with one counter the one that refuses first is asked.
+func TestUnite(t *testing.T) {
+	parse := func(words ...string) *Rule {
+		t.Helper()
+		rule, err := Parse(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &rule
+	}
+	wide, narrow := parse("tokens", "10", "1m"), parse("tokens", "7", "1m")
+	shadow, hour := parse("tokens", "5", "1m", "shadow"), parse("tokens", "10", "1h")
+	for _, rules := range [][]*Rule{
+		{wide, hour, narrow, shadow}, {narrow, hour, wide, shadow}, {shadow, hour, narrow, wide}, {shadow, hour, shadow, wide, narrow, narrow},
+	} {
+		var r Reservation
+		r.Reset()
+		for _, rule := range rules {
+			r.ClaimOf("site", "a", rule, 3)
+		}
+		r.ClaimOf("site", "b", wide, 3)
+		r.NameKeys()
+		r.Unite()
+		if len(r.Claims) != 3 || r.Claims[0].Rule != narrow || r.Claims[1].Rule != hour || r.Claims[2].Name != "b" || r.Begin() != nil {
+			t.Errorf("%v: %+v", rules, r.Claims)
+		}
+	}
+}

@@ -79,3 +79,38 @@ func TestRestoredTwins(t *testing.T) {
 		}
 	}
 }
+
+// TestLateDebts holds that both count a debt for a whole window when what was reserved
+// has left it, or is about to.
+func TestLateDebts(t *testing.T) {
+	server := redistest.Start(t)
+	for _, after := range []time.Duration{31 * time.Second, 32 * time.Second, 33 * time.Second, time.Minute} {
+		clock := limitstest.NewClock()
+		shared := open(t, server, func(o *Options) { o.Prefix = fmt.Sprint("late", after) })
+		shared.fixed = clock.Micros
+		words := []string{"tokens", "1000", "32s"}
+		for name, s := range map[string]limits.Store{"memory": memory.New(clock.Now, 0), "redis": shared} {
+			begin := *clock
+			r, look := claim(t, "a", 100, words...), claim(t, "a", 1, words...)
+			mustReserve(t, s, r)
+			clock.Advance(after)
+			if err := s.Settle(context.Background(), r, []int64{180}); err != nil {
+				t.Fatal(err)
+			}
+			want := int64(80)
+			if after < 32*time.Second {
+				want = 180
+			}
+			if used := r.Decisions[0].Used; used != want {
+				t.Errorf("%s: %d are used when it settles after %s, want %d", name, used, after, want)
+			}
+			if want == 80 {
+				clock.Advance(32*time.Second - time.Microsecond)
+				if err := s.Peek(context.Background(), look); err != nil || look.Decisions[0].Used != 80 {
+					t.Errorf("%s: %v, %+v at the end of a window after a debt after %s", name, err, look.Decisions, after)
+				}
+			}
+			*clock = begin
+		}
+	}
+}
