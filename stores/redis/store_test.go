@@ -111,6 +111,25 @@ func TestLongRequest(t *testing.T) {
 	}
 }
 
+// TestCancelledBefore holds that a reservation which arrives after its cancellation, since
+// its answer was not waited for, takes nothing.
+func TestCancelledBefore(t *testing.T) {
+	s := open(t, redistest.Start(t))
+	r := claim(t, "a", 7, "tokens", "10", "1h")
+	ctx, id := context.Background(), s.id()
+	for _, step := range []struct {
+		op   string
+		want int64
+	}{{opCancel, statusUnknown}, {opReserve, statusUnknown}, {opCancel, statusUnknown}, {opForce, statusUnknown}} {
+		if status, err := s.decide(ctx, s.request(step.op, id, r.Claims, nil, []int64{7}, s.now())); err != nil || status != step.want {
+			t.Errorf("%s: status %d, %v", step.op, status, err)
+		}
+	}
+	if err := s.Peek(ctx, r); err != nil || r.Decisions[0].Used != 0 {
+		t.Errorf("%v, %+v", err, r.Decisions)
+	}
+}
+
 // TestSkew holds that a gateway whose clock is months off decides right: the
 // server's clock counts.
 func TestSkew(t *testing.T) {
