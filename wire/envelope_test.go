@@ -56,6 +56,8 @@ func TestDecode(t *testing.T) {
 		{"a default model", wire.Moderations, `{"input":"x"}`, facts{Model: "omni-moderation-latest", Choices: 1}},
 		{"a stored prompt", wire.Responses, `{"prompt":{"id":"pmpt_1"}}`, facts{Model: "gpt-prompt-template", Choices: 1}},
 		{"keys of others below", wire.Chat, `{"model":"m","metadata":{"model":"x","Model":"y","stream":1},` + hello + `}`, facts{Model: "m", Choices: 1}},
+		{"gemini", wire.GeminiGenerate, `{"contents":[{}],"generationConfig":{"maxOutputTokens":7,"candidateCount":2,"temperature":0.5}}`, facts{Cap: 7, CapParam: wire.GeminiCap, Choices: 2, Temperature: 0.5, HasTemperature: true}},
+		{"gemini, the other spelling", wire.GeminiGenerate, `{"contents":[{}],"generation_config":{"max_output_tokens":7,"candidate_count":2}}`, facts{Cap: 7, CapParam: wire.GeminiCap, Choices: 2}},
 		{"white space", wire.Chat, " \n{\t\"model\" : \"m\" , " + hello + "}\r\n", facts{Model: "m", Choices: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,6 +88,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an option twice", wire.Chat, `{"model":"a","stream":true,"stream_options":{"include_usage":true,"include_usage":false},` + hello + `}`, "include_usage", "more than once"},
 		{"messages twice", wire.Messages, `{"model":"a",` + hello + `,` + hello + `}`, "messages", "more than once"},
 		{"a kelvin sign", wire.Chat, `{"model":"a","max_to\u212aens":5,` + hello + `}`, "max_tokens", "spelling"},
+		{"both spellings", wire.GeminiGenerate, `{"contents":[{}],"generationConfig":{},"generation_config":{"maxOutputTokens":1}}`, "generationConfig", "write it once"},
+		{"both spellings below", wire.GeminiGenerate, `{"contents":[{}],"generationConfig":{"maxOutputTokens":1,"max_output_tokens":1000000}}`, "maxOutputTokens", "write it once"},
 
 		{"nothing", wire.Chat, ``, "", "not a valid JSON"},
 		{"empty object", wire.Chat, `{}`, "model", "missing required parameter"},

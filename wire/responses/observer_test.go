@@ -118,6 +118,7 @@ func TestAnswer(t *testing.T) {
 		{"a response", `{"id":"r","object":"response","status":"completed","error":null,"model":"m","usage":{"input_tokens":1,"output_tokens":2}}`, wire.Seen{ID: "r", Model: "m", Finish: "completed", Reported: true, Usage: wire.Usage{Input: 1, Output: 2}}},
 		{"queued", `{"id":"r","status":"queued","usage":null}`, wire.Seen{ID: "r", Finish: "queued"}},
 		{"a count", `{"object":"response.input_tokens","input_tokens":12}`, wire.Seen{Reported: true, Usage: wire.Usage{Input: 12}}},
+		{"searches", `{"status":"completed","output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page"}},{"type":"web_search_call"},{"type":"file_search_call"},{"type":"message","content":[]}],"usage":{"input_tokens":1,"output_tokens":2}}`, wire.Seen{Finish: "completed", Reported: true, Usage: wire.Usage{Input: 1, Output: 2}, Details: wire.Details{WebSearches: 2}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var seen wire.Seen
