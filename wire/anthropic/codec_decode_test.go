@@ -99,6 +99,7 @@ func TestDecodeOptions(t *testing.T) {
 		{"warming the cache", `"max_tokens":0`, wire.Request{Extra: []wire.Extra{{Name: "max_tokens", Raw: "0"}}}, ""},
 		{"the beta's schema", `"output_format":{"type":"json_schema","schema":{"type":"string"}}`, wire.Request{Format: wire.Format{Kind: "json_schema", Schema: `{"type":"string"}`}}, `"output_config":{"format":{"type":"json_schema","schema":{"type":"string"}}}`},
 		{"unknown", `"a\"b":{"c":1}`, wire.Request{Extra: []wire.Extra{{Name: `a"b`, Raw: `{"c":1}`}}}, ""},
+		{"a tier", `"service_tier":"auto"`, wire.Request{ServiceTier: "auto"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := anthropic.Codec{}.DecodeRequest([]byte(`{"model":"m",` + helloJSON + `,` + tt.member + `}`))
@@ -138,6 +139,8 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{"content", `{"messages":[{"role":"user","content":1}]}`, "messages[0].content"},
 		{"a block", `{"messages":[{"role":"user","content":["x"]}]}`, "messages[0].content[0]"},
 		{"a text", `{"messages":[{"role":"user","content":[{"type":"text"}]}]}`, "messages[0].content[0].text"},
+		{"a call without an id", `{"messages":[{"role":"assistant","content":[{"type":"tool_use","name":"f","input":{}}]}]}`, "messages[0].content[0]"},
+		{"a call without a name", `{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","input":{}}]}]}`, "messages[0].content[0]"},
 		{"a source", `{"messages":[{"role":"user","content":"a"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"image","source":{"type":"x"}}]}]}`, "messages[1].content[1].source"},
 		{"data", `{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64"}}]}]}`, "messages[0].content[0].source.data"},
 		{"a call in a result", `{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"tool_use","id":"a","name":"b"}]}]}]}`, "messages[0].content[0].content[0]"},
