@@ -53,19 +53,13 @@ func readErrorDoc(d *Doc) (message, code, param string) {
 	case jsonscan.ObjectKind:
 		v = e
 	}
-	for _, name := range []string{"message", "Message", "detail", "error_message"} {
-		switch m := d.Get(v, name); m.Kind {
-		case jsonscan.String:
-			message = d.Str(m)
-		case jsonscan.Array: // FastAPI: [{loc, msg}]
-			for e := range d.Elements(m) {
-				message = d.StrAt(e, "msg")
-				break
-			}
-		}
-		if message != "" {
+	for _, name := range []string{"message", "Message", "detail", "error_message", "errors"} {
+		if message, param = messageIn(d, d.Get(v, name)); message != "" {
 			break
 		}
+	}
+	if named := d.StrAt(v, "param"); named != "" {
+		param = named
 	}
 	var words []string
 	for _, name := range []string{"code", "type", "status", "error_type"} {
@@ -88,7 +82,47 @@ func readErrorDoc(d *Doc) (message, code, param string) {
 			words = append(words, word)
 		}
 	}
-	return message, strings.Join(words, " "), d.StrAt(v, "param")
+	return message, strings.Join(words, " "), param
+}
+
+// messageIn is the message that v is or holds, and the member that it is about
+// where that is told: a text, FastAPI's [{loc, msg}], or either within an object,
+// as Mistral has it. Of several, the first says enough.
+func messageIn(d *Doc, v jsonscan.Value) (message, param string) {
+	switch v.Kind {
+	case jsonscan.String:
+		return d.Str(v), ""
+	case jsonscan.Array:
+		for first := range d.Elements(v) {
+			return messageIn(d, first)
+		}
+	case jsonscan.ObjectKind:
+		for _, name := range []string{"message", "msg", "detail"} {
+			if message, param = messageIn(d, d.Get(v, name)); message == "" {
+				continue
+			}
+			if place := placeOf(d, d.Get(v, "loc")); place != "" {
+				return place + ": " + message, place
+			}
+			return message, param
+		}
+	}
+	return "", ""
+}
+
+// placeOf is a path of FastAPI's, such as messages.0.name.
+func placeOf(d *Doc, loc jsonscan.Value) string {
+	var steps []string
+	for step := range d.Elements(loc) {
+		name := d.Str(step)
+		if step.Kind == jsonscan.Number {
+			name = string(step.Raw(d.Data))
+		}
+		if name != "" && (name != "body" || len(steps) > 0) {
+			steps = append(steps, name)
+		}
+	}
+	return strings.Join(steps, ".")
 }
 
 // googleDelay is the delay of Google's RetryInfo, such as "34.4s"; 0 for none.

@@ -170,11 +170,19 @@ func TestEncodeRequest(t *testing.T) {
 			Extra: []wire.Extra{{Name: "container", Raw: "1"}}, Spelling: map[string]string{"tools[web_search]": "tools[1]"}, Dialect: wire.Anthropic,
 		}, `{"model":"m","tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"b":1,"a":2}},"strict":false}}],"tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,"messages":[{"role":"system","content":"a\nb"},{"role":"user","content":"c\nd"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":5,"temperature":0.50,"stop":["x"],"n":1}`, "tools[1], top_k, container"},
 		{"another server", openai.Codec{CapParam: "max_tokens", NoStreamOptions: true}, &wire.Request{Model: "m", Stream: true, MaxTokens: 5}, `{"model":"m","messages":[],"stream":true,"max_tokens":5}`, ""},
-		{"results without words", openai.Codec{}, &wire.Request{Model: "m", Messages: []wire.Message{user(answered("1", "f"), wire.Block{Type: wire.ResultBlock, Result: &wire.Result{CallID: "2", IsError: true}}, answered("3", "f", wire.Block{Type: wire.ImageBlock, Media: &wire.Media{URL: "u"}}), wire.Block{Text: "go on"})}},
+		{
+			"results without words",
+			openai.Codec{},
+			&wire.Request{Model: "m", Messages: []wire.Message{user(answered("1", "f"), wire.Block{Type: wire.ResultBlock, Result: &wire.Result{CallID: "2", IsError: true}}, answered("3", "f", wire.Block{Type: wire.ImageBlock, Media: &wire.Media{URL: "u"}}), wire.Block{Text: "go on"})}},
 			`{"model":"m","messages":[{"role":"tool","tool_call_id":"1","content":"(no output)"},{"role":"tool","tool_call_id":"2","content":"(the tool failed)"},{"role":"tool","tool_call_id":"3","content":"(the output is attached below)"},` +
-				`{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}},{"type":"text","text":"go on"}]}]}`, ""},
-		{"marks for claude", openai.Codec{}, &wire.Request{Model: "anthropic/claude-sonnet-4-5", Messages: []wire.Message{user(wire.Block{Text: "a", Cache: &wire.CacheMark{TTL: "1h"}}, wire.Block{Text: "b", Cache: &wire.CacheMark{}})}},
-			`{"model":"anthropic/claude-sonnet-4-5","messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}]}`, ""},
+				`{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}},{"type":"text","text":"go on"}]}]}`, "",
+		},
+		{
+			"marks for claude",
+			openai.Codec{},
+			&wire.Request{Model: "anthropic/claude-sonnet-4-5", Messages: []wire.Message{user(wire.Block{Text: "a", Cache: &wire.CacheMark{TTL: "1h"}}, wire.Block{Text: "b", Cache: &wire.CacheMark{}})}},
+			`{"model":"anthropic/claude-sonnet-4-5","messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}]}]}`, "",
+		},
 		{"a strict tool", openai.Codec{}, &wire.Request{Model: "m", Tools: []wire.Tool{
 			{Name: "f", Strict: wire.Yes, Schema: `{"type": "object","properties":{"a":{"type":"object","properties":{}}},"required":["a"]}`},
 			{Name: "g", Strict: wire.Yes},
