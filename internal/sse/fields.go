@@ -39,18 +39,15 @@ func (r *Reader) line(from, to int) {
 		r.block.comment = true
 		return
 	}
-	name, v := line, to
+	name := line
 	if colon := bytes.IndexByte(line, ':'); colon >= 0 {
-		name, v = line[:colon], from+colon+1
-		if v < to && r.buf[v] == ' ' {
-			v++
-		}
+		name = line[:colon]
 	}
 	switch string(name) {
-	case "data":
-		r.data(v, to)
+	case "data": // without a value, as those with one have been seen to
+		r.data(to, to)
 	case "event":
-		r.name(v, to)
+		r.name(to, to)
 	case "id", "retry":
 		r.block.unclean = true
 	default:
