@@ -135,7 +135,7 @@ func everything() *wire.Response {
 		Usage: wire.Report{Reported: true, Usage: wire.Usage{Input: 10, Output: 5, CacheRead: 3, CacheWrite: 2, Reasoning: 1}},
 		Choices: []wire.Choice{{Finish: wire.FinishTools, Native: "tool_use", Blocks: []wire.Block{
 			{Type: wire.ThinkingBlock, Text: "hm", Signature: "sig", Vendor: wire.VendorAnthropic},
-			{Text: "say \"hi\"", Citations: []wire.Citation{{URL: "https://x", Title: "X", Start: 1, End: 3}}},
+			{Text: "say \"hi\"", Citations: []wire.Citation{{URL: "https://x", Title: "X", Start: 1, End: 3}, {URL: "https://y", Title: "Y", End: 2}}},
 			{Type: wire.RefusalBlock, Text: "no"},
 			{Type: wire.CallBlock, Call: &wire.Call{ID: "toolu_1", Name: "f", Arguments: `{"a":1}`}},
 			{Type: wire.CallBlock, Call: &wire.Call{Name: "f"}},
