@@ -54,10 +54,12 @@ func (c *closer) schema(v jsonscan.Value) {
 	if v.Kind != jsonscan.ObjectKind {
 		return
 	}
-	object, said := false, false
+	object, said, composed := false, false, false
 	var properties, required jsonscan.Value
 	for key, m := range jsonscan.Members(c.data, v) {
-		switch c.text(key) {
+		name := c.text(key)
+		composed = composed || isComposition(name)
+		switch name {
 		case "type":
 			object = object || m.Is(c.data, "object")
 			for e := range jsonscan.Elements(c.data, m) {
@@ -86,10 +88,20 @@ func (c *closer) schema(v jsonscan.Value) {
 			}
 		}
 	}
-	if object && !said {
+	switch {
+	case !object || said:
+	case composed && !properties.Exists(): // closed, it would forbid what the others allow
+		c.loose = true
+	default:
 		c.ends = append(c.ends, v.End-1)
 	}
 	c.loose = c.loose || c.optional(properties, required)
+}
+
+// isComposition reports whether a member of a schema says what is allowed by
+// other schemas.
+func isComposition(name string) bool {
+	return name == "$ref" || name == "anyOf" || name == "oneOf" || name == "allOf"
 }
 
 // optional reports whether a property is not required.

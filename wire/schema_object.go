@@ -28,8 +28,13 @@ func FunctionSchema(schema string) string {
 	schema = ObjectSchema(schema)
 	data := []byte(schema)
 	root, _ := ParseAnswer(data)
-	if !jsonscan.Lookup(data, root, "type").Is(data, "object") || jsonscan.Lookup(data, root, "properties").Exists() {
+	if !jsonscan.Lookup(data, root, "type").Is(data, "object") {
 		return schema
+	}
+	for key := range jsonscan.Members(data, root) {
+		if name, _ := key.Text(data, nil); string(name) == "properties" || isComposition(string(name)) {
+			return schema
+		}
 	}
 	end := root.End - 1
 	return schema[:end] + `,"properties":{}` + schema[end:]

@@ -194,10 +194,10 @@ func TestEncodeRequest(t *testing.T) {
 		{
 			"tools that take nothing",
 			openai.Codec{},
-			&wire.Request{Model: "m", Tools: []wire.Tool{{Name: "f", Schema: `{"type":"object"}`}, {Name: "g", Schema: `{}`}, {Name: "h", Schema: `{"$schema":"x"}`}, {Name: "i", Schema: `{"type":"object"}`, Strict: wire.Yes}, {Name: "j"}}},
+			&wire.Request{Model: "m", Tools: []wire.Tool{{Name: "f", Schema: `{"type":"object"}`}, {Name: "g", Schema: `{}`}, {Name: "h", Schema: `{"$schema":"x"}`}, {Name: "i", Schema: `{"type":"object"}`, Strict: wire.Yes}, {Name: "j"}, {Name: "k", Schema: `{"anyOf":[{"type":"object"}]}`, Strict: wire.Yes}}},
 			`{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}},{"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{}}}},` +
 				`{"type":"function","function":{"name":"h","parameters":{"type":"object","$schema":"x","properties":{}}}},{"type":"function","function":{"name":"i","parameters":{"type":"object","properties":{},"additionalProperties":false},"strict":true}},` +
-				`{"type":"function","function":{"name":"j"}}],"messages":[]}`, "",
+				`{"type":"function","function":{"name":"j"}},{"type":"function","function":{"name":"k","parameters":{"type":"object","anyOf":[{"type":"object"}]}}}],"messages":[]}`, "tools[k].strict",
 		},
 		{"mistral", openai.Codec{SeedParam: "random_seed", ShortCallIDs: true}, &wire.Request{Model: "m", Seed: "7", Dialect: wire.Anthropic, Messages: []wire.Message{
 			assistant(call("toolu_01A", "f", ""), call("D681PevKs", "f", "")), user(answered("toolu_01A", "f", wire.Block{Text: "r"}), answered("D681PevKs", "f", wire.Block{Text: "s"})),
