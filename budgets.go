@@ -76,8 +76,8 @@ func (a *App) spent(ctx context.Context, b budget, now time.Time) (map[string][]
 		q.By = []string{b.scope}
 	}
 	switch {
-	case b.scope == gateway.ScopeModel: // clients may have called it by several names
-		q.By = append(q.By, "provider")
+	case b.scope == gateway.ScopeModel: // a target is called by several names
+		q.By = append(q.By, "provider", "counted_as")
 	case b.name != gateway.Each && b.scope != gateway.ScopeGlobal:
 		q.Where = map[string]string{b.scope: b.name}
 	}
@@ -96,7 +96,9 @@ func (a *App) spent(ctx context.Context, b budget, now time.Time) (map[string][]
 		switch b.scope {
 		case gateway.ScopeGlobal:
 		case gateway.ScopeModel:
-			name = a.counted(sum.Group[0], sum.Group[1])
+			if name = sum.Group[2]; name == "" {
+				name = a.counted(sum.Group[0], sum.Group[1])
+			}
 		default:
 			name = sum.Group[0]
 		}
@@ -121,7 +123,7 @@ func (a *App) spent(ctx context.Context, b budget, now time.Time) (map[string][]
 const ahead = time.Hour
 
 // counted is the name under which limits count a request for model that provider
-// answered.
+// answered, where the ledger does not say.
 func (a *App) counted(model, provider string) string {
 	if alias, _ := a.gateway.Alias(model); alias != nil {
 		return alias.Name

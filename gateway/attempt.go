@@ -14,6 +14,10 @@ import (
 type Attempt struct {
 	Target Target
 
+	// Alias is the configured model whose target it is; empty where a client has
+	// named the target itself.
+	Alias string
+
 	// Price is the target's, nil when none is known.
 	Price *prices.Price
 
@@ -83,7 +87,7 @@ func (x *Exchange) Try(p *Pick) *Attempt {
 		x.tried = x.one[:0]
 	}
 	*a = Attempt{
-		Target: x.Target, Price: x.Price, exchange: x, accepted: true, seen: wire.Seen{Sequence: -1},
+		Target: x.Target, Alias: x.Alias, Price: x.Price, exchange: x, accepted: true, seen: wire.Seen{Sequence: -1},
 		step: Step{Provider: x.Target.Provider, Model: x.Target.Model, Account: p.Name, Reason: p.Reason, Skipped: p.Skipped, Begun: now.Sub(x.Start)},
 	}
 	x.attempt = a
@@ -111,7 +115,7 @@ func (x *Exchange) trailLocked(room []Step) []Step {
 // Choose makes a the attempt whose answer the client gets.
 func (x *Exchange) Choose(a *Attempt) {
 	x.mu.Lock()
-	x.attempt, x.Target, x.Price = a, a.Target, a.Price
+	x.attempt, x.Target, x.Alias, x.Price = a, a.Target, a.Alias, a.Price
 	x.mu.Unlock()
 }
 

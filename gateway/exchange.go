@@ -39,6 +39,10 @@ type Exchange struct {
 	Target   Target
 	Attempts int
 
+	// Alias is the configured model whose target that is; empty where a client has
+	// named the target itself.
+	Alias string
+
 	// Downgraded is the model that a limit turned the exchange to; empty where
 	// it goes to the one asked for.
 	Downgraded string

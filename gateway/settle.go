@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/weirproxy/weir/gateway/limits"
@@ -73,6 +74,7 @@ type Record struct {
 	Model         string
 	Provider      string
 	UpstreamModel string
+	CountedAs     string // the model that limits count it for; empty: the target that the client named
 	UpstreamID    string
 	Downgraded    string // the model that a limit turned it to
 	Stream        bool
@@ -172,6 +174,7 @@ func (x *Exchange) recordLocked(record *Record) {
 		Model:         x.Model,
 		Provider:      x.Target.Provider,
 		UpstreamModel: x.Target.Model,
+		CountedAs:     cmp.Or(x.Alias, x.Downgraded),
 		UpstreamID:    id,
 		Downgraded:    x.Downgraded,
 		Stream:        x.Stream,

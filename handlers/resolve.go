@@ -86,7 +86,7 @@ func (c *call) turn(w way) {
 	c.way, c.target = w, w.pick.Route
 	price := c.priceOf(c.target.Target)
 	c.x.Update(func() {
-		c.x.Target, c.x.Price, c.x.Downgraded = c.target.Target, price, ""
+		c.x.Target, c.x.Alias, c.x.Price, c.x.Downgraded = c.target.Target, c.target.Alias, price, ""
 		if name := w.trip.Model(); name != c.x.Model {
 			c.x.Downgraded = name
 		}

@@ -159,15 +159,17 @@ func TestBudgetsOutliveTheProcess(t *testing.T) {
 	up := weirtest.NewUpstream(t, hello)
 	binary := buildBinary(t)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	for _, tt := range []struct{ name, limit, model, says string }{
-		{"global", "limit usd 0.05 1M", "m", "the gateway"},
-		{"each team", "limit team * usd 0.05 1d", "m", "team 'platform'"},
-		{"each user", "limit user * usd 0.05 30d", "m", "user 'ann'"},
-		{"each key", "limit key * usd 0.05 1w", "m", "key 'ci'"},
-		{"each provider", "limit provider * usd 0.05 90d", "m", "provider 'openai'"},
-		{"each model", "limit model * usd 0.05 1M", "m", "model 'm'"},
-		{"a target", "limit model openai/gpt-4o usd 0.05 1M", "gpt-4o", "model 'openai/gpt-4o'"},
-		{"a pattern", "model all-* openai/gpt-4o {\nlimit usd 0.05 30d\n}", "all-of-it", "model 'all-*'"},
+	for _, tt := range []struct{ name, limit, spends, model, says string }{
+		{"global", "limit usd 0.05 1M", "m", "m", "the gateway"},
+		{"each team", "limit team * usd 0.05 1d", "m", "m", "team 'platform'"},
+		{"each user", "limit user * usd 0.05 30d", "m", "m", "user 'ann'"},
+		{"each key", "limit key * usd 0.05 1w", "m", "m", "key 'ci'"},
+		{"each provider", "limit provider * usd 0.05 90d", "m", "m", "provider 'openai'"},
+		{"each model", "limit model * usd 0.05 1M", "m", "m", "model 'm'"},
+		{"a target", "limit model openai/gpt-4o usd 0.05 1M", "gpt-4o", "gpt-4o", "model 'openai/gpt-4o'"},
+		{"a model that a limit turns to", "model mini openai/gpt-4.1 {\nlimit usd 0.05 1M\n}\nprice openai/gpt-4.1 input 1000 output 1000\nlimit model m usd 0.001 1M downgrade mini", "m", "mini", "model 'mini'"},
+		{"a model that a condition leads to", "model mini openai/gpt-4o {\nlimit usd 0.05 1M\n}\nmodel w openai/gpt-4o {\nwhen not stream {\nto mini\n}\n}", "w", "mini", "model 'mini'"},
+		{"a pattern", "model all-* openai/gpt-4o {\nlimit usd 0.05 30d\n}", "all-of-it", "all-of-it", "model 'all-*'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			site := newBinarySite(t, up, `model m openai/gpt-4o
@@ -178,19 +180,19 @@ func TestBudgetsOutliveTheProcess(t *testing.T) {
 		}
 		`+tt.limit)
 			g := &weirtest.Gateway{URL: "http://" + site.addr}
-			ask := func() (int, string) {
+			ask := func(model string) (int, string) {
 				t.Helper()
-				status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, `"m"`, `"`+tt.model+`"`, 1))
+				status, _, body := askWith(t, g, "/v1/chat/completions", "a-secret-of-ci-0001", strings.Replace(hi, `"m"`, `"`+model+`"`, 1))
 				return status, body
 			}
 			for begin := range 2 {
 				cmd := site.run(t, binary, "CI_KEY=a-secret-of-ci-0001")
 				for i := range 2 * (1 - begin) {
-					if status, body := ask(); status != 200 {
+					if status, body := ask(tt.spends); status != 200 {
 						t.Fatalf("call %d: status %d: %s", i, status, body)
 					}
 				}
-				if status, body := ask(); status != 429 || !strings.Contains(body, tt.says) || !strings.Contains(body, "used 0.03 usd") {
+				if status, body := ask(tt.model); status != 429 || !strings.Contains(body, tt.says) || !strings.Contains(body, "used 0.03 usd") {
 					t.Errorf("process %d: status %d: %s", begin, status, body)
 				}
 				_ = cmd.Process.Signal(os.Interrupt)

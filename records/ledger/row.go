@@ -36,16 +36,19 @@ type Row struct {
 	Model         string `json:"model"`
 	Provider      string `json:"provider"`
 	UpstreamModel string `json:"upstream_model"`
-	UpstreamID    string `json:"upstream_id"`
-	Stream        bool   `json:"stream"`
-	Status        int64  `json:"status"`
-	Error         string `json:"error"`
-	Phase         string `json:"error_phase"`
-	FinishReason  string `json:"finish_reason"`
-	ClientGone    bool   `json:"client_gone"`
-	Cache         string `json:"cache"`
-	Attempts      int64  `json:"attempts"`
-	BytesOut      int64  `json:"bytes_out"`
+	// CountedAs is the model that limits count the request for; empty where its
+	// client has named the target itself, and in rows from before it was kept.
+	CountedAs    string `json:"counted_as"`
+	UpstreamID   string `json:"upstream_id"`
+	Stream       bool   `json:"stream"`
+	Status       int64  `json:"status"`
+	Error        string `json:"error"`
+	Phase        string `json:"error_phase"`
+	FinishReason string `json:"finish_reason"`
+	ClientGone   bool   `json:"client_gone"`
+	Cache        string `json:"cache"`
+	Attempts     int64  `json:"attempts"`
+	BytesOut     int64  `json:"bytes_out"`
 
 	// Tokens, as in wire.Usage: the whole includes its parts.
 	Input       int64  `json:"input_tokens"`
@@ -104,6 +107,7 @@ func FromRecord(r *gateway.Record) Row {
 		Model:         r.Model,
 		Provider:      r.Provider,
 		UpstreamModel: r.UpstreamModel,
+		CountedAs:     r.CountedAs,
 		UpstreamID:    r.UpstreamID,
 		Stream:        r.Stream,
 		Status:        int64(r.Status),
@@ -221,10 +225,11 @@ func cleanText(s string) string {
 
 // texts and counts are the fields in the order of the journal's encoding. New
 // ones go to the end: older journals must stay readable.
-func (r *Row) texts() [18]*string {
+func (r *Row) texts() [19]*string {
 	return [...]*string{
 		&r.RequestID, &r.Key, &r.Principal, &r.Team, &r.User, &r.Site, &r.Dialect, &r.Operation, &r.Model, &r.Provider,
 		&r.UpstreamModel, &r.UpstreamID, &r.Error, &r.Phase, &r.FinishReason, &r.Cache, &r.UsageSource, &r.PriceVersion,
+		&r.CountedAs,
 	}
 }
 

@@ -75,6 +75,7 @@ var (
 	textColumns = []string{
 		"request_id", "key", "principal", "team", "user", "site", "dialect", "operation", "model", "provider",
 		"upstream_model", "upstream_id", "error", "error_phase", "finish_reason", "cache", "usage_source", "price_version",
+		"counted_as",
 	}
 	countColumns = []string{
 		"status", "attempts", "bytes_out",
@@ -105,22 +106,22 @@ func (r *Row) Values(text func(string), number func(int64)) {
 
 // Bucket is where usage_hourly counts a row.
 type Bucket struct {
-	Hour                                                       time.Time
-	Key, Principal, Team, User, Site, Model, Provider, Dialect string
-	Status                                                     int64
+	Hour                                                                  time.Time
+	Key, Principal, Team, User, Site, Model, CountedAs, Provider, Dialect string
+	Status                                                                int64
 }
 
 // Bucket is the row's.
 func (r *Row) Bucket() Bucket {
 	return Bucket{
 		Hour: r.Time.Truncate(time.Hour), Key: r.Key, Principal: r.Principal, Team: r.Team, User: r.User, Site: r.Site,
-		Model: r.Model, Provider: r.Provider, Dialect: r.Dialect, Status: r.Status,
+		Model: r.Model, CountedAs: r.CountedAs, Provider: r.Provider, Dialect: r.Dialect, Status: r.Status,
 	}
 }
 
 // Values hands over those of Dimensions in their order.
 func (b *Bucket) Values(text func(string), number func(int64)) {
-	for _, s := range [...]string{b.Key, b.Principal, b.Team, b.User, b.Site, b.Model, b.Provider, b.Dialect} {
+	for _, s := range [...]string{b.Key, b.Principal, b.Team, b.User, b.Site, b.Model, b.CountedAs, b.Provider, b.Dialect} {
 		text(s)
 	}
 	number(b.Status)

@@ -67,7 +67,7 @@ type Sum struct {
 
 // dimensions are the columns that a query may group by and select on, as they
 // stand in the tables of sums. Hour and day are groups too.
-var dimensions = []string{"key", "principal", "team", "user", "site", "model", "provider", "dialect", "status"}
+var dimensions = []string{"key", "principal", "team", "user", "site", "model", "counted_as", "provider", "dialect", "status"}
 
 // IsDimension reports whether a query may select on a column.
 func IsDimension(name string) bool {

@@ -51,6 +51,9 @@ INSERT INTO weir_usage_kept VALUES (true, 'epoch')`,
 		// Answers that were not paid for. Before, there were none.
 		`ALTER TABLE weir_usage ADD COLUMN "saved_nano" bigint NOT NULL DEFAULT 0;
 ALTER TABLE weir_usage_hourly ADD COLUMN "cache_hits" bigint NOT NULL DEFAULT 0, ADD COLUMN "saved_nano" bigint NOT NULL DEFAULT 0`,
+		// The model that limits count a request for. Before, it was not kept.
+		`ALTER TABLE weir_usage ADD COLUMN "counted_as" text NOT NULL DEFAULT '';
+ALTER TABLE weir_usage_hourly ADD COLUMN "counted_as" text NOT NULL DEFAULT ''`,
 	},
 }
 
