@@ -95,7 +95,7 @@ func (a *asking) of(rule *limits.Rule) (amount int64, asks bool, err error) {
 		if !free.covers(rule) {
 			return 0, false, nil
 		}
-		if a.n == nil {
+		if a.n == nil && rule.Unit != limits.Requests {
 			a.n = free.need()
 		}
 	}

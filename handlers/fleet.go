@@ -40,6 +40,7 @@ const (
 type (
 	farEnd struct {
 		Usage   wire.Usage `json:"u"`
+		Used    wire.Usage `json:"n"`
 		Cost    int64      `json:"c"`
 		ID      string     `json:"i"`
 		Model   string     `json:"m"`
@@ -272,7 +273,10 @@ func (a *abroad) end(data []byte) {
 	e := farEnd{Cost: -1}
 	_ = json.Unmarshal(data, &e) // of a newer version: nothing is known
 	seen := wire.Seen{Usage: e.Usage, ID: e.ID, Model: e.Model, Created: e.Created, Sequence: -1}
-	c.followed = &landing{usage: e.Usage, cost: e.Cost, seen: seen}
-	c.quota.free.learn(e.Usage)
+	if e.Used.IsZero() {
+		e.Used = e.Usage // of an older version
+	}
+	c.followed = &landing{usage: e.Usage, used: e.Used, cost: e.Cost, seen: seen}
+	c.quota.free.learn(e.Used)
 	c.x.Update(func() { c.x.Saved = max(e.Cost, 0) })
 }

@@ -107,7 +107,7 @@ func (f *follower) withMetadata(events []byte) []byte {
 func (f *follower) learn() {
 	if o, ok := f.reader.Result().(*landing); ok {
 		f.end = *o
-		f.call.quota.free.learn(o.usage)
+		f.call.quota.free.learn(o.used)
 	}
 }
 

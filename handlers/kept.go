@@ -28,7 +28,7 @@ type recalled struct {
 // show shows a kept answer.
 func (r *recalled) show() error {
 	c := r.call
-	if err := c.reserveKept(&r.hit.Usage); err != nil {
+	if err := c.reserveKept(r); err != nil {
 		return err
 	}
 	c.x.Update(func() {
@@ -149,6 +149,12 @@ func spread(events []byte, took time.Duration, wait func(time.Duration) error, s
 // readBack is what a stream that is shown from memory says of itself.
 func (c *call) readBack(events []byte) (seen wire.Seen) {
 	seen.Sequence = -1
+	c.readInto(&seen, events)
+	return seen
+}
+
+// readInto adds to seen what the events of a stream say.
+func (c *call) readInto(seen *wire.Seen, events []byte) {
 	observer := c.door.Observer()
 	reader := readers.Get().(*sse.Reader)
 	reader.Reset(bytes.NewReader(events))
@@ -158,9 +164,8 @@ func (c *call) readBack(events []byte) (seen wire.Seen) {
 	}()
 	var ev sse.Event
 	for reader.Next(&ev) == nil {
-		if _, err := observer.Event(&ev, &seen); err != nil {
-			break
+		if _, err := observer.Event(&ev, seen); err != nil {
+			return
 		}
 	}
-	return seen
 }

@@ -35,9 +35,10 @@ type lead struct {
 
 // landing is what followers learn of an answer at its end.
 type landing struct {
-	// usage is what it used, cost what that cost; -1 when that is not known.
-	usage wire.Usage
-	cost  int64
+	// usage is what it used as far as its upstream has said, used that with what was
+	// counted where it has not, and cost what that cost; -1 when that is not known.
+	usage, used wire.Usage
+	cost        int64
 
 	// seen is what its stream has told, and told says that the upstream's own
 	// error event is on the tape.
@@ -228,7 +229,7 @@ func (l *lead) finish(err error, kept *recalled) {
 	switch {
 	case l.far.Load() == nil:
 	case err == nil:
-		l.tellJSON(recordEnd, farEnd{Usage: o.usage, Cost: o.cost, ID: o.seen.ID, Model: o.seen.Model, Created: o.seen.Created})
+		l.tellJSON(recordEnd, farEnd{Usage: o.usage, Used: o.used, Cost: o.cost, ID: o.seen.ID, Model: o.seen.Model, Created: o.seen.Created})
 	case l.opened:
 		e := gateway.AsError(err)
 		l.tellJSON(recordFailed, farFailure{Kind: e.Kind, Phase: e.Phase, Message: e.Message, Told: o.told})
@@ -252,17 +253,17 @@ func (c *call) landing() *landing {
 	}
 	o := &landing{seen: c.x.Seen(), cost: -1}
 	o.usage = o.seen.Usage
-	used := o.usage
+	o.used = o.usage
 	if a := c.current; a != nil {
 		o.told = a.shown
 		if !o.seen.Reported {
-			used = a.told.Used()
+			o.used = a.told.Used()
 		}
 		if a.conversation != nil && a.conversation.encoder != nil {
 			wire.Identify(a.conversation.encoder, &o.seen)
 		}
 	}
-	if nano, ok := c.x.CostOf(used); ok {
+	if nano, ok := c.x.CostOf(o.used); ok {
 		o.cost = nano
 	}
 	return o

@@ -12,16 +12,19 @@ import (
 type free struct {
 	tokens bool
 	usage  wire.Usage
-	takes  need // the memory of need
+	hit    *recalled // whose tokens are counted when a limit asks, nil where usage has them
+	takes  need      // the memory of need
 }
 
-// reserveKept takes room for a request whose answer is not paid for. usage is what
-// the answer has in tokens, nil where that is not known yet: they are settled then.
-func (c *call) reserveKept(usage *wire.Usage) error {
+// reserveKept takes room for a request whose answer is not paid for. hit is the
+// answer, nil where its tokens are not known yet: they are settled then.
+func (c *call) reserveKept(hit *recalled) error {
 	k := c.keeping
 	k.free = free{tokens: k.exact.CountHits}
-	if usage != nil {
-		k.free.usage = *usage
+	if hit != nil {
+		if k.free.usage = hit.hit.Usage; k.free.usage.IsZero() {
+			k.free.hit = hit
+		}
 	}
 	c.quota.free = &k.free
 	return c.reserve()
@@ -51,8 +54,27 @@ func (f *free) covers(rule *limits.Rule) bool {
 
 // need is what it takes of limits, which is known already.
 func (f *free) need() *need {
+	if f.hit != nil {
+		f.usage, f.hit = f.hit.counted(), nil
+	}
 	f.takes = need{input: f.usage.Input, output: f.usage.Output}
 	return &f.takes
+}
+
+// counted is what a kept answer has in tokens whose upstream has not said.
+func (r *recalled) counted() wire.Usage {
+	c, model := r.call, r.hit.Model
+	if p := c.proxy.gateway.Provider(r.hit.Provider); p != nil && p.Traits().CountsAs != "" {
+		model = p.Traits().CountsAs
+	}
+	output := c.proxy.tokens.Output(model)
+	seen := wire.Seen{Sequence: -1, Text: output.Add}
+	if r.form.Stream {
+		c.readInto(&seen, r.form.Body)
+	} else {
+		_ = c.door.Observer().Answer(r.form.Body, &seen) // it was one when it was kept
+	}
+	return wire.Usage{Input: c.countPrompt(model), Output: int64(output.Count())}
 }
 
 // learn notes what the answer has in tokens, now that it is known.

@@ -221,6 +221,36 @@ func TestHitsAndLimits(t *testing.T) {
 	}
 }
 
+// TestUnreportedHits counts the tokens of a kept answer whose upstream has not said
+// them, as those of one that is paid for, in both forms.
+func TestUnreportedHits(t *testing.T) {
+	silent := strings.Replace(chatAnswer(chatChoice(`"stop"`)), `"usage"`, `"no_usage"`, 1)
+	for name, answer := range map[string]answerer{
+		"whole":  whole(200, silent),
+		"stream": events(doors[0].prelude + fmt.Sprintf(doors[0].word, "hello") + doors[0].finish + doors[0].end),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, cachedModel+"key ci {env.CI_KEY} {\nlimit tokens 1000 1h\n}\n", "cache exact {\ncount_hits on\n}")
+			s.plays("one", answer)
+			// left is what a request is told that asks for too much.
+			left := func() (n int) {
+				got := s.post(t, "/v1/chat/completions", strings.Replace(wanting(false, ""), "50", "2000", 1), as(keyOfCI)...)
+				if _, rest, _ := strings.Cut(got.body, "left "); got.status == 429 {
+					_, _ = fmt.Sscan(strings.TrimSuffix(strings.Fields(rest)[0], ","), &n)
+				}
+				return n
+			}
+			for i := 1; i <= 3; i++ {
+				got := s.post(t, "/v1/chat/completions", wanting(name == "stream", ""), as(keyOfCI)...)
+				if hit := got.header.Get("X-AI-Cache") == "hit"; got.status != 200 || hit != (i > 1) {
+					t.Fatalf("%d %v %s", got.status, got.header, got.body)
+				}
+				eventually(t, "tokens counted", func() bool { return left() == 1000-9*i })
+			}
+		})
+	}
+}
+
 // TestStale holds what becomes of answers that are no longer fresh.
 func TestStale(t *testing.T) {
 	t.Run("if error", func(t *testing.T) {
