@@ -126,7 +126,7 @@ func (c *call) copyRetry(from http.Header) {
 // every 429 and 5xx, also those that cannot succeed. A budget that is spent is not
 // to be tried again by itself, but people learn when there is money again.
 func appendRetry(t *texts, e *gateway.Error) {
-	should := e.Kind.Retryable() && !e.NoRetry
+	should := (e.Kind.Retryable() || e.Kind == wire.KindConflict) && !e.NoRetry
 	t.value(headerRetry, strconv.FormatBool(should))
 	wait := e.RetryAfter
 	switch {

@@ -108,6 +108,9 @@ func (c *call) passModels(provider gateway.Provider, path string) error {
 		}
 		return c.render(gateway.AsError(err))
 	}
+	if res.StatusCode < http.StatusOK || res.StatusCode > maxStatus {
+		return c.render(&gateway.Error{Kind: wire.KindUpstream, Message: "the upstream answered with the unexpected status " + strconv.Itoa(res.StatusCode)})
+	}
 	c.copyHeader(res.Header, upstreamID(provider, res.Header))
 	if res.StatusCode >= http.StatusBadRequest {
 		c.copyRetry(res.Header)

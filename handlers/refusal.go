@@ -31,6 +31,9 @@ func (r *refusal) Error() string { return r.failure.Error() }
 // Unwrap returns what the gateway makes of it.
 func (r *refusal) Unwrap() error { return r.failure }
 
+// maxStatus is the last that clients take for a status.
+const maxStatus = 599
+
 // refusal reads an error answer. What is no JSON is not shown; it may be
 // some proxy's page.
 func (a *attempt) refusal(res *http.Response, body io.Reader) error {
@@ -40,6 +43,10 @@ func (a *attempt) refusal(res *http.Response, body io.Reader) error {
 		return cause
 	}
 	e, failure := refused(res, data, a.call.proxy.gateway.Now())
+	if res.StatusCode > maxStatus {
+		e.Kind, e.Credential = wire.KindUpstream, false
+		return e
+	}
 	if err == nil && a.route.Operation.Dialect != a.call.route.Dialect {
 		// In another dialect its kind, its words and its hints for a retry
 		// take the client's form.

@@ -27,6 +27,7 @@ const (
 	KindTimeout
 	KindNotFound
 	KindMethod
+	KindConflict
 )
 
 // words are one kind in the three vendors' vocabularies.
@@ -56,6 +57,7 @@ var vocabulary = [...]words{
 	KindTimeout:        {"timeout", 504, "timeout_error", "upstream_timeout", "api_error", 0, "DEADLINE_EXCEEDED"},
 	KindNotFound:       {"not_found", 404, "invalid_request_error", "unknown_url", "not_found_error", 0, "NOT_FOUND"},
 	KindMethod:         {"method_not_allowed", 405, "invalid_request_error", "method_not_supported", "invalid_request_error", 0, "INVALID_ARGUMENT"},
+	KindConflict:       {"conflict", 409, "invalid_request_error", "conflict", "conflict_error", 0, "ABORTED"},
 }
 
 // String is the kind's name in records, logs and metrics.
@@ -187,6 +189,8 @@ func KindOfStatus(status int) Kind {
 		return KindPermission
 	case status == http.StatusNotFound:
 		return KindModelNotFound
+	case status == http.StatusConflict:
+		return KindConflict
 	case status == http.StatusRequestEntityTooLarge:
 		return KindTooLarge
 	case status == http.StatusTooManyRequests:

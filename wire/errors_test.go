@@ -32,6 +32,7 @@ func TestErrorBodies(t *testing.T) {
 		{wire.KindUpstream, 502, "upstream_error", "upstream_error", "api_error", 502, "UNAVAILABLE"},
 		{wire.KindOverloaded, 503, "service_unavailable", "overloaded", "overloaded_error", 529, "UNAVAILABLE"},
 		{wire.KindTimeout, 504, "timeout_error", "upstream_timeout", "api_error", 504, "DEADLINE_EXCEEDED"},
+		{wire.KindConflict, 409, "invalid_request_error", "conflict", "conflict_error", 409, "ABORTED"},
 		{wire.KindInternal, 500, "server_error", "internal_error", "api_error", 500, "INTERNAL"},
 	} {
 		t.Run(tt.kind.String(), func(t *testing.T) {

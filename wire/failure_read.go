@@ -143,7 +143,7 @@ func Classify(kind Kind, code, message string) Kind {
 	switch {
 	case containsAny(code, "context_length_exceeded", "exceed_context_size", "too_many_tokens", "too_many_prompt_tokens", "3051"):
 		return KindContextLength
-	case kind == KindInvalid || kind == KindTooLarge || kind == KindUpstream:
+	case kind == KindInvalid || kind == KindConflict || kind == KindTooLarge || kind == KindUpstream:
 		switch {
 		case containsAny(text,
 			"prompt is too long", "prompt too long", "exceeds the maximum number of tokens allowed", "input is too long", "input tokens exceed",

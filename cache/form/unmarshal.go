@@ -163,7 +163,7 @@ func (r *reader) response() *wire.Response {
 }
 
 func (r *reader) failure() *wire.Failure {
-	f := &wire.Failure{Kind: wire.Kind(r.enum(uint64(wire.KindMethod)))}
+	f := &wire.Failure{Kind: wire.Kind(r.enum(uint64(wire.KindConflict)))}
 	r.texts(0, &f.Message, &f.Param, &f.Details, &f.RequestID)
 	r.json(f.Details)
 	f.RetryAfter = time.Duration(r.int())

@@ -107,7 +107,7 @@ func TestHTTPFailures(t *testing.T) {
 
 func TestOwnEvents(t *testing.T) {
 	door := bedrock.Door{}
-	for kind := wire.KindInternal; kind <= wire.KindMethod; kind++ {
+	for kind := wire.KindInternal; kind <= wire.KindConflict; kind++ {
 		var seen wire.Seen
 		ev := one(t, string(door.AppendErrorEvent(nil, &wire.Failure{Kind: kind, Message: "busy"}, &seen)))
 		if class, err := door.Observer().Event(ev, &seen); err != nil || class != wire.Failed || seen.Failure.Message != "busy" {
