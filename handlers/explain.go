@@ -37,8 +37,8 @@ type explainedLimit struct {
 	Of        string `json:"of"`
 	Limit     string `json:"limit"`
 	Asked     string `json:"asked"`
-	Used      string `json:"used"`
-	Remaining string `json:"remaining"`
+	Used      string `json:"used,omitempty"`
+	Remaining string `json:"remaining,omitempty"`
 	Over      bool   `json:"over,omitempty"`
 }
 
@@ -63,10 +63,11 @@ func (c *call) setExplain() {
 	}
 	e := explanation{Model: c.x.Model, Cache: c.explainCache(), Attempts: []explainedAttempt{}}
 	for _, l := range c.x.Limits {
-		e.Limits = append(e.Limits, explainedLimit{
-			Of: l.Of(), Limit: l.Rule.String(), Asked: quantity(l.Rule, l.Asked), Used: quantity(l.Rule, l.Used),
-			Remaining: quantity(l.Rule, l.Remaining), Over: l.Over,
-		})
+		told := explainedLimit{Of: l.Of(), Limit: l.Rule.String(), Asked: quantity(l.Rule, l.Asked), Over: l.Over}
+		if !c.tellsOthers(&l) {
+			told.Used, told.Remaining = quantity(l.Rule, l.Used), quantity(l.Rule, l.Remaining)
+		}
+		e.Limits = append(e.Limits, told)
 	}
 	now := c.proxy.gateway.Now().Sub(c.x.Start)
 	for _, s := range c.x.Trail() {
@@ -85,6 +86,21 @@ func (c *call) setExplain() {
 	}
 	if err == nil && len(text) <= maxExplain {
 		setHeader(c.out.w.Header(), headerExplain, ascii(text))
+	}
+}
+
+// tellsOthers reports whether the state of a limit would tell the bearer of a key
+// what others spend, or how busy they are: of limits that all share, rate limits
+// alone show what is left, as the headers do.
+func (c *call) tellsOthers(l *gateway.Limited) bool {
+	if c.caller.key == nil {
+		return false
+	}
+	switch l.Scope {
+	case gateway.ScopeGlobal, gateway.ScopeProvider, gateway.ScopeModel:
+		return l.Rule.Shadow || l.Rule.Unit == limits.USD || l.Rule.Unit == limits.Concurrency
+	default:
+		return false
 	}
 }
 

@@ -312,3 +312,25 @@ func TestExplain(t *testing.T) {
 		t.Errorf("trail (-want +got)\n%s", diff)
 	}
 }
+
+// TestExplainKeepsOthers does not tell the bearer of a key what others spend of a
+// budget that all share, nor how many of its places they have.
+func TestExplainKeepsOthers(t *testing.T) {
+	s := newStage(t, "model m one/gpt-4o\nprice one/* input 1 output 1\nlimit usd 5 1M\nlimit concurrency 9\nlimit requests 100 1h\nlimit provider one usd 6 1M\nkey ci {env.CI_KEY} {\nlimit usd 3 1M\n}", "")
+	got := s.ask(t, "m", append(as(keyOfCI), "X-AI-Explain", "on")...)
+	var told struct{ Limits []map[string]string }
+	if err := json.Unmarshal([]byte(got.header.Get("X-AI-Explain")), &told); err != nil || got.status != 200 {
+		t.Fatalf("%d %v %s", got.status, err, got.body)
+	}
+	state := map[string]bool{}
+	for _, l := range told.Limits {
+		state[l["of"]+" "+l["limit"]] = l["used"]+l["remaining"] != ""
+	}
+	want := map[string]bool{
+		"the gateway usd 5 1M": false, "the gateway concurrency 9": false, "the gateway requests 100 1h": true,
+		"provider 'one' usd 6 1M": false, "key 'ci' usd 3 1M": true,
+	}
+	if diff := cmp.Diff(want, state); diff != "" {
+		t.Errorf("who is told how much is used (-want +got)\n%s", diff)
+	}
+}
