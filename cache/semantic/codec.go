@@ -13,7 +13,7 @@ import (
 
 // rowVersion begins a shared row. Others are not read: an older or newer
 // instance wrote them.
-const rowVersion = 1
+const rowVersion = 2
 
 const (
 	sumSize  = 16
