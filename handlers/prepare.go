@@ -103,8 +103,8 @@ func (a *attempt) rewrite() wire.Rewrite {
 	if limit := a.call.capToWrite(a.route); limit > 0 {
 		rw.CapParam, rw.Cap = capParam(op, traits), limit
 	}
-	if op == wire.Chat && traits.OneCap {
-		rw.OnlyCap = traits.CapParam // else the cap would be passed over, and what is reserved overrun
+	if op == wire.Chat && traits.OneCap && a.call.quota.countsOutput() {
+		rw.OnlyCap = traits.CapParam // else it may be passed over, and what is reserved overrun
 	}
 	return rw
 }

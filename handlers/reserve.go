@@ -147,6 +147,13 @@ func (c *call) hold(r *limits.Reservation) {
 	}
 }
 
+// countsOutput reports whether what is held rests on how much is generated at most.
+func (q *quota) countsOutput() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.held != nil && q.need.output > 0
+}
+
 // rebook takes room for another target in place of that for the last one. If
 // there is none, what was held is held again, whatever the limits say: the call
 // has been made, and what it has used is charged, also to a client that has left.
