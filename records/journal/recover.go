@@ -70,8 +70,10 @@ type found struct {
 	pending  int
 	open     map[string]*running
 
-	// snapshot is the one that is being read.
+	// snapshot is the one that is being read, damaged that the segment has bytes
+	// before it that are no frames.
 	snapshot map[string]*running
+	damaged  bool
 }
 
 // load reads a folder. rows, if given, receives those that are not delivered.
@@ -116,6 +118,7 @@ func (j *Journal) loadSegment(name string, seq uint64, f *found, rows []func(*le
 		if err != nil {
 			return 0, err
 		}
+		f.damaged = r.gaps > 0
 		row := f.apply(frame)
 		if row == nil || !f.position.before(position{seq, r.offset()}) {
 			continue
@@ -170,8 +173,10 @@ func (f *found) apply(frame frame) *ledger.Row {
 		f.snapshot = make(map[string]*running)
 	case kindEnd:
 		// Segments between this one and older ones may be gone, and with them
-		// the ends of requests that began in the older ones.
-		if n, _ := binary.Uvarint(frame.payload); f.snapshot != nil && n == uint64(len(f.snapshot)) {
+		// the ends of requests that began in the older ones. But a batch that was
+		// not durable can be damaged before its snapshot, whose last word then is
+		// about rows that are not there: the older segments are.
+		if n, _ := binary.Uvarint(frame.payload); f.snapshot != nil && n == uint64(len(f.snapshot)) && !f.damaged {
 			f.open = f.snapshot
 		}
 		f.snapshot = nil
