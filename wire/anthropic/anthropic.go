@@ -97,8 +97,8 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
 	}
-	if n, ok := jsonscan.Lookup(body, root, "input_tokens").Int(body); ok {
-		seen.Usage, seen.Reported = wire.Usage{Input: n}, true
+	if n, ok := wire.Count(body, jsonscan.Lookup(body, root, "input_tokens")); ok {
+		seen.Take(wire.Usage{Input: n}, seen.Details)
 		return nil
 	}
 	if string(jsonscan.Lookup(body, root, "type").Raw(body)) == `"error"` {

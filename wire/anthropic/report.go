@@ -21,7 +21,7 @@ func (r *report) read(d *wire.Doc, v jsonscan.Value) bool {
 	var seen wire.Seen
 	r.usage.read(d.Data, v, &seen)
 	r.Usage = seen.Usage
-	r.Reported = r.Reported || seen.Reported
+	r.Reported = seen.Reported
 	for key, m := range jsonscan.Members(d.Data, v) {
 		switch string(d.Data[key.Start:key.End]) {
 		case `"cache_creation"`:
@@ -40,8 +40,8 @@ func (r *report) read(d *wire.Doc, v jsonscan.Value) bool {
 }
 
 func setInt(d *wire.Doc, v jsonscan.Value, name string, field *int64) {
-	if n, ok := d.Get(v, name).Int(d.Data); ok {
-		*field = n
+	if n, ok := wire.Count(d.Data, d.Get(v, name)); ok {
+		*field = max(n, 0)
 	}
 }
 

@@ -13,6 +13,7 @@ type usage struct {
 
 	cacheWrite1h, searches int64
 	tier                   string
+	told                   bool
 }
 
 func (u *usage) read(data []byte, v jsonscan.Value, seen *wire.Seen) {
@@ -45,19 +46,23 @@ func (u *usage) read(data []byte, v jsonscan.Value, seen *wire.Seen) {
 		default:
 			continue
 		}
-		if count, ok := n.Int(data); ok {
+		if count, ok := wire.Count(data, n); ok {
 			*field = count
-			seen.Reported = true
+			u.told = true
 		}
 	}
-	seen.Usage = wire.Usage{
-		Input:      u.input + u.cacheRead + u.cacheWrite,
+	d := wire.Details{CacheWrite1h: max(u.cacheWrite1h, 0), WebSearches: max(u.searches, 0), ServiceTier: u.tier}
+	if !u.told {
+		seen.Details = d
+		return
+	}
+	seen.Take(wire.Usage{
+		Input:      wire.Total(u.input, u.cacheRead, u.cacheWrite),
 		Output:     u.output,
 		CacheRead:  u.cacheRead,
 		CacheWrite: u.cacheWrite,
-		Reasoning:  u.thinking,
-	}
-	seen.Details = wire.Details{CacheWrite1h: u.cacheWrite1h, WebSearches: u.searches, ServiceTier: u.tier}
+		Reasoning:  max(u.thinking, 0),
+	}, d)
 }
 
 func readError(data []byte, v jsonscan.Value) *wire.Failure {

@@ -33,7 +33,7 @@ func (Codec) DecodeResponse(body []byte) (*wire.Response, error) {
 	choice.StopString = r.StrAt(r.Root, "additionalModelResponseFields", "stop_sequence")
 	choice.Explanation = guardrailReason(doc)
 	res.Choices = []wire.Choice{choice}
-	res.Usage, _ = readReport(body, r.Get(r.Root, "usage"))
+	res.Usage = readReport(body, r.Get(r.Root, "usage")).Checked()
 	res.Usage.ServiceTier = res.ServiceTier
 	return res, nil
 }

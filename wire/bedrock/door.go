@@ -75,8 +75,8 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 	if err != nil || root.Kind != jsonscan.ObjectKind {
 		return fmt.Errorf("reading answer: %w", wire.ErrMalformed)
 	}
-	if n, ok := jsonscan.Lookup(body, root, "inputTextTokenCount").Int(body); ok {
-		seen.Usage, seen.Reported = wire.Usage{Input: n}, true
+	if n, ok := wire.Count(body, jsonscan.Lookup(body, root, "inputTextTokenCount")); ok {
+		seen.Take(wire.Usage{Input: n}, seen.Details)
 		return nil
 	}
 	seen.Finish = o.scratch.String(body, jsonscan.Lookup(body, root, "stopReason"))

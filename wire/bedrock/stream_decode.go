@@ -236,7 +236,7 @@ func (d *streamDecoder) metadata(root jsonscan.Value) error {
 	if !d.finished {
 		return fmt.Errorf("reading stream event: %w: metadata before messageStop", wire.ErrMalformed)
 	}
-	if report, ok := readReport(d.doc.Data, d.doc.Get(root, "usage")); ok {
+	if report := readReport(d.doc.Data, d.doc.Get(root, "usage")).Checked(); report.Reported {
 		report.ServiceTier = d.doc.StrAt(root, "serviceTier", "type")
 		d.send(wire.Event{Kind: wire.EventUsage, Usage: &report})
 	}

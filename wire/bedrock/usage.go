@@ -7,30 +7,30 @@ import (
 
 // readUsage notes a usage object.
 func readUsage(data []byte, v jsonscan.Value, seen *wire.Seen) {
-	if report, ok := readReport(data, v); ok {
-		seen.Usage, seen.Reported, seen.Details = report.Usage, true, report.Details
+	if report := readReport(data, v); report.Reported {
+		seen.Take(report.Usage, report.Details)
 	}
 }
 
-// readReport reads a usage object. The vendor's inputTokens leaves out what was
-// read from and written to the cache.
-func readReport(data []byte, v jsonscan.Value) (r wire.Report, ok bool) {
+// readReport reads a usage object, whose totals may be absurd. The vendor's
+// inputTokens leaves out what was read from and written to the cache.
+func readReport(data []byte, v jsonscan.Value) (r wire.Report) {
 	for key, val := range jsonscan.Members(data, v) {
-		n, isInt := val.Int(data)
+		n, isCount := wire.Count(data, val)
 		switch string(data[key.Start:key.End]) {
 		case `"inputTokens"`:
-			r.Input += n
-			r.Reported = r.Reported || isInt
+			r.Input = n
+			r.Reported = r.Reported || isCount
 		case `"outputTokens"`:
 			r.Output = n
-			r.Reported = r.Reported || isInt
+			r.Reported = r.Reported || isCount
 		case `"cacheReadInputTokens"`:
 			r.CacheRead = n
 		case `"cacheWriteInputTokens"`:
 			r.CacheWrite = n
 		case `"cacheDetails"`:
 			for detail := range jsonscan.Elements(data, val) {
-				n, _ := jsonscan.Lookup(data, detail, "inputTokens").Int(data)
+				n := wire.Detail(data, jsonscan.Lookup(data, detail, "inputTokens"))
 				if jsonscan.Lookup(data, detail, "ttl").Is(data, "1h") {
 					r.CacheWrite1h += n
 				} else {
@@ -39,6 +39,6 @@ func readReport(data []byte, v jsonscan.Value) (r wire.Report, ok bool) {
 			}
 		}
 	}
-	r.Input += r.CacheRead + r.CacheWrite
-	return r, r.Reported
+	r.Input = wire.Total(r.Input, r.CacheRead, r.CacheWrite)
+	return r
 }

@@ -26,7 +26,7 @@ func (Codec) DecodeResponse(body []byte) (*wire.Response, error) {
 	calls := slices.ContainsFunc(choice.Blocks, func(b wire.Block) bool { return b.Type == wire.CallBlock })
 	choice.Finish = finishOf(choice.Native, calls, len(choice.Blocks) > 0)
 	res := &wire.Response{ID: r.StrAt(r.Root, "id"), Choices: []wire.Choice{choice}}
-	res.Usage, _ = readReport(body, r.Get(r.Root, "usage"))
+	res.Usage = readReport(body, r.Get(r.Root, "usage")).Checked()
 	res.Failure = readFinishError(body, r.Root, choice.Native)
 	return res, nil
 }

@@ -92,8 +92,8 @@ func (o *observer) Event(ev *sse.Event, seen *wire.Seen) (wire.Class, error) {
 
 func (o *observer) end(data []byte, root jsonscan.Value, seen *wire.Seen) wire.Class {
 	delta := jsonscan.Lookup(data, root, "delta")
-	if report, ok := readReport(data, jsonscan.Lookup(data, delta, "usage")); ok {
-		seen.Usage, seen.Reported = report.Usage, true
+	if report := readReport(data, jsonscan.Lookup(data, delta, "usage")); report.Reported {
+		seen.Take(report.Usage, report.Details)
 	}
 	seen.Finish = o.scratch.String(data, jsonscan.Lookup(data, delta, "finish_reason"))
 	if f := readFinishError(data, delta, seen.Finish); f != nil {
@@ -113,8 +113,8 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 	if !usage.Exists() {
 		usage = jsonscan.Lookup(body, root, "meta")
 	}
-	if report, ok := readReport(body, usage); ok {
-		seen.Usage, seen.Reported = report.Usage, true
+	if report := readReport(body, usage); report.Reported {
+		seen.Take(report.Usage, report.Details)
 	}
 	seen.ID = o.scratch.String(body, jsonscan.Lookup(body, root, "id"))
 	seen.Finish = o.scratch.String(body, jsonscan.Lookup(body, root, "finish_reason"))

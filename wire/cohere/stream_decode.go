@@ -186,9 +186,9 @@ func (d *streamDecoder) cite(c jsonscan.Value) {
 func (d *streamDecoder) finish(root jsonscan.Value) {
 	d.start(d.doc.StrAt(root, "id"))
 	delta := d.doc.Get(root, "delta")
-	report, reported := readReport(d.doc.Data, d.doc.Get(delta, "usage"))
+	report := readReport(d.doc.Data, d.doc.Get(delta, "usage")).Checked()
 	native := d.doc.StrAt(delta, "finish_reason")
-	if reported {
+	if report.Reported {
 		d.send(wire.Event{Kind: wire.EventUsage, Usage: &report})
 	}
 	if f := readFinishError(d.doc.Data, delta, native); f != nil {

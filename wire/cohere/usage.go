@@ -8,19 +8,19 @@ import (
 // readReport reads a usage object. tokens is what the model read and wrote,
 // billed_units leaves out the vendor's own part of the prompt and stands in
 // where there is nothing else.
-func readReport(data []byte, v jsonscan.Value) (r wire.Report, ok bool) {
+func readReport(data []byte, v jsonscan.Value) (r wire.Report) {
 	for _, name := range []string{"billed_units", "tokens"} {
 		units := jsonscan.Lookup(data, v, name)
-		if n, ok := jsonscan.Lookup(data, units, "input_tokens").Int(data); ok {
+		if n, ok := wire.Count(data, jsonscan.Lookup(data, units, "input_tokens")); ok {
 			r.Input, r.Reported = n, true
 		}
-		if n, ok := jsonscan.Lookup(data, units, "output_tokens").Int(data); ok {
+		if n, ok := wire.Count(data, jsonscan.Lookup(data, units, "output_tokens")); ok {
 			r.Output, r.Reported = n, true
 		}
-		r.Reasoning, _ = jsonscan.Lookup(data, units, "reasoning_tokens").Int(data)
+		r.Reasoning = wire.Detail(data, jsonscan.Lookup(data, units, "reasoning_tokens"))
 	}
-	r.CacheRead, _ = jsonscan.Lookup(data, v, "cached_tokens").Int(data)
-	return r, r.Reported
+	r.CacheRead = wire.Detail(data, jsonscan.Lookup(data, v, "cached_tokens"))
+	return r
 }
 
 // finishOf reads a finish reason.

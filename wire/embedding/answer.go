@@ -54,9 +54,6 @@ func (u Usage) Plus(v Usage) Usage {
 	return u
 }
 
-// maxTokens bounds what is believed of a count, so that sums do not overflow.
-const maxTokens = 1 << 40
-
 var usagePaths = map[*wire.Operation][][]string{
 	wire.Embeddings:       {{"usage", "prompt_tokens"}, {"usage", "total_tokens"}},
 	wire.GeminiBatchEmbed: {{"usageMetadata", "promptTokenCount"}, {"usageMetadata", "totalTokenCount"}},
@@ -73,8 +70,8 @@ func ParseAnswer(op *wire.Operation, body []byte, inputs int) (*Answer, error) {
 	}
 	a := &Answer{Usage: Unreported}
 	for i, path := range usagePaths[op] {
-		if n, ok := d.Get(d.Root, path...).Int(body); ok && n >= 0 && n <= maxTokens {
-			a.Usage[i] = n
+		if n, ok := wire.Count(body, d.Get(d.Root, path...)); ok {
+			a.Usage[i] = n // -1 where it is absurd
 		}
 	}
 	switch op {

@@ -59,6 +59,7 @@ func (r *answerReader) chunk(root jsonscan.Value) error {
 	}
 	r.res.Created = max(r.res.Created, createTime(r.Doc, root))
 	readUsage(r.Doc, r.Get(root, "usageMetadata"), &r.res.Usage)
+	r.res.Usage = r.res.Usage.Checked()
 	r.res.ServiceTier = r.res.Usage.ServiceTier
 	for candidate := range r.Elements(r.Get(root, "candidates")) {
 		if err := r.candidate(candidate); err != nil {

@@ -80,15 +80,15 @@ func (o *observer) chunk(root jsonscan.Value, seen *wire.Seen) (class wire.Class
 			known = true
 			var report wire.Report
 			if readUsage(d, v, &report); report.Reported {
-				seen.Usage, seen.Reported, seen.Details = report.Usage, true, report.Details
+				seen.Take(report.Usage, report.Details)
 			}
 		case "totalTokens": // countTokens
 			known = true
-			if n, ok := v.Int(d.Data); ok {
-				seen.Usage.Input, seen.Reported = n, true
+			if n, ok := wire.Count(d.Data, v); ok {
+				seen.Take(wire.Usage{Input: n, CacheRead: seen.Usage.CacheRead}, seen.Details)
 			}
 		case "cachedContentTokenCount":
-			seen.Usage.CacheRead = d.Int(v)
+			seen.Usage.CacheRead = wire.Detail(d.Data, v)
 		case "modelVersion":
 			known = true
 			if seen.Model == "" {

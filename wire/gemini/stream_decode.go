@@ -98,7 +98,7 @@ func (s *streamDecoder) chunk(root jsonscan.Value) error {
 	}
 	if usage.Kind == jsonscan.ObjectKind {
 		report := s.usage
-		if readUsage(d, usage, &report); report.Reported && report != s.usage {
+		if readUsage(d, usage, &report); report.Checked().Reported && report != s.usage {
 			s.usage = report
 			s.ev = wire.Event{Kind: wire.EventUsage, Usage: &s.usage}
 			s.send()

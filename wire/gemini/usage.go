@@ -11,22 +11,25 @@ import (
 // readUsage reads usageMetadata. promptTokenCount has what the cache was read
 // for; the prompt of the vendor's own tools and thinking are counted apart.
 // Reports without a single count, which Vertex sends before the last chunk,
-// say nothing.
+// say nothing. Its totals may be absurd.
 func readUsage(d *wire.Doc, v jsonscan.Value, report *wire.Report) {
 	var u wire.Report
 	var prompt, candidates int64
 	for name, n := range d.Members(v) {
 		switch name {
 		case "promptTokenCount":
-			prompt, u.Reported = d.Int(n), true
+			prompt, _ = wire.Count(d.Data, n)
+			u.Reported = true
 		case "candidatesTokenCount", "responseTokenCount":
-			candidates, u.Reported = d.Int(n), true
+			candidates, _ = wire.Count(d.Data, n)
+			u.Reported = true
 		case "thoughtsTokenCount":
-			u.Reasoning, u.Reported = d.Int(n), true
+			u.Reasoning, _ = wire.Count(d.Data, n)
+			u.Reported = true
 		case "toolUsePromptTokenCount":
-			u.ToolInput = d.Int(n)
+			u.ToolInput, _ = wire.Count(d.Data, n)
 		case "cachedContentTokenCount":
-			u.CacheRead = d.Int(n)
+			u.CacheRead = wire.Detail(d.Data, n)
 		case "promptTokensDetails":
 			u.InputAudio, u.InputImage = modalities(d, n)
 		case "candidatesTokensDetails", "responseTokensDetails":
@@ -38,8 +41,8 @@ func readUsage(d *wire.Doc, v jsonscan.Value, report *wire.Report) {
 	if !u.Reported {
 		return
 	}
-	u.Input = prompt + u.ToolInput
-	u.Output = candidates + u.Reasoning
+	u.Input = wire.Total(prompt, u.ToolInput)
+	u.Output = wire.Total(candidates, u.Reasoning)
 	*report = u
 }
 
@@ -61,9 +64,9 @@ func modalities(d *wire.Doc, details jsonscan.Value) (audio, image int64) {
 		}
 		switch {
 		case kind.Is(d.Data, "AUDIO"):
-			audio += d.Int(count)
+			audio += wire.Detail(d.Data, count)
 		case kind.Is(d.Data, "IMAGE"):
-			image += d.Int(count)
+			image += wire.Detail(d.Data, count)
 		}
 	}
 	return audio, image

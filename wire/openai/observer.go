@@ -267,8 +267,8 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 		case `"duration"`: // of what was transcribed
 			seen.Details.Milliseconds = max(seen.Details.Milliseconds, milliseconds(body, v))
 		case `"input_tokens"`: // POST /responses/input_tokens
-			if n, ok := v.Int(body); ok {
-				seen.Usage.Input, seen.Reported = n, true
+			if n, ok := wire.Count(body, v); ok {
+				seen.Take(wire.Usage{Input: n}, seen.Details)
 			}
 		case `"error"`:
 			// OpenRouter answers 200 with an error when its own upstream

@@ -16,14 +16,14 @@ func readReport(d *wire.Doc, v jsonscan.Value) (report wire.Report, ok bool) {
 	}
 	report.Usage, report.Reported = seen.Usage, true
 	in, out := d.Get(v, "prompt_tokens_details"), d.Get(v, "completion_tokens_details")
-	report.InputAudio = d.IntAt(in, "audio_tokens")
-	report.InputImage = d.IntAt(in, "image_tokens")
-	report.OutputAudio = d.IntAt(out, "audio_tokens")
-	report.AcceptedPrediction = d.IntAt(out, "accepted_prediction_tokens")
-	report.RejectedPrediction = d.IntAt(out, "rejected_prediction_tokens")
-	report.WebSearches = d.IntAt(v, "server_tool_use_details", "web_search_requests")
+	report.InputAudio = count(d.Data, in, "audio_tokens")
+	report.InputImage = count(d.Data, in, "image_tokens")
+	report.OutputAudio = count(d.Data, out, "audio_tokens")
+	report.AcceptedPrediction = count(d.Data, out, "accepted_prediction_tokens")
+	report.RejectedPrediction = count(d.Data, out, "rejected_prediction_tokens")
+	report.WebSearches = count(d.Data, d.Get(v, "server_tool_use_details"), "web_search_requests")
 	if report.WebSearches == 0 {
-		report.WebSearches = d.IntAt(v, "server_tool_use", "web_search_requests")
+		report.WebSearches = count(d.Data, d.Get(v, "server_tool_use"), "web_search_requests")
 	}
 	report.ServiceTier = d.StrAt(v, "service_tier")
 	return report, true

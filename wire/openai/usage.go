@@ -18,15 +18,15 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 	for key, v := range jsonscan.Members(data, usage) {
 		switch string(quoted(data, key)) {
 		case `"prompt_tokens"`, `"input_tokens"`:
-			if n, ok := v.Int(data); ok {
+			if n, ok := wire.Count(data, v); ok {
 				u.Input, found = n, true
 			}
 		case `"completion_tokens"`, `"output_tokens"`:
-			if n, ok := v.Int(data); ok {
+			if n, ok := wire.Count(data, v); ok {
 				u.Output, found = n, true
 			}
 		case `"total_tokens"`:
-			total, _ = v.Int(data)
+			total = wire.Detail(data, v)
 		case `"prompt_tokens_details"`, `"input_tokens_details"`:
 			u.CacheRead = max(u.CacheRead, count(data, v, "cached_tokens"))
 			u.CacheWrite = max(u.CacheWrite, count(data, v, "cache_write_tokens"))
@@ -42,9 +42,7 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 			d.Milliseconds = milliseconds(data, v)
 		case `"prompt_cache_hit_tokens"`, `"cached_tokens"`, `"num_cached_tokens"`:
 			// DeepSeek; Moonshot and Together; Mistral.
-			if n, ok := v.Int(data); ok {
-				u.CacheRead = max(u.CacheRead, n)
-			}
+			u.CacheRead = max(u.CacheRead, wire.Detail(data, v))
 		}
 	}
 	switch {
@@ -53,10 +51,10 @@ func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
 	case u.Reasoning > 0 && total == u.Input+u.Output+u.Reasoning: // xAI leaves reasoning out of completion_tokens
 		u.Output += u.Reasoning
 	}
-	if found {
-		seen.Usage, seen.Reported = u, true
-	}
-	if found || d.Milliseconds > 0 {
+	switch {
+	case found:
+		seen.Take(u, d)
+	case d.Milliseconds > 0:
 		seen.Details = d
 	}
 }
@@ -74,8 +72,7 @@ func milliseconds(data []byte, v jsonscan.Value) int64 {
 }
 
 func count(data []byte, v jsonscan.Value, name string) int64 {
-	n, _ := jsonscan.Lookup(data, v, name).Int(data)
-	return n
+	return wire.Detail(data, jsonscan.Lookup(data, v, name))
 }
 
 // readError reads an error in any of the shapes that compatible servers use:

@@ -137,8 +137,8 @@ func (o *observer) Answer(body []byte, seen *wire.Seen) error {
 	for item := range jsonscan.Elements(body, jsonscan.Lookup(body, root, "output")) {
 		o.item(body, item, seen)
 	}
-	if n, ok := jsonscan.Lookup(body, root, "input_tokens").Int(body); ok {
-		seen.Usage, seen.Reported = wire.Usage{Input: n}, true
+	if n, ok := wire.Count(body, jsonscan.Lookup(body, root, "input_tokens")); ok {
+		seen.Take(wire.Usage{Input: n}, seen.Details)
 	}
 	return nil
 }
@@ -218,24 +218,22 @@ func searches(data []byte, output jsonscan.Value) (n int64) {
 }
 
 func readUsage(data []byte, usage jsonscan.Value, seen *wire.Seen) {
-	count := func(path ...string) int64 {
-		n, _ := jsonscan.Lookup(data, usage, path...).Int(data)
-		return n
-	}
-	if !jsonscan.Lookup(data, usage, "input_tokens").Exists() && !jsonscan.Lookup(data, usage, "output_tokens").Exists() {
+	input, output := jsonscan.Lookup(data, usage, "input_tokens"), jsonscan.Lookup(data, usage, "output_tokens")
+	if !input.Exists() && !output.Exists() {
 		return
 	}
-	seen.Reported = true
-	d := &seen.Details
+	count := func(path ...string) int64 { return wire.Detail(data, jsonscan.Lookup(data, usage, path...)) }
+	d := seen.Details
 	d.InputAudio, d.InputImage = count("input_tokens_details", "audio_tokens"), count("input_tokens_details", "image_tokens")
 	d.OutputAudio = count("output_tokens_details", "audio_tokens")
-	seen.Usage = wire.Usage{
-		Input:      count("input_tokens"),
-		Output:     count("output_tokens"),
+	u := wire.Usage{
 		CacheRead:  count("input_tokens_details", "cached_tokens"),
 		CacheWrite: count("input_tokens_details", "cache_write_tokens"),
 		Reasoning:  count("output_tokens_details", "reasoning_tokens"),
 	}
+	u.Input, _ = wire.Count(data, input)
+	u.Output, _ = wire.Count(data, output)
+	seen.Take(u, d)
 }
 
 func readError(data []byte, v jsonscan.Value) *wire.Failure {

@@ -15,9 +15,9 @@ func readReport(d *wire.Doc, v jsonscan.Value) (report wire.Report, ok bool) {
 	}
 	report.Usage, report.Reported = seen.Usage, true
 	in, out := d.Get(v, "input_tokens_details"), d.Get(v, "output_tokens_details")
-	report.InputAudio = d.IntAt(in, "audio_tokens")
-	report.InputImage = d.IntAt(in, "image_tokens")
-	report.OutputAudio = d.IntAt(out, "audio_tokens")
+	report.InputAudio = wire.Detail(d.Data, d.Get(in, "audio_tokens"))
+	report.InputImage = wire.Detail(d.Data, d.Get(in, "image_tokens"))
+	report.OutputAudio = wire.Detail(d.Data, d.Get(out, "audio_tokens"))
 	return report, true
 }
 
