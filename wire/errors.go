@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/weirproxy/weir/internal/jsonscan"
@@ -62,6 +64,19 @@ var vocabulary = [...]words{
 
 // String is the kind's name in records, logs and metrics.
 func (k Kind) String() string { return vocabulary[k].name }
+
+// UnmarshalJSON reads a kind's number. One that this version does not know, since
+// another instance is newer, is an upstream's failure like any other.
+func (k *Kind) UnmarshalJSON(data []byte) error {
+	n, err := strconv.ParseUint(string(data), 10, 64)
+	if err != nil {
+		return fmt.Errorf("reading kind of failure: %w", err)
+	}
+	if *k = KindUpstream; n < uint64(len(vocabulary)) {
+		*k = Kind(n)
+	}
+	return nil
+}
 
 // Status is the HTTP status of the kind in dialect.
 func (k Kind) Status(dialect Dialect) int {
