@@ -118,6 +118,7 @@ func (c *call) hedge() (second *attempt, mine booking) {
 	err := c.take(pick)
 	if err == nil {
 		_, err = c.book(c.proxy.gateway.Now(), atOnce)
+		c.countRefusal()
 	}
 	if err == nil {
 		second, err = c.attempt(pick)

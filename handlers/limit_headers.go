@@ -159,8 +159,14 @@ func (c *call) settledLimits(t *texts, usage wire.Usage) {
 	c.appendLimits(t, q.held)
 }
 
+// decided is what a limit on unit has decided.
+type decided struct {
+	unit     limits.Unit
+	decision telemetry.Decision
+}
+
 // countDecisions counts what limits decided; of a call that turns to another
-// model, only that.
+// model, only that. Those of a refusal wait for countRefusal.
 func (c *call) countDecisions(r *limits.Reservation, ok, turns bool) {
 	for i := range r.Claims {
 		decision := telemetry.Allowed
@@ -179,6 +185,20 @@ func (c *call) countDecisions(r *limits.Reservation, ok, turns bool) {
 		case r.Decisions[i].Degraded:
 			decision = telemetry.Degraded
 		}
-		c.proxy.metrics.Limit(r.Claims[i].Rule.Unit, decision)
+		d := decided{r.Claims[i].Rule.Unit, decision}
+		if !ok && !turns {
+			c.quota.refused = append(c.quota.refused, d)
+			continue
+		}
+		c.proxy.metrics.Limit(d.unit, d.decision)
 	}
+}
+
+// countRefusal counts what limits decided if they refused the room that was asked for
+// last: it has become plain that no other will be asked for in its place.
+func (c *call) countRefusal() {
+	for _, d := range c.quota.refused {
+		c.proxy.metrics.Limit(d.unit, d.decision)
+	}
+	c.quota.refused = c.quota.refused[:0]
 }

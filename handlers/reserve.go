@@ -35,6 +35,9 @@ type quota struct {
 	toldOf *limits.Reservation
 
 	turns *turns // nil for most calls
+
+	// refused is what is to be counted of a refusal: see countRefusal.
+	refused []decided
 }
 
 // manner is how room is asked for.
@@ -51,7 +54,7 @@ var atOnce = manner{direct: true, once: true, settled: true}
 // reserve takes room under all limits at once, or under none, before any
 // provider is paid. Where a limit is nearly spent and names another model, the
 // call goes there, if it may use that and finds room for it; else its own model
-// is used for as long as there is room.
+// is used for as long as there is room. A refusal is not counted yet.
 func (c *call) reserve() error {
 	arrived := c.proxy.gateway.Now()
 	home, m := c.way, manner{}
@@ -91,7 +94,7 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 			reservations.Put(r)
 		}
 	}()
-	q.need, c.cap = need{}, 0
+	q.need, c.cap, q.refused = need{}, 0, q.refused[:0]
 	if err := c.claim(r); err != nil || len(r.Claims) == 0 {
 		return nil, err
 	}
@@ -163,6 +166,7 @@ func (c *call) rebook() error {
 	held.rough = false // what it holds too much of is its own to the end
 	was := c.release(nil)
 	_, err := c.book(c.proxy.gateway.Now(), atOnce)
+	c.countRefusal()
 	if was == nil {
 		return err
 	}

@@ -27,6 +27,7 @@ func (c *call) reserveKept(hit *recalled) error {
 		}
 	}
 	c.quota.free = &k.free
+	defer c.countRefusal()
 	return c.reserve()
 }
 

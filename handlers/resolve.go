@@ -53,6 +53,7 @@ func (c *call) setOut(pick *gateway.Pick, err error) error {
 // afford reserves for the call. A fallback that stands in for the model's own
 // targets is passed over, too, if there is no room for it.
 func (c *call) afford() error {
+	defer c.countRefusal()
 	err := c.reserve()
 	for err != nil && c.way.pick.Reason == gateway.ReasonUnhealthy && overLimit(err) && !c.out.started() {
 		if c.setOut(c.way.trip.Refused(err)) != nil {

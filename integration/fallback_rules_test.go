@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -401,5 +402,50 @@ func TestFallbackFull(t *testing.T) {
 	}
 	if got := s.ask(t, "m"); got.status != 429 {
 		t.Errorf("a second call to a provider that may be called once: %d: %s", got.status, got.body)
+	}
+}
+
+// TestFallbackWhileDownCounts counts what limits decide once for each request, also when
+// a fallback that would be the first has no room.
+func TestFallbackWhileDownCounts(t *testing.T) {
+	const models = "limit requests 100 1h\nlimit model big requests 1 1h\nlimit model small requests 1 1h\nmodel m one/gpt-4o {\nmax_fails 3\nfallback big small\n}\nmodel big two/gpt-4o-mini\nmodel small three/gpt-4o-mini\n"
+	s := newStage(t, models+"key ci {env.CI_KEY}", "}\nhandle /metrics {\nmetrics\n")
+	const series = `caddy_ai_limit_decisions_total{decision="%s",unit="requests"}`
+	counts := func() (n [2]float64) {
+		res, err := http.Get(s.URL + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		data, _ := io.ReadAll(res.Body)
+		for line := range strings.Lines(string(data)) {
+			for i, decision := range []string{"allowed", "refused"} {
+				if rest, ok := strings.CutPrefix(line, fmt.Sprintf(series, decision)+" "); ok {
+					_, _ = fmt.Sscan(rest, &n[i])
+				}
+			}
+		}
+		return n
+	}
+	s.plays("one", failing(503))
+	for range 3 {
+		s.ask(t, "one/gpt-4o", as(keyOfCI)...)
+	}
+	s.ask(t, "big", as(keyOfCI)...)
+	for _, tt := range []struct {
+		name             string
+		status           int
+		allowed, refused float64
+	}{
+		{"the second has room", 200, 2, 0},
+		{"neither has", 429, 1, 1},
+	} {
+		before := counts()
+		if got := s.ask(t, "m", as(keyOfCI)...); got.status != tt.status {
+			t.Errorf("%s: %d %s", tt.name, got.status, got.body)
+		}
+		if after := counts(); after[0]-before[0] != tt.allowed || after[1]-before[1] != tt.refused {
+			t.Errorf("%s: allowed %v and refused %v, want %v and %v", tt.name, after[0]-before[0], after[1]-before[1], tt.allowed, tt.refused)
+		}
 	}
 }
