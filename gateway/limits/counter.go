@@ -65,6 +65,9 @@ type Counter struct {
 	total int64
 	ring  []int64
 
+	// held is what of total is reserved and not settled: no ledger knows it yet.
+	held int64
+
 	// early is how long before the end of each slot of ring something was last
 	// reserved in it, in microseconds; 0 where nobody knows. at is the last
 	// moment at which the counter was looked at.
@@ -118,7 +121,7 @@ func (c *Counter) Advance(rule *Rule, now Instant) {
 		// Looking the period up costs more than everything else here.
 		if micros := now.Wall.UnixMicro(); micros >= c.stop {
 			start, end := rule.Period(now.Wall)
-			c.head, c.stop, c.total = start.UnixMicro(), end.UnixMicro(), 0
+			c.head, c.stop, c.total, c.held = start.UnixMicro(), end.UnixMicro(), 0, 0
 		}
 	default:
 		c.slide(rule.Slot(), now.Micros)
@@ -172,8 +175,30 @@ func (c *Counter) Add(amount int64) (slot int64) {
 	return c.head
 }
 
-// Settle corrects what Add counted in slot from reserved to actual.
+// Hold is Add of what is to be settled.
+func (c *Counter) Hold(amount int64) (slot int64) {
+	c.held = Add(c.held, amount)
+	return c.Add(amount)
+}
+
+// Amend corrects what Hold counted in slot from reserved to amount, and goes on
+// holding that.
+func (c *Counter) Amend(slot, reserved, amount int64) {
+	c.Settle(slot, reserved, amount)
+	if c.holds(slot) {
+		c.held = Add(c.held, amount)
+	}
+}
+
+// holds reports whether what was reserved in slot is part of held: a calendar
+// window leaves what its period before held.
+func (c *Counter) holds(slot int64) bool { return c.width != 0 || slot == c.head }
+
+// Settle corrects what Hold counted in slot from reserved to actual.
 func (c *Counter) Settle(slot, reserved, actual int64) {
+	if c.holds(slot) {
+		c.held = clamp(c.held - reserved)
+	}
 	oldest := c.head
 	if c.width != 0 {
 		oldest -= parts
@@ -207,11 +232,13 @@ func (c *Counter) Level(used int64) {
 	}
 }
 
-// Restore raises what the window holds to what h has of it. What is missing is
-// counted when it was used, the newest first: that is what stays for longest.
+// Restore raises what the window holds to what h has of it, besides what is
+// reserved at the moment, which h cannot have: its refund would be taken from what
+// was used otherwise. What is missing is counted when it was used, the newest first:
+// that is what stays for longest.
 func (c *Counter) Restore(h *History) {
 	if c.width == 0 {
-		c.change(c.head, max(0, h.Sum()-c.total))
+		c.change(c.head, max(0, Add(h.Sum(), c.held)-c.total))
 		return
 	}
 	var used, last [Slots]int64
@@ -227,10 +254,13 @@ func (c *Counter) Restore(h *History) {
 		last[i] = max(last[i], at-slot*c.width)
 		sum = Add(sum, amount)
 	}
-	missing := sum - c.total
+	// What is held was reserved of late.
+	missing, held := Add(sum, c.held)-c.total, c.held
 	for slot := c.head; missing > 0 && slot >= c.head-parts; slot-- {
 		i := index(slot)
-		amount := min(used[i]-c.ring[i], missing)
+		own := min(held, c.ring[i])
+		held -= own
+		amount := min(used[i]-(c.ring[i]-own), missing)
 		if amount <= 0 {
 			continue
 		}

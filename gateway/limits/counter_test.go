@@ -203,3 +203,79 @@ func TestRestorePeriod(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoreBesideHeld holds that a ledger that is asked while requests are under way
+// adds what it knows to what they hold, so that their refunds take nothing of it.
+func TestRestoreBesideHeld(t *testing.T) {
+	now := Instant{Micros: at(&Rule{Window: 30 * 24 * time.Hour}, 40).Micros, Wall: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
+	for _, rule := range []*Rule{{Unit: USD, Calendar: Month}, {Unit: USD, Window: 30 * 24 * time.Hour}} {
+		var counter Counter
+		counter.Advance(rule, now)
+		want := func(what string, used int64) {
+			t.Helper()
+			if got := counter.Used(); got != used {
+				t.Errorf("%s %s: %d, want %d", rule.ID(), what, got, used)
+			}
+		}
+		first, second, third := counter.Hold(50), counter.Hold(200), counter.Hold(90)
+		counter.Amend(third, 90, 40)
+		counter.Settle(counter.Hold(30), 30, 7) // the ledger has it
+		history := &History{Rule: rule, Uses: []Use{{0, 7}, {time.Hour, 60}, {24 * time.Hour, 33}}}
+		for range 2 {
+			counter.Restore(history)
+			want("restored", 390)
+		}
+		counter.Amend(second, 200, 120)
+		counter.Restore(history)
+		want("restored when amended", 310)
+		counter.Settle(third, 40, 0)
+		counter.Settle(first, 50, 1)
+		counter.Settle(second, 120, 2)
+		want("settled", 103)
+		history.Uses[0].Amount += 3
+		counter.Restore(history)
+		want("restored at last", 103)
+	}
+}
+
+// TestRestoreHeldInTime holds that what is held of late takes no part of what the ledger
+// has from before it.
+func TestRestoreHeldInTime(t *testing.T) {
+	const day = 24 * time.Hour
+	rule := &Rule{Unit: USD, Window: 30 * day}
+	begin := at(rule, 40)
+	var counter Counter
+	for _, step := range []struct {
+		passed time.Duration
+		amount int64
+	}{{0, 33}, {10 * day, 50}} {
+		counter.Advance(rule, Instant{Micros: begin.Micros + step.passed.Microseconds()})
+		counter.Hold(step.amount)
+		if step.passed == 0 {
+			counter.Settle(counter.head, 33, 33)
+		}
+	}
+	counter.Restore(&History{Rule: rule, Uses: []Use{{0, 10}, {10 * day, 33}, {15 * day, 40}}})
+	for passed, want := range [...]int64{15: 133, 26: 93, 31: 60, 41: 0} {
+		if counter.Advance(rule, Instant{Micros: begin.Micros + (time.Duration(passed) * day).Microseconds()}); want != 0 && counter.Used() != want {
+			t.Errorf("%d after %d days, want %d", counter.Used(), passed, want)
+		}
+	}
+}
+
+// TestRestoreNextPeriod holds that what was held when a period ended is nothing of the
+// next one.
+func TestRestoreNextPeriod(t *testing.T) {
+	rule := &Rule{Unit: USD, Calendar: Month}
+	var counter Counter
+	counter.Advance(rule, Instant{Wall: time.Date(2026, 3, 31, 23, 59, 59, 0, time.UTC)})
+	slot := counter.Hold(50)
+	counter.Advance(rule, Instant{Wall: time.Date(2026, 4, 1, 0, 0, 1, 0, time.UTC)})
+	counter.Hold(20)
+	counter.Amend(slot, 50, 40)
+	counter.Settle(slot, 40, 30)
+	counter.Restore(&History{Rule: rule, Uses: []Use{{0, 9}}})
+	if counter.Used() != 29 {
+		t.Errorf("%d, want 29", counter.Used())
+	}
+}

@@ -28,7 +28,7 @@ func (s *Store) Reserve(_ context.Context, r *limits.Reservation) (bool, error) 
 			hold.Lease = s.leases.Add(1)
 			c.Take(hold.Lease, claim.Amount, d.now.Micros+limits.LeaseTime)
 		} else {
-			hold.Slot = c.Add(claim.Amount)
+			hold.Slot = c.Hold(claim.Amount)
 		}
 		wait := r.Decisions[i].Wait
 		r.Decide(i, c.Used(), c.Reset(claim.Rule, d.now), wait)
@@ -83,6 +83,8 @@ func (s *Store) Settle(_ context.Context, r *limits.Reservation, actual []int64)
 			c.Release(hold.Lease)
 		case i < len(actual):
 			c.Settle(hold.Slot, hold.Amount, actual[i])
+		default:
+			c.Settle(hold.Slot, hold.Amount, hold.Amount)
 		}
 		r.Decide(i, c.Used(), c.Reset(rule, d.now), 0)
 	}
@@ -101,7 +103,7 @@ func (s *Store) Amend(_ context.Context, r *limits.Reservation, amounts []int64)
 	defer s.unlock(&d)
 	for i := range min(len(amounts), len(r.Claims)) {
 		if hold := &r.Holds[i]; r.Lowers(i, amounts[i]) {
-			d.counters[i].Settle(hold.Slot, hold.Amount, amounts[i])
+			d.counters[i].Amend(hold.Slot, hold.Amount, amounts[i])
 			hold.Amount = amounts[i]
 		}
 	}

@@ -48,8 +48,9 @@ func TestRestoredTwins(t *testing.T) {
 		for i := range rnd.IntN(3) * 4 {
 			clock.Advance(time.Duration(rnd.Int64N(int64(3 * 24 * time.Hour))))
 			for _, s := range stores {
-				if ok, err := s.Reserve(context.Background(), claim(t, "a", int64(i*100), "usd", "1", "30d")); !ok || err != nil {
-					t.Fatal(ok, err)
+				r := claim(t, "a", int64(i*100), "usd", "1", "30d")
+				if mustReserve(t, s, r); s.Settle(context.Background(), r, nil) != nil {
+					t.Fatal("it does not settle")
 				}
 			}
 		}
