@@ -92,12 +92,26 @@ func (s *Store) now() time.Time {
 	return s.clock().Add(time.Duration(s.skew.Load()) * time.Microsecond)
 }
 
-// decide does e, and forgets all of its answer but the status.
-func (s *Store) decide(ctx context.Context, e *errand) (status int64, err error) {
-	err = s.run(ctx, e)
-	status = e.status()
-	e.forget()
+// decide does what request makes, and forgets all of its answer but the status. The
+// first answer of a server whose clock is another than was known tells its time.
+func (s *Store) decide(ctx context.Context, request func(wall time.Time) *errand) (status int64, err error) {
+	for range 2 {
+		e := request(s.now())
+		err = s.run(ctx, e)
+		status = e.status()
+		e.forget()
+		if err != nil || status != statusSkewed {
+			break
+		}
+	}
 	return status, err
+}
+
+// settle does a settlement.
+func (s *Store) settle(ctx context.Context, what *settlement) (status int64, err error) {
+	return s.decide(ctx, func(wall time.Time) *errand {
+		return s.request(what.op, what.id, what.claims, nil, what.amounts, wall)
+	})
 }
 
 // Reserve implements limits.Store. After an outage it stays unavailable until
@@ -180,12 +194,12 @@ func (s *Store) Peek(ctx context.Context, r *limits.Reservation) error {
 }
 
 // requestHistories is a run of the script that restores them.
-func (s *Store) requestHistories(histories []limits.History) *errand {
+func (s *Store) requestHistories(histories []limits.History, wall time.Time) *errand {
 	claims := make([]limits.Claim, len(histories))
 	for i := range histories {
 		claims[i] = limits.Claim{Key: histories[i].Key, Rule: histories[i].Rule, Amount: histories[i].Sum()}
 	}
-	e := s.request(opRestore, "", claims, nil, nil, s.now())
+	e := s.request(opRestore, "", claims, nil, nil, wall)
 	for i := range histories {
 		for _, use := range histories[i].Uses {
 			e.text = append(strconv.AppendInt(e.text, max(0, use.Ago.Microseconds()), 10), ':')

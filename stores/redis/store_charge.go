@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/weirproxy/weir/gateway/limits"
 )
@@ -11,16 +12,11 @@ import (
 // be sent.
 func (s *Store) Charge(ctx context.Context, claims []limits.Claim) error {
 	r := limits.Reservation{ID: s.id(), Claims: claims}
-	for attempt := 0; ; attempt++ {
-		status, err := s.decide(ctx, s.request(opCharge, r.ID, claims, nil, nil, s.now()))
-		if err != nil {
-			s.later(opCharge, &r, nil)
-			return err
-		}
-		if status != statusSkewed || attempt > 0 {
-			return nil
-		}
+	_, err := s.settle(ctx, &settlement{opCharge, r.ID, claims, nil})
+	if err != nil {
+		s.later(opCharge, &r, nil)
 	}
+	return err
 }
 
 // restored is how many counters one script restores, so that none runs long.
@@ -28,19 +24,16 @@ const restored = 50
 
 // Restore implements limits.Store.
 func (s *Store) Restore(ctx context.Context, histories []limits.History) error {
-	for attempt := 0; len(histories) > 0; {
+	for len(histories) > 0 {
 		some := histories[:min(len(histories), restored)]
-		status, err := s.decide(ctx, s.requestHistories(some))
-		if err != nil {
+		status, err := s.decide(ctx, func(wall time.Time) *errand { return s.requestHistories(some, wall) })
+		switch {
+		case err != nil:
 			return err
+		case status == statusSkewed:
+			return fmt.Errorf("restoring in redis: %w: its clock has no period of ours", limits.ErrUnavailable)
 		}
-		if status == statusSkewed {
-			if attempt++; attempt > 1 {
-				return fmt.Errorf("restoring in redis: %w: its clock has no period of ours", limits.ErrUnavailable)
-			}
-			continue
-		}
-		histories, attempt = histories[len(some):], 0
+		histories = histories[len(some):]
 	}
 	return nil
 }

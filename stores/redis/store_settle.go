@@ -64,19 +64,11 @@ func (s *Store) Amend(ctx context.Context, r *limits.Reservation, amounts []int6
 			lower[i] = amounts[i]
 		}
 	}
-	for attempt := 0; ; attempt++ {
-		status, err := s.decide(ctx, s.request(opAmend, r.ID, r.Claims, nil, lower, s.now()))
-		if err != nil {
-			return err
-		}
-		if status == statusSkewed && attempt == 0 {
-			continue
-		}
-		if status == statusDone {
-			r.Lower(amounts)
-		}
-		return nil
+	status, err := s.settle(ctx, &settlement{opAmend, r.ID, r.Claims, lower})
+	if err == nil && status == statusDone {
+		r.Lower(amounts)
 	}
+	return err
 }
 
 // Renew implements limits.Store.
@@ -84,7 +76,7 @@ func (s *Store) Renew(ctx context.Context, r *limits.Reservation) error {
 	if !r.Held {
 		return nil
 	}
-	status, err := s.decide(ctx, s.request(opRenew, r.ID, r.Claims, nil, nil, s.now()))
+	status, err := s.settle(ctx, &settlement{opRenew, r.ID, r.Claims, nil})
 	if err != nil {
 		return err
 	}

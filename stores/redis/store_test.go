@@ -121,7 +121,7 @@ func TestCancelledBefore(t *testing.T) {
 		op   string
 		want int64
 	}{{opCancel, statusUnknown}, {opReserve, statusUnknown}, {opCancel, statusUnknown}, {opForce, statusUnknown}} {
-		if status, err := s.decide(ctx, s.request(step.op, id, r.Claims, nil, []int64{7}, s.now())); err != nil || status != step.want {
+		if status, err := s.settle(ctx, &settlement{step.op, id, r.Claims, []int64{7}}); err != nil || status != step.want {
 			t.Errorf("%s: status %d, %v", step.op, status, err)
 		}
 	}
@@ -145,7 +145,8 @@ func TestSkew(t *testing.T) {
 		}
 		// Even one that has lost what it knew of the server's clock.
 		s.skew.Store(0)
-		r := claim(t, "month", 1, "usd", "1", "1M")
+		key := fmt.Sprint("month", off)
+		r := claim(t, key, 1, "usd", "1", "1M")
 		if !mustReserve(t, s, r) {
 			t.Errorf("%s: %+v", off, r.Decisions)
 		}
@@ -153,8 +154,31 @@ func TestSkew(t *testing.T) {
 		if d := time.Until(end) - r.Decisions[0].Reset; d.Abs() > time.Minute {
 			t.Errorf("%s: the reset is %s off", off, d)
 		}
+		s.skew.Store(0)
+		if err := s.Renew(context.Background(), r); err != nil {
+			t.Errorf("%s: renewing: %v", off, err)
+		}
+		s.skew.Store(0)
 		if err := s.Settle(context.Background(), r, []int64{0}); err != nil || r.Decisions[0].Used != 0 {
 			t.Errorf("%s: %v %+v", off, err, r.Decisions)
+		}
+		// What had to wait arrives too.
+		mustReserve(t, s, r)
+		s.skew.Store(0)
+		s.later(opSettle, r, []int64{3})
+		eventually(t, "the settlement", func() bool { return s.Pending() == 0 })
+		r.Held = false
+		s.held.Add(-1)
+		if err := s.Peek(context.Background(), r); err != nil || r.Decisions[0].Used != 3 {
+			t.Errorf("%s: %v %+v after a settlement that waited", off, err, r.Decisions)
+		}
+		charge := claim(t, key, 4, "usd", "1", "1M")
+		charge.ID = s.id()
+		s.skew.Store(0)
+		s.later(opCharge, charge, nil)
+		eventually(t, "the charge", func() bool { return s.Pending() == 0 })
+		if err := s.Peek(context.Background(), r); err != nil || r.Decisions[0].Used != 7 {
+			t.Errorf("%s: %v %+v after a charge that waited", off, err, r.Decisions)
 		}
 	}
 }

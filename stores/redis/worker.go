@@ -177,7 +177,7 @@ func (s *Store) settlePending() error {
 		}
 		first := s.pending[0]
 		s.mu.Unlock()
-		_, err := s.decide(s.background, s.request(first.op, first.id, first.claims, nil, first.amounts, s.now()))
+		_, err := s.settle(s.background, &first)
 		if err != nil && !wrongType(err) {
 			return err
 		}
