@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +91,62 @@ func TestStore(t *testing.T) {
 		sums, err = s.Query(t.Context(), ledger.Query{Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Minute)})
 		if err != nil || len(sums) != 1 || sums[0].Requests != 2 || sums[0].SavedNano != 5 {
 			t.Errorf("the rows: %+v %v", sums, err)
+		}
+	})
+
+	t.Run("an older gateway that writes on", func(t *testing.T) {
+		url := server.Database("rolling")
+		old, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = old.Close(context.WithoutCancel(t.Context())) }()
+		for _, statement := range append(slices.Clone(schema.Migrations[:2]), `CREATE TABLE weir_schema ("version" integer NOT NULL)`, "INSERT INTO weir_schema VALUES (2)") {
+			if _, err := old.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The statement of version 2, which the connection keeps prepared.
+		insert := strings.ReplaceAll(insertRows, `, "counted_as"`, "")
+		write := func(s *Store, id, model, counted string) {
+			t.Helper()
+			row := ledgertest.Row(id, ledgertest.Noon, 1)
+			row.Model, row.CountedAs = model, counted
+			if s != nil {
+				if err := s.Put(t.Context(), []ledger.Row{row}); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			batch, err := json.Marshal([]ledger.Row{row})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := old.Exec(t.Context(), insert, string(batch)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(nil, "a", "chat", "lost")
+		write(nil, "b", "chat", "lost")
+		s := newStore(t, url)
+		write(s, "c", "chat", "cheap")
+		write(nil, "d", "chat", "lost")
+		write(nil, "c", "chat", "lost") // delivered by both
+		write(s, "a", "chat", "cheap")
+		write(s, "e", "chat", "")
+		write(s, "f", "other", "")
+		query := ledger.Query{By: []string{"model", "counted_as"}, Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Hour)}
+		for _, length := range []time.Duration{time.Hour, time.Minute} { // sums and rows
+			query.Until = query.Since.Add(length)
+			sums, err := s.Query(t.Context(), query)
+			var got []string
+			for _, sum := range sums {
+				got = append(got, fmt.Sprint(sum.Group, sum.Requests, sum.CostNano))
+			}
+			want := "[[chat ] 4 16800000 [chat cheap] 1 4200000 [other ] 1 4200000]"
+			if err != nil || fmt.Sprint(got) != want {
+				t.Errorf("%v: %v %v, want %s", length, got, err, want)
+			}
 		}
 	})
 

@@ -51,7 +51,8 @@ INSERT INTO "usage_kept" VALUES (1, 0)`,
 	`ALTER TABLE "usage" ADD COLUMN "saved_nano" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "usage_hourly" ADD COLUMN "cache_hits" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "usage_hourly" ADD COLUMN "saved_nano" INTEGER NOT NULL DEFAULT 0`,
-	// The model that limits count a request for. Before, it was not kept.
+	// The model that limits count a request for. Before, it was not kept; programs of
+	// before that still run do not name it.
 	`ALTER TABLE "usage" ADD COLUMN "counted_as" TEXT NOT NULL DEFAULT '';
 ALTER TABLE "usage_hourly" RENAME TO "usage_hourly_2";
 DROP INDEX "usage_hourly_key";
@@ -60,10 +61,10 @@ DROP INDEX "usage_hourly_user";
 CREATE TABLE "usage_hourly" (
 	"hour" INTEGER NOT NULL,
 	"key" TEXT NOT NULL, "principal" TEXT NOT NULL, "team" TEXT NOT NULL, "user" TEXT NOT NULL, "site" TEXT NOT NULL,
-	"model" TEXT NOT NULL, "counted_as" TEXT NOT NULL, "provider" TEXT NOT NULL, "dialect" TEXT NOT NULL, "status" INTEGER NOT NULL,
+	"model" TEXT NOT NULL, "counted_as" TEXT NOT NULL DEFAULT '', "provider" TEXT NOT NULL, "dialect" TEXT NOT NULL, "status" INTEGER NOT NULL,
 	"requests" INTEGER NOT NULL, "input_tokens" INTEGER NOT NULL, "output_tokens" INTEGER NOT NULL,
 	"cached_tokens" INTEGER NOT NULL, "cost_nano" INTEGER NOT NULL, "unpriced" INTEGER NOT NULL,
-	"cache_hits" INTEGER NOT NULL, "saved_nano" INTEGER NOT NULL,
+	"cache_hits" INTEGER NOT NULL DEFAULT 0, "saved_nano" INTEGER NOT NULL DEFAULT 0,
 	PRIMARY KEY ("hour", "key", "principal", "team", "user", "site", "model", "counted_as", "provider", "dialect", "status")
 ) STRICT;
 INSERT INTO "usage_hourly" SELECT "hour", "key", "principal", "team", "user", "site", "model", '', "provider", "dialect", "status",

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/weirproxy/weir/internal/leaktest"
@@ -150,40 +151,86 @@ func TestNewerSchema(t *testing.T) {
 }
 
 // TestOlderSchema holds that what an older program has written is found, and goes
-// on.
+// on, and that the older one may still write.
 func TestOlderSchema(t *testing.T) {
+	for version := 1; version < len(migrations); version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) { olderSchema(t, version) })
+	}
+}
+
+func olderSchema(t *testing.T, version int) {
 	path := filepath.Join(t.TempDir(), "usage.db")
-	db, err := connect(path, 1)
+	old, err := connect(path, 1, "journal_mode(WAL)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = old.Close() }()
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := old.Exec(statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range migrations[:version] {
+		exec(m)
+	}
+	exec(fmt.Sprintf("PRAGMA user_version = %d", version))
+	// The statements of version 1, prepared before anything changes.
+	row, err := old.Prepare(`INSERT INTO "usage" ("request_id", "time", "key", "principal", "team", "user", "site", "dialect", "operation", "model", "provider",
+		"upstream_model", "upstream_id", "error", "error_phase", "finish_reason", "cache", "usage_source", "price_version", "status", "attempts", "bytes_out",
+		"input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "cost_nano", "cost_input_nano", "cost_output_nano",
+		"cost_cache_read_nano", "cost_cache_write_nano", "cost_reasoning_nano", "cost_media_nano", "cost_other_nano", "auth_us", "queue_us", "limit_us",
+		"cache_us", "route_us", "upstream_us", "ttft_us", "total_us", "stream", "client_gone", "priced")
+		VALUES (?, ?` + strings.Repeat(", 'x'", 17) + strings.Repeat(", 7", 24) + ", 1, 1, 1)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hour, err := old.Prepare(`INSERT INTO "usage_hourly" ("hour", "key", "principal", "team", "user", "site", "model", "provider", "dialect", "status",
+		"requests", "input_tokens", "output_tokens", "cached_tokens", "cost_nano", "unpriced")
+		VALUES (?, 'ci', 'ci', 'platform', 'ann', 'api.example.com', ?, 'openai', 'openai', 200, 2, 2400, 20, 2000, 8400000, 1)
+		ON CONFLICT DO UPDATE SET "requests" = "requests" + excluded."requests", "cost_nano" = "cost_nano" + excluded."cost_nano"`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := ledgertest.Noon.UnixMicro()
-	for _, statement := range []string{
-		migrations[0],
-		"PRAGMA user_version = 1",
-		fmt.Sprintf(`INSERT INTO "usage_hourly" VALUES (%d, 'ci', 'ci', 'platform', 'ann', 'api.example.com', 'chat', 'openai', 'openai', 200, 2, 2400, 20, 2000, 8400000, 0)`, at),
-		fmt.Sprintf(`INSERT INTO "usage" VALUES ('old', %d, %s, %s, 1, 1, 1)`, at, strings.TrimSuffix(strings.Repeat("'x', ", 17), ", "), strings.TrimSuffix(strings.Repeat("7, ", 24), ", ")),
-	} {
-		if _, err := db.Exec(statement); err != nil {
+	write := func(id string, models ...string) {
+		t.Helper()
+		if _, err := row.Exec(id, at); err != nil {
 			t.Fatal(err)
 		}
+		for _, model := range models {
+			if _, err := hour.Exec(at, model); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	_ = db.Close()
+	write("old", "chat", "chat", "other")
 	s := New(path, ledger.DefaultRetention)
 	defer s.Close()
-	saved := ledgertest.Row("new", ledgertest.Noon, 1)
+	again, saved := ledgertest.Row("old", ledgertest.Noon, 1), ledgertest.Row("new", ledgertest.Noon, 1)
 	saved.Cache, saved.SavedNano = "hit", 5
-	if err := s.Put(t.Context(), []ledger.Row{saved}); err != nil {
+	if err := s.Put(t.Context(), []ledger.Row{again, saved}); err != nil {
 		t.Fatal(err)
 	}
-	want := ledger.Totals{Requests: 3, Input: 3600, Output: 21, CacheRead: 3000, CostNano: 12_600_000, CacheHits: 1, SavedNano: 5}
-	sums, err := s.Query(t.Context(), ledger.Query{By: []string{"key"}, Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Hour)})
-	if err != nil || len(sums) != 1 || sums[0].Totals != want {
-		t.Errorf("the sums: %+v %v", sums, err)
+	write("late", "chat")
+	sums, err := s.Query(t.Context(), ledger.Query{By: []string{"model", "counted_as"}, Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Hour)})
+	want := []ledger.Sum{
+		{Group: []string{"chat", ""}, Totals: ledger.Totals{Requests: 6, Input: 2400, Output: 20, CacheRead: 2000, CostNano: 25_200_000, Unpriced: 1}},
+		{Group: []string{"chat", "cheap"}, Totals: ledger.Totals{Requests: 1, Input: 1200, Output: 1, CacheRead: 1000, CostNano: 4_200_000, CacheHits: 1, SavedNano: 5}},
+		{Group: []string{"other", ""}, Totals: ledger.Totals{Requests: 2, Input: 2400, Output: 20, CacheRead: 2000, CostNano: 8_400_000, Unpriced: 1}},
 	}
-	sums, err = s.Query(t.Context(), ledger.Query{Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Minute)})
-	if err != nil || len(sums) != 1 || sums[0].Requests != 2 || sums[0].SavedNano != 5 {
+	if diff := cmp.Diff(want, sums); err != nil || diff != "" {
+		t.Errorf("the sums: %v %s", err, diff)
+	}
+	sums, err = s.Query(t.Context(), ledger.Query{By: []string{"counted_as"}, Since: ledgertest.Noon, Until: ledgertest.Noon.Add(time.Minute)})
+	if err != nil || len(sums) != 2 || sums[0].Requests != 2 || sums[0].Group[0] != "" || sums[1].Requests != 1 || sums[1].SavedNano != 5 {
 		t.Errorf("the rows: %+v %v", sums, err)
+	}
+	for _, index := range []string{"usage_time", "usage_hourly_key", "usage_hourly_team", "usage_hourly_user"} {
+		var n int
+		if err := old.QueryRow(`SELECT count(*) FROM sqlite_schema WHERE "type" = 'index' AND "name" = ?`, index).Scan(&n); err != nil || n != 1 {
+			t.Errorf("index %s: %d, %v", index, n, err)
+		}
 	}
 }
 

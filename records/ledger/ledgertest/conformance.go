@@ -22,7 +22,7 @@ var Noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 func Row(id string, at time.Time, output int64) ledger.Row {
 	return ledger.Row{
 		RequestID: id, Time: at, Key: "ci", Principal: "ci", Team: "platform", User: "ann", Site: "api.example.com",
-		Dialect: "openai", Operation: "chat", Model: "chat", Provider: "openai", UpstreamModel: "gpt-4.1", UpstreamID: "chatcmpl-1",
+		Dialect: "openai", Operation: "chat", Model: "chat", CountedAs: "cheap", Provider: "openai", UpstreamModel: "gpt-4.1", UpstreamID: "chatcmpl-1",
 		Stream: true, Status: 200, FinishReason: "stop", ClientGone: true, Cache: "miss", Attempts: 1, BytesOut: 4096,
 		Input: 1200, Output: output, CacheRead: 1000, CacheWrite: 20, Reasoning: 5, UsageSource: "provider",
 		CostNano: 4_200_000, CostInput: 1, CostOutput: 2, CostCacheRead: 3, CostCacheWrite: 4, CostReasoning: 5, CostMedia: 6, CostOther: 7,
@@ -83,7 +83,7 @@ func idempotent(t *testing.T, store ledger.Store, reopen func() ledger.Store) {
 
 func query(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 	other := Row("b", Noon.Add(90*time.Minute), 7)
-	other.Key, other.Model, other.Status, other.Priced, other.CostNano = "web", "dear", 502, false, 0
+	other.Key, other.Model, other.CountedAs, other.Status, other.Priced, other.CostNano = "web", "dear", "named", 502, false, 0
 	put(t, store, Row("a", Noon.Add(time.Minute), 10), other, Row("c", Noon.Add(25*time.Hour), 5))
 	sum := func(requests, output, cost, unpriced int64, group ...string) ledger.Sum {
 		return ledger.Sum{Group: group, Totals: ledger.Totals{
@@ -97,7 +97,8 @@ func query(t *testing.T, store ledger.Store, _ func() ledger.Store) {
 		"key, model": {ledger.Query{By: []string{"key", "model"}}, []ledger.Sum{
 			sum(2, 15, 8_400_000, 0, "ci", "chat"), sum(1, 7, 0, 1, "web", "dear"),
 		}},
-		"status": {ledger.Query{By: []string{"status"}}, []ledger.Sum{sum(2, 15, 8_400_000, 0, "200"), sum(1, 7, 0, 1, "502")}},
+		"counted_as": {ledger.Query{By: []string{"counted_as"}}, []ledger.Sum{sum(2, 15, 8_400_000, 0, "cheap"), sum(1, 7, 0, 1, "named")}},
+		"status":     {ledger.Query{By: []string{"status"}}, []ledger.Sum{sum(2, 15, 8_400_000, 0, "200"), sum(1, 7, 0, 1, "502")}},
 		"hour": {ledger.Query{By: []string{"hour"}}, []ledger.Sum{
 			sum(1, 10, 4_200_000, 0, "2026-11-25T12:00:00Z"), sum(1, 7, 0, 1, "2026-11-25T13:00:00Z"), sum(1, 5, 4_200_000, 0, "2026-11-26T13:00:00Z"),
 		}},
