@@ -3,9 +3,11 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,6 +194,27 @@ func TestFlush(t *testing.T) {
 		if admitted != 100 {
 			t.Errorf("%v: %d admitted of 100 through five flushes", words, admitted)
 		}
+	}
+}
+
+// TestPromotedBehind holds that a replica that is promoted and lacks what was counted
+// last begins a generation of its own, though its clock is behind the old server's.
+func TestPromotedBehind(t *testing.T) {
+	server := redistest.Start(t)
+	f := failover(open(t, server), 1)
+	later := time.Now().Add(time.Hour).UnixMicro()
+	_, history, _ := strings.Cut(server.Must("GET {weir}:generation"), " ")
+	server.Must(fmt.Sprintf(`SET {weir}:generation "%d %s"`, later, history))
+	words := []string{"tokens", "100", "1h"}
+	r := claim(t, "a", 60, words...)
+	if !mustReserve(t, f, r) || r.Decisions[0].Generation != later || f.Settle(context.Background(), r, nil) != nil {
+		t.Fatalf("%+v", r.Decisions)
+	}
+	server.Must("DEL {weir}:a")
+	server.Must(fmt.Sprintf(`SET {weir}:generation "%d another"`, later))
+	r = claim(t, "a", 60, words...)
+	if mustReserve(t, f, r) || r.Decisions[0].Used != 60 || r.Decisions[0].Generation <= later {
+		t.Errorf("what was counted before is forgotten: %+v", r.Decisions)
 	}
 }
 

@@ -82,7 +82,6 @@ local function load(key, claim)
     if raw[i] == 'base' then
       local told, base = string.match(raw[i + 1], '^(%d+):(%d+)$')
       if told == generation then c.base = tonumber(base) end
-      raw[i] = ''
     else
       local slot = string.match(raw[i], '^t(%d+)$')
       if slot then c.times[tonumber(slot)] = tonumber(raw[i + 1]) end

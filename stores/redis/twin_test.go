@@ -115,3 +115,26 @@ func TestLateDebts(t *testing.T) {
 		}
 	}
 }
+
+// TestBeyondExact holds that both know what is left when something goes that made the
+// sum more than a number of the server's can hold exactly.
+func TestBeyondExact(t *testing.T) {
+	server, clock := redistest.Start(t), limitstest.NewClock()
+	shared := open(t, server)
+	shared.fixed = clock.Micros
+	words := []string{"usd", "1", "32s"}
+	for name, s := range map[string]limits.Store{"memory": memory.New(clock.Now, 0), "redis": shared} {
+		huge, small := claim(t, "a", limits.MaxAmount, words...), claim(t, "a", 4, words...)
+		huge.Force, small.Force = true, true
+		for _, r := range []*limits.Reservation{huge, small} {
+			mustReserve(t, s, r)
+			clock.Advance(time.Second)
+		}
+		if used := small.Decisions[0].Used; used != limits.MaxAmount {
+			t.Errorf("%s: %d are used of both", name, used)
+		}
+		if err := s.Settle(context.Background(), huge, []int64{0}); err != nil || huge.Decisions[0].Used != 4 {
+			t.Errorf("%s: %v, %d are left, want 4", name, err, huge.Decisions[0].Used)
+		}
+	}
+}
