@@ -93,7 +93,7 @@ local function load(key, claim)
   end
   c.oldest = c.kind == 's' and c.head - PARTS or c.head
   if c.kind == 's' then
-    c.at = max(now, c.head * c.width)
+    c.at = max(now, c.head * c.width + (c.times[c.head] or 0))
     if c.at >= gone(c, c.oldest) then c.oldest = c.oldest + 1 end
   end
   for slot in pairs(c.times) do

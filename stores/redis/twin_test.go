@@ -138,3 +138,30 @@ func TestBeyondExact(t *testing.T) {
 		}
 	}
 }
+
+// TestBackwardsTwins holds that to both, a clock that goes back stands still: what is
+// reserved then is not forgotten earlier for it, nor counted in a period that is over.
+func TestBackwardsTwins(t *testing.T) {
+	server := redistest.Start(t)
+	for _, words := range [][]string{{"tokens", "1000", "1h"}, {"usd", "1", "1d"}} {
+		clock := limitstest.NewClock()
+		shared := open(t, server, func(o *Options) { o.Prefix = "back" + words[0] })
+		shared.fixed = clock.Micros
+		start, end := limitstest.Rule(t, "usd", "1", "1d").Period(clock.Now())
+		clock.Advance(end.Sub(clock.Now()) + time.Minute)
+		stores := []limits.Store{memory.New(clock.Now, 0), shared}
+		for i, passed := range []time.Duration{0, -30 * time.Minute, -time.Hour, 10 * time.Minute, 90*time.Minute + time.Second, 40 * time.Minute, end.Sub(start), -time.Minute, 2 * time.Hour} {
+			clock.Advance(passed)
+			var said []limits.Decision
+			for _, s := range stores {
+				r := claim(t, "a", int64(10+i), words...)
+				mustReserve(t, s, r)
+				r.Decisions[0].Generation = 0
+				said = append(said, r.Decisions[0])
+			}
+			if said[0] != said[1] {
+				t.Errorf("%s, step %d: memory says %+v, redis %+v", words[0], i, said[0], said[1])
+			}
+		}
+	}
+}
