@@ -67,7 +67,7 @@ func TestHeldWhenClientLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.cancel(gateway.ErrClientGone)
-	if err := c.rebook(); !errors.Is(err, gateway.ErrClientGone) {
+	if err := c.rebook(atOnce); !errors.Is(err, gateway.ErrClientGone) {
 		t.Errorf("rebooked: %v", err)
 	}
 	if c.quota.held == nil || !c.quota.held.Held {

@@ -22,7 +22,8 @@ type sequel struct {
 	from   *conversation // the client's stream so far
 	before *gateway.Attempt
 	text   string
-	room   int64 // tokens of the answer's cap that are left; 0: there is none
+	room   int64          // tokens of the answer's cap that are left; 0: there is none
+	booked *gateway.Route // which what is held of limits is for
 }
 
 // mayContinue prepares for a stream that another target may have to go on with:
@@ -91,12 +92,13 @@ func (s *stream) goOn(err error) answer {
 	if t == nil || t.script == nil || s.finishing || !ok || !continued.Has(class) || c.cause() != nil {
 		return nil
 	}
-	next := &sequel{from: t, before: s.told, text: t.script.shown()}
+	next := &sequel{from: t, before: s.told, text: t.script.shown(), booked: s.route}
 	if next.text == "" || !t.resume() || !s.room(next, t) {
 		return nil
 	}
 	s.cancel(nil)
 	s.ended(err)
+	home := c.way
 	c.sequel = next
 	for c.sequels < maxContinuations && c.cause() == nil {
 		pick := c.continuing()
@@ -117,8 +119,14 @@ func (s *stream) goOn(err error) answer {
 	if last := c.current; last != s.attempt {
 		telemetry.FailSpan(last.span, c.x.Start, last.told)
 	}
-	c.sequel = nil
-	c.current, c.target = s.attempt, s.route
+	if c.way != home {
+		c.way.abandon() // unless an attempt was made on it
+	}
+	c.turn(home)
+	if !countAlike(next.booked, s.route) {
+		_ = c.rebook(whereUsed)
+	}
+	c.sequel, c.current = nil, s.attempt
 	c.x.Choose(s.told)
 	return nil
 }
@@ -142,9 +150,10 @@ func (c *call) continuing() *gateway.Pick {
 	for pick := c.way.trip.Continue(); pick != nil; {
 		why := c.take(pick)
 		if why == nil {
-			why = c.rebook()
+			why = c.rebook(atOnce)
 		}
 		if why == nil {
+			c.sequel.booked = pick.Route
 			return pick
 		}
 		pick = c.way.trip.Unfit(why)

@@ -83,7 +83,7 @@ func (c *call) next(err error) bool {
 	for pick := c.way.trip.Next(err); pick != nil; {
 		why := c.take(pick)
 		if why == nil && !countAlike(pick.Route, booked) {
-			if why = c.rebook(); why == nil {
+			if why = c.rebook(atOnce); why == nil {
 				booked = pick.Route
 			}
 		}
@@ -108,7 +108,7 @@ func (c *call) next(err error) bool {
 	}
 	c.turn(failed)
 	if !countAlike(booked, failed.pick.Route) {
-		_ = c.rebook() // nothing was sent there: what was used is charged where it was
+		_ = c.rebook(whereUsed) // nothing was sent there
 	}
 	return false
 }

@@ -88,8 +88,12 @@ func (c *call) countExactly(r *limits.Reservation) error {
 // decide asks the store. Where a limit that counts prompts refuses, it is asked
 // again when all of them have been counted, the call's own and those of others.
 func (c *call) decide(r *limits.Reservation) (ok bool, err error) {
+	ctx := c.ctx
+	if r.Force {
+		ctx = c.life.Values()
+	}
 	before := c.returned(r)
-	ok, err = c.proxy.limits.Reserve(c.ctx, r)
+	ok, err = c.proxy.limits.Reserve(ctx, r)
 	if err == nil && !ok && c.refusedByCount(r) {
 		again := false
 		if q := &c.quota; q.need.rough {

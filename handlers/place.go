@@ -36,7 +36,7 @@ func (c *call) detour() bool {
 			why = c.crowded(&pick.Health, nil)
 		}
 		if why == nil && pick.Route.Target != home.pick.Route.Target {
-			why = c.rebook()
+			why = c.rebook(atOnce)
 		}
 		return why
 	}) {

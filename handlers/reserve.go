@@ -43,13 +43,18 @@ type quota struct {
 // manner is how room is asked for.
 type manner struct {
 	// direct does not go behind those who wait: the call has given up room of
-	// its own just now. once does not wait. settled turns to no other model.
-	direct, once, settled bool
+	// its own just now. once does not wait. settled turns to no other model. forced
+	// takes it whatever the limits say, also for a client that has left.
+	direct, once, settled, forced bool
 }
 
 // atOnce asks for room for this target or none: a call that has been under way
 // does not begin to wait, nor turns to another model.
 var atOnce = manner{direct: true, once: true, settled: true}
+
+// whereUsed asks for room at a target that has been called, in place of that at one
+// which was to follow it and did not: what was used is charged where it was.
+var whereUsed = manner{direct: true, once: true, settled: true, forced: true}
 
 // reserve takes room under all limits at once, or under none, before any
 // provider is paid. Where a limit is nearly spent and names another model, the
@@ -88,6 +93,7 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 	start := c.proxy.gateway.Now()
 	r := reservations.Get().(*limits.Reservation)
 	r.Reset()
+	r.Force = m.forced
 	q := &c.quota
 	defer func() {
 		if q.held != r {
@@ -160,12 +166,12 @@ func (q *quota) countsOutput() bool {
 // rebook takes room for another target in place of that for the last one. If
 // there is none, what was held is held again, whatever the limits say: the call
 // has been made, and what it has used is charged, also to a client that has left.
-func (c *call) rebook() error {
+func (c *call) rebook(m manner) error {
 	q := &c.quota
 	held := q.need
 	held.rough = false // what it holds too much of is its own to the end
 	was := c.release(nil)
-	_, err := c.book(c.proxy.gateway.Now(), atOnce)
+	_, err := c.book(c.proxy.gateway.Now(), m)
 	c.countRefusal()
 	if was == nil {
 		return err

@@ -560,3 +560,53 @@ func TestContinueRules(t *testing.T) {
 		})
 	}
 }
+
+// TestContinueInVain charges what a request has used where it was used, not at a
+// target that was to go on with its answer and did not, whatever is left there by then.
+func TestContinueInVain(t *testing.T) {
+	chat := doors[0]
+	asks := func(provider string, most int) string {
+		body := with1(chat.body, fmt.Sprintf(`"max_completion_tokens":%d`, most))
+		return strings.Replace(body, `"m"`, `"`+provider+`/gpt-4o"`, 1)
+	}
+	var busy chan struct{}
+	for _, tt := range []struct {
+		name   string
+		second func(*stage) answerer
+	}{
+		{"refused", func(*stage) answerer { return failing(400) }},
+		{"broken off, twice", func(*stage) answerer { return bytesOnWire("") }},
+		{"refused when others have taken what was left", func(s *stage) answerer {
+			return func(w http.ResponseWriter, r *weirtest.Request) {
+				arrived := make(chan struct{})
+				s.plays("one", func(w http.ResponseWriter, r *weirtest.Request) {
+					close(arrived)
+					<-busy
+					fine("one")(w, r)
+				})
+				s.listenLater(t, asks("one", 300))
+				<-arrived
+				failing(400)(w, r)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStage(t, "model m one/gpt-4o {\nfallback two/gpt-4o\non_cut continue\nfail_duration off\n}\nlimit provider one tokens 400 1h\nlimit provider two tokens 400 1h", "")
+			busy = make(chan struct{})
+			s.plays("one", chat.breaks(chat.said(false, strings.Repeat(" word", 150))))
+			s.plays("two", tt.second(s))
+			if got := s.post(t, chat.path, with1(chat.body, `"max_completion_tokens":200`)); !got.cut {
+				t.Fatal(got.body)
+			}
+			s.plays("one", fine("one"))
+			s.plays("two", fine("two"))
+			if got := s.post(t, chat.path, asks("one", 300)); got.status != 429 {
+				t.Errorf("at the target that was called: %d", got.status)
+			}
+			if got := s.post(t, chat.path, asks("two", 300)); got.status != 200 {
+				t.Errorf("at the other: %d", got.status)
+			}
+			close(busy)
+		})
+	}
+}
