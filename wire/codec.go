@@ -21,6 +21,10 @@ type Codec interface {
 	// the same bytes: system, tools, messages, then the rest, after the model.
 	EncodeRequest(dst []byte, req *Request, loss *Loss) ([]byte, error)
 
+	// AllowsTool reports whether an upstream takes a tool of that name; see
+	// [NameTools].
+	AllowsTool(name string) bool
+
 	// DecodeResponse reads a whole answer. The error wraps ErrMalformed.
 	DecodeResponse(body []byte) (*Response, error)
 

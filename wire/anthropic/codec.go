@@ -5,6 +5,9 @@ import "github.com/weirproxy/weir/wire"
 // Codec is the two-way door of POST /v1/messages.
 type Codec struct{}
 
+// AllowsTool reports whether the vendor takes a tool of that name.
+func (Codec) AllowsTool(name string) bool { return wire.PlainToolName(name, 128) }
+
 // StreamDecoder returns a decoder for one stream.
 func (Codec) StreamDecoder() wire.StreamDecoder { return &streamDecoder{} }
 

@@ -41,6 +41,9 @@ func makerOf(model string) maker {
 	}
 }
 
+// AllowsTool reports whether the vendor takes a tool of that name.
+func (Codec) AllowsTool(name string) bool { return wire.PlainToolName(name, 64) }
+
 // finishOf reads a stop reason; hasCalls and hasContent say what was answered.
 func finishOf(native string, hasCalls, hasContent bool) wire.Finish {
 	switch native {

@@ -18,6 +18,12 @@ func thinks(model string) bool {
 	return strings.Contains(bare, "reasoning") || strings.HasPrefix(bare, "command-a-plus")
 }
 
+// AllowsTool reports whether the vendor takes a tool of that name: it has no
+// limit but does not know `-`, and a digit must not begin it.
+func (Codec) AllowsTool(name string) bool {
+	return wire.PlainToolName(name, len(name)) && !strings.Contains(name, "-") && (name == "" || name[0] < '0' || name[0] > '9')
+}
+
 // Interface guards.
 var (
 	_ wire.Codec         = Codec{}

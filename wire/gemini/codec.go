@@ -102,6 +102,21 @@ func (r *reader) system(v jsonscan.Value, at *path) {
 	})
 }
 
+// AllowsTool reports whether the vendor takes a tool of that name. It knows more
+// signs than others, but not all of them to begin with. Newer models take more
+// than 64, but not all do.
+func (Codec) AllowsTool(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_':
+		case i > 0 && ('0' <= c && c <= '9' || c == '.' || c == ':' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return len(name) <= 64
+}
+
 // DecodeResponse reads a GenerateContentResponse, or the array of them that a
 // stream without alt=sse is.
 func (Codec) DecodeResponse(body []byte) (*wire.Response, error) {

@@ -42,6 +42,9 @@ func native(req *wire.Request) bool {
 	return req.Dialect == wire.OpenAI && req.Spelling[ownName] == ownName
 }
 
+// AllowsTool reports whether OpenAI takes a tool of that name.
+func (Codec) AllowsTool(name string) bool { return wire.PlainToolName(name, 64) }
+
 // Interface guards.
 var (
 	_ wire.Codec         = Codec{}

@@ -87,6 +87,9 @@ func (r *requestReader) prompt(v jsonscan.Value) {
 	}
 }
 
+// AllowsTool reports true: the vendor takes no tools at all.
+func (CompletionsCodec) AllowsTool(string) bool { return true }
+
 // EncodeRequest asks an upstream for a completion of a lone prompt.
 func (c CompletionsCodec) EncodeRequest(dst []byte, req *wire.Request, loss *wire.Loss) ([]byte, error) {
 	if err := wire.RefuseState(req); err != nil {

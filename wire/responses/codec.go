@@ -18,6 +18,9 @@ func native(req *wire.Request) bool {
 	return req.Dialect == wire.OpenAI && req.Spelling["messages"] == ownName
 }
 
+// AllowsTool reports whether OpenAI takes a tool of that name.
+func (Codec) AllowsTool(name string) bool { return wire.PlainToolName(name, 64) }
+
 // include entries that have a canonical place.
 const (
 	includeEncrypted = "reasoning.encrypted_content"
