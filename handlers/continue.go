@@ -180,7 +180,7 @@ func (a *attempt) carryOn(dst []byte) ([]byte, error) {
 	t := &conversation{
 		client: q.from.client, upstream: upstreamCodec(a.route, prefill), asked: &asked, cap: q.from.cap,
 		reply: q.from.reply, encoder: q.from.encoder, started: true, choices: q.from.choices, script: q.from.script,
-		redact: redactor(a.route.Provider),
+		redact: redactor(a.route.Provider), native: a.route.Operation == a.call.route.Operation,
 	}
 	a.translator, a.conversation = t, t
 	loss := wire.NewLoss(&asked)

@@ -21,6 +21,11 @@ type conversation struct {
 	asked *wire.Request
 	reply wire.Reply
 
+	// native says that the upstream speaks the client's dialect after all, names
+	// is what stands in for tools that it refuses otherwise.
+	native bool
+	names  *wire.ToolNames
+
 	decoder wire.StreamDecoder
 	encoder wire.StreamEncoder
 	started bool
@@ -55,6 +60,7 @@ func newConversation(c *call, route *gateway.Route, body []byte) (*conversation,
 		client:   doors.Codec(c.route.Operation),
 		upstream: upstreamCodec(route, wire.PrefillNone),
 		redact:   redactor(route.Provider),
+		native:   route.Operation == c.route.Operation,
 	}
 	var err error
 	if t.asked, err = t.client.DecodeRequest(body); err != nil {
@@ -85,7 +91,12 @@ func plainID(id string) string {
 }
 
 func (t *conversation) request(dst []byte, loss *wire.Loss) ([]byte, error) {
-	return t.upstream.EncodeRequest(dst, t.asked, loss)
+	if !t.native {
+		t.names = wire.NameTools(t.asked, t.upstream)
+	}
+	dst, err := t.upstream.EncodeRequest(dst, t.names.Request(t.asked), loss)
+	t.names.Loss(loss)
+	return dst, err
 }
 
 // written lets go of the prompt when the body for the upstream has been made,
@@ -104,6 +115,7 @@ func (t *conversation) answer(dst, body []byte) ([]byte, error) {
 	if len(res.Choices) == 0 && res.Failure == nil { // clients look at the first
 		return nil, fmt.Errorf("reading answer: %w: nothing was generated", wire.ErrMalformed)
 	}
+	t.names.Response(res)
 	t.answered = res
 	wire.UnwrapCustom(t.asked, res)
 	return t.client.EncodeResponse(dst, res, &t.reply), nil
@@ -147,6 +159,7 @@ func (t *conversation) end() []byte {
 }
 
 func (t *conversation) emit(ev *wire.Event) {
+	ev = t.names.Event(ev)
 	if t.join != nil {
 		t.join.pass(ev)
 		return
