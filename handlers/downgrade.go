@@ -70,10 +70,11 @@ func (c *call) alternative(name string) *way {
 }
 
 // turns are the ways that a call has turned away from, and the counters in which it
-// gave room back.
+// gave room back. refused is what is to be counted of a refusal: see countRefusal.
 type turns struct {
-	left  []way
-	freed []string
+	left    []way
+	freed   []string
+	refused []decided
 }
 
 func (q *quota) turned() *turns {

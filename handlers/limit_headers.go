@@ -187,7 +187,8 @@ func (c *call) countDecisions(r *limits.Reservation, ok, turns bool) {
 		}
 		d := decided{r.Claims[i].Rule.Unit, decision}
 		if !ok && !turns {
-			c.quota.refused = append(c.quota.refused, d)
+			t := c.quota.turned()
+			t.refused = append(t.refused, d)
 			continue
 		}
 		c.proxy.metrics.Limit(d.unit, d.decision)
@@ -197,8 +198,12 @@ func (c *call) countDecisions(r *limits.Reservation, ok, turns bool) {
 // countRefusal counts what limits decided if they refused the room that was asked for
 // last: it has become plain that no other will be asked for in its place.
 func (c *call) countRefusal() {
-	for _, d := range c.quota.refused {
+	t := c.quota.turns
+	if t == nil {
+		return
+	}
+	for _, d := range t.refused {
 		c.proxy.metrics.Limit(d.unit, d.decision)
 	}
-	c.quota.refused = c.quota.refused[:0]
+	t.refused = t.refused[:0]
 }

@@ -35,9 +35,6 @@ type quota struct {
 	toldOf *limits.Reservation
 
 	turns *turns // nil for most calls
-
-	// refused is what is to be counted of a refusal: see countRefusal.
-	refused []decided
 }
 
 // manner is how room is asked for.
@@ -100,7 +97,10 @@ func (c *call) book(arrived time.Time, m manner) (other *way, err error) {
 			reservations.Put(r)
 		}
 	}()
-	q.need, c.cap, q.refused = need{}, 0, q.refused[:0]
+	q.need, c.cap = need{}, 0
+	if q.turns != nil {
+		q.turns.refused = q.turns.refused[:0]
+	}
 	if err := c.claim(r); err != nil || len(r.Claims) == 0 {
 		return nil, err
 	}
