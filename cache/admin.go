@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/weirproxy/weir/internal/adminapi"
 )
 
 // AdminPath is where [AdminHandler] answers, itself and below.
@@ -111,7 +113,7 @@ func AdminHandler(k Keeper) http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	return mux
+	return adminapi.Handler(mux)
 }
 
 func readPurge(w http.ResponseWriter, r *http.Request) ([]string, error) {

@@ -45,8 +45,8 @@ func TestAdmin(t *testing.T) {
 		{"a body without end", "POST", "/ai/cache/purge", `{"tag":"` + strings.Repeat("a", maxAdminBody) + `"}`, nil, 400, "too large", nil},
 		{"others not told", "POST", "/ai/cache/purge", `{"tag":"a"}`, errors.New("away"), 503, "forgotten here; telling other instances: away", []string{"a"}},
 		{"the report", "GET", "/ai/cache", ``, nil, 200, `{"entries":2,"bytes":10,"max_bytes":100,"hits":0,"misses":0,"evictions":0,"rejections":0,"saved_usd":0.5}`, nil},
-		{"another method", "GET", "/ai/cache/purge", ``, nil, 405, "", nil},
-		{"another path", "GET", "/ai/cache/answers", ``, nil, 404, "", nil},
+		{"another method", "GET", "/ai/cache/purge", ``, nil, 405, `{"error":"method GET is not allowed`, nil},
+		{"another path", "GET", "/ai/cache/answers", ``, nil, 404, `{"error":"there is nothing at /ai/cache/answers"}`, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k := &keeper{err: tt.err}

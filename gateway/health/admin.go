@@ -3,6 +3,8 @@ package health
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/weirproxy/weir/internal/adminapi"
 )
 
 // AdminPath is where [AdminHandler] answers, itself and below.
@@ -61,7 +63,7 @@ func AdminHandler(t *Tracker, providers []Description) http.Handler {
 		t.Reset(p.Name)
 		w.WriteHeader(http.StatusNoContent)
 	}))
-	return mux
+	return adminapi.Handler(mux)
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,7 +79,7 @@ func TestAdmin(t *testing.T) {
 		{"POST", "/ai/providers", 405},
 		{"DELETE", "/ai/providers/p", 405},
 	} {
-		if status, body := ask(c.method, c.path); status != c.status {
+		if status, body := ask(c.method, c.path); status != c.status || status >= 400 && !strings.HasPrefix(body, `{"error":"`) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, status, body)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/weirproxy/weir/internal/adminapi"
 )
 
 // AdminPath is where [AdminHandler] answers, itself and below.
@@ -106,7 +108,7 @@ func AdminHandler(store Store) http.Handler {
 	handle("DELETE "+AdminPath+"/{ref}", func(_ http.ResponseWriter, r *http.Request) (int, any, error) {
 		return http.StatusNoContent, nil, store.Revoke(r.Context(), r.PathValue("ref"))
 	})
-	return mux
+	return adminapi.Handler(mux)
 }
 
 func statusOf(err error) int {

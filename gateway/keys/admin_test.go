@@ -36,7 +36,7 @@ func admin(t *testing.T) (call func(method, path, body string) (int, string), se
 		if strings.Contains(w.Body.String(), hashScheme) {
 			t.Errorf("%s %s shows a hash: %s", method, path, w.Body)
 		}
-		if stored := w.Header().Get("Cache-Control"); stored != "no-store" && w.Code != http.StatusMethodNotAllowed {
+		if stored := w.Header().Get("Cache-Control"); stored != "no-store" {
 			t.Errorf("%s %s: Cache-Control '%s'", method, path, stored)
 		}
 		return w.Code, w.Body.String()
@@ -109,7 +109,7 @@ func TestAdminRefuses(t *testing.T) {
 		{"pattern", "POST", "/ai/keys", `{"name":"a","models":["*x"]}`, 400, "pattern"},
 		{"overlap", "POST", "/ai/keys/ci/rotate", `{"overlap":"soon"}`, 400, "duration"},
 		{"too large", "POST", "/ai/keys", `{"name":"` + strings.Repeat("a", maxAdminBody) + `"}`, 400, "too large"},
-		{"method", "PUT", "/ai/keys", "", 405, ""},
+		{"method", "PUT", "/ai/keys", "", 405, `{"error":"method PUT is not allowed`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := call(tt.method, tt.path, tt.body)
