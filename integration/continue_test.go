@@ -462,6 +462,28 @@ func TestContinueCost(t *testing.T) {
 	r.record(t)
 }
 
+// TestContinueCut holds both parts of an answer against its cap.
+func TestContinueCut(t *testing.T) {
+	r := newRelayed(t, "max_output_tokens 40\non_exceed cut")
+	chat := doors[0]
+	for _, second := range upstreams() {
+		t.Run(second.name, func(t *testing.T) {
+			gone := make(chan struct{})
+			r.play(chat.breaks(chat.said(false, strings.Repeat(" word", 25))), second.endlessWords(gone))
+			got := r.say(t, chat, chat, second, chat.body)
+			if got.cut || !strings.HasSuffix(got.body, done) {
+				t.Fatalf("cut %v: %s", got.cut, clip(got.body))
+			}
+			if !weirtest.Within(gone) {
+				t.Error("the upstream goes on")
+			}
+			if record := r.record(t); record.Cut != gateway.CutByCap || record.Continued != 1 || record.Usage.Output < 35 || record.Usage.Output > 55 {
+				t.Errorf("record %+v", record)
+			}
+		})
+	}
+}
+
 // TestContinueOff holds that nobody goes on unasked.
 func TestContinueOff(t *testing.T) {
 	r := newTranslation(t, "fallback chat-p/gpt-4o", "")

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -165,6 +166,31 @@ func TestAnswerHeaders(t *testing.T) {
 					t.Errorf("upstream id %q, %d bytes of %d", record.UpstreamID, record.BytesOut, len(got.body))
 				}
 			})
+		}
+	}
+}
+
+// TestKeyInTranslatedError does so for clients of every dialect.
+func TestKeyInTranslatedError(t *testing.T) {
+	r := newTranslation(t, "", "")
+	for _, client := range doors {
+		for _, up := range upstreams() {
+			for _, status := range []int{400, 401, 500} {
+				t.Run(fmt.Sprintf("%s/%s/%d", client.name, up.name, status), func(t *testing.T) {
+					tracker(t).Reset(up.name + "-p")
+					said := up.errorBody
+					if said == "" {
+						said = `{"message":"it broke"}`
+					}
+					r.answers(whole(status, strings.Replace(said, "it broke", "it broke at sk-upstream-secret", 1)))
+					path, body := client.to(up, client.whole)
+					got := r.ask(t, path, body)
+					r.record(t)
+					if !strings.Contains(got.body, "it broke at ") || strings.Contains(got.body, "sk-upstream-secret") {
+						t.Errorf("%d %s", got.status, got.body)
+					}
+				})
+			}
 		}
 	}
 }

@@ -334,3 +334,34 @@ func TestExplainKeepsOthers(t *testing.T) {
 		t.Errorf("who is told how much is used (-want +got)\n%s", diff)
 	}
 }
+
+// TestHedgeLost gives back what was taken for a hedge when the first attempt is the
+// first with content after all, which then is whose answer it was.
+func TestHedgeLost(t *testing.T) {
+	s := newStage(t, "model m one/gpt-4o {\nfallback two/gpt-4o-mini\nhedge 10ms\n}\nlimit provider one tokens 400 1h\nlimit provider two tokens 400 1h\nlimit provider two concurrency 1", "")
+	called := make(chan struct{})
+	s.plays("one", func(w http.ResponseWriter, r *weirtest.Request) {
+		<-called
+		fine("one")(w, r)
+	})
+	s.plays("two", func(_ http.ResponseWriter, r *weirtest.Request) {
+		close(called)
+		<-r.Gone
+	})
+	chat := doors[0]
+	body := with1(chat.body, `"max_completion_tokens":300`)
+	if got := s.post(t, chat.path, body); got.status != 200 || got.cut || !strings.Contains(got.body, "by one") || got.header.Get("X-AI-Provider") != "one" || got.header.Get("X-AI-Model") != "gpt-4o" {
+		t.Fatalf("%d %v %s", got.status, got.header, got.body)
+	}
+	r := s.Records.Wait(t, 1)[0]
+	if r.Provider != "one" || r.UpstreamModel != "gpt-4o" || r.Error != "" || r.UsageSource != gateway.SourceProvider {
+		t.Errorf("record %+v", r)
+	}
+	checkTrail(t, r, "first one/gpt-4o", "hedge two/gpt-4o-mini lost")
+	s.plays("two", fine("two"))
+	for _, provider := range []string{"one", "two"} {
+		if got := s.post(t, chat.path, strings.Replace(body, `"m"`, `"`+provider+`/gpt-4o"`, 1)); got.status != 200 {
+			t.Errorf("%s: %d %s", provider, got.status, got.body)
+		}
+	}
+}

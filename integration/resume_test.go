@@ -326,6 +326,7 @@ func TestResumeRefused(t *testing.T) {
 	}{
 		{"another key", func(c *comer) { c.header.Set("Authorization", "Bearer a-secret-of-other-1") }, 404, body},
 		{"another path", func(c *comer) { c.url = g.URL + "/x" + d.path }, 404, body},
+		{"another site", func(c *comer) { c.url = strings.Replace(c.url, "127.0.0.1", "localhost", 1) }, 404, body},
 		{"no key", func(c *comer) { c.header.Del("Authorization") }, 401, ""},
 		{"a wrong key", func(c *comer) { c.header.Set("Authorization", "Bearer nonsense") }, 401, ""},
 		{"too old", func(c *comer) { c.got = []byte("id: 1\n") }, 400, "no longer available"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/gateway"
 	"github.com/weirproxy/weir/integration/weirtest"
@@ -102,6 +103,27 @@ func TestTimeouts(t *testing.T) {
 				rig.checkRecord(t, unseen(d, tt.err, tt.prelude))
 			})
 		}
+	}
+}
+
+// TestIdleIsSilence lets a stream last for longer than idle_timeout, with never so
+// much between its words.
+func TestIdleIsSilence(t *testing.T) {
+	const words = 16
+	for _, d := range doors {
+		t.Run(d.name, func(t *testing.T) {
+			rig := newRig(t, d, "idle_timeout 1s", "")
+			whole := d.stream(words)
+			rig.answers(func(w http.ResponseWriter, _ *weirtest.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				for event := range strings.SplitAfterSeq(whole, "\n\n") {
+					_, _ = io.WriteString(w, event)
+					weirtest.Flush(w)
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+			checkReply(t, &reply{status: 200, body: d.shown(words)}, rig.ask(t, d.path, d.body))
+		})
 	}
 }
 
