@@ -67,15 +67,21 @@ func (r *Reservation) NameKeys() {
 
 // Unite leaves of the claims on one counter the one whose rule refuses first: a key's
 // own rules and the gateway's for it may count the same, and so may several handlers. It
-// is counted once then.
+// is counted once then, and while the store is away as the strictest of them says.
 func (r *Reservation) Unite() {
 	n := 0
 next:
 	for i := range r.Claims {
 		for j := range n {
 			if r.Claims[i].Key == r.Claims[j].Key {
-				if r.Claims[i].Rule.tighter(r.Claims[j].Rule) {
-					r.Claims[j] = r.Claims[i]
+				kept, other := &r.Claims[j], r.Claims[i]
+				if other.Rule.tighter(kept.Rule) {
+					*kept, other = other, *kept
+				}
+				if !other.Rule.Shadow && other.Rule.OnStoreError.stricter(kept.Rule.OnStoreError) {
+					both := *kept.Rule
+					both.OnStoreError = other.Rule.OnStoreError
+					kept.Rule = &both
 				}
 				continue next
 			}
@@ -95,4 +101,9 @@ func (r *Rule) tighter(other *Rule) bool {
 		return other.Shadow
 	}
 	return r.amount() < other.amount()
+}
+
+// stricter reports whether o admits less than other while the store is away.
+func (o OnStoreError) stricter(other OnStoreError) bool {
+	return o != other && (o == Deny || other == Allow)
 }

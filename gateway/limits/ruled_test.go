@@ -2,6 +2,7 @@ package limits
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -96,6 +97,45 @@ func TestUnite(t *testing.T) {
 		r.Unite()
 		if len(r.Claims) != 3 || r.Claims[0].Rule != narrow || r.Claims[1].Rule != hour || r.Claims[2].Name != "b" || r.Begin() != nil {
 			t.Errorf("%v: %+v", rules, r.Claims)
+		}
+	}
+}
+
+// TestUniteAway holds that of rules with one counter the strictest is followed while the
+// store is away; a shadow denies nothing.
+func TestUniteAway(t *testing.T) {
+	for _, c := range []struct {
+		first, second string
+		want          OnStoreError
+	}{
+		{"20", "25", Local},
+		{"20", "25 on_store_error deny", Deny},
+		{"25 on_store_error deny", "20", Deny},
+		{"20 on_store_error deny", "25 on_store_error allow", Deny},
+		{"20 on_store_error allow", "25", Local},
+		{"25", "20 on_store_error allow", Local},
+		{"20 on_store_error allow", "25 on_store_error deny", Deny},
+		{"20 on_store_error allow", "25 on_store_error allow", Allow},
+		{"20", "15 shadow on_store_error deny", Local},
+	} {
+		r := new(Reservation)
+		for _, words := range []string{c.first, c.second} {
+			amount, rest, _ := strings.Cut(words, " ")
+			rule, err := Parse(strings.Fields("usd " + amount + " 30d " + rest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := rule
+			r.Claim("a", &rule, 1)
+			defer func() {
+				if rule != was {
+					t.Errorf("%q, %q: a rule was changed", c.first, c.second)
+				}
+			}()
+		}
+		r.Unite()
+		if rule := r.Claims[0].Rule; len(r.Claims) != 1 || rule.Amount > 20*Dollar || rule.Shadow || rule.OnStoreError != c.want {
+			t.Errorf("%q, %q: %s", c.first, c.second, rule)
 		}
 	}
 }
