@@ -218,6 +218,37 @@ func TestPromotedBehind(t *testing.T) {
 	}
 }
 
+// TestSettlementsRemember holds that a settlement tells a server that has lost its
+// counters what they were, also where that has lost the reservation too: another gateway,
+// which knows nothing of them, finds no more room than there is.
+func TestSettlementsRemember(t *testing.T) {
+	words := []string{"tokens", "100", "1h"}
+	for name, lose := range map[string]func(server *redistest.Server){
+		"all": func(server *redistest.Server) { server.Must("FLUSHALL") },
+		"what was counted last": func(server *redistest.Server) {
+			server.Must("DEL {weir}:a")
+			server.Must(`SET {weir}:generation "1 another"`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			f, other := failover(open(t, server), 1), open(t, server)
+			before, r := claim(t, "a", 30, words...), claim(t, "a", 60, words...)
+			mustReserve(t, f, before)
+			if f.Settle(context.Background(), before, nil) != nil || !mustReserve(t, f, r) {
+				t.Fatalf("%+v", r.Decisions)
+			}
+			lose(server)
+			if err := f.Settle(context.Background(), r, nil); err != nil || r.Decisions[0].Used != 90 {
+				t.Errorf("%v %+v", err, r.Decisions)
+			}
+			if next := claim(t, "a", 20, words...); mustReserve(t, other, next) {
+				t.Errorf("admitted with 90 of 100 used: %+v", next.Decisions)
+			}
+		})
+	}
+}
+
 // TestLeasesInOutage holds that an instance counts the places that it holds
 // when the server goes away.
 func TestLeasesInOutage(t *testing.T) {
