@@ -150,6 +150,66 @@ func TestLentWindow(t *testing.T) {
 	}
 }
 
+// TestLoansExpireOnce holds that the room of an instance that is gone comes back once, that
+// a report that it sends after all says what was used of it, and that loans of which
+// nothing is to be said any more go from the server.
+func TestLoansExpireOnce(t *testing.T) {
+	server, clock := redistest.Start(t), limitstest.NewClock()
+	rule := limitstest.Rule(t, "tokens", "100", "1d")
+	var stores []*Store
+	for range 3 {
+		s := open(t, server)
+		s.fixed = clock.Micros
+		stores = append(stores, s)
+	}
+	seq := int64(0)
+	ask := func(s *Store, amount int64, deltas ...limits.Delta) (bool, limits.Loan) {
+		t.Helper()
+		seq++
+		loan := limits.Loan{
+			Claim: limits.Claim{Key: "a", Rule: rule, Amount: amount}, Seq: seq, Question: seq, Holding: -1, Time: 10_000_000, Deltas: deltas,
+		}
+		loans := []limits.Loan{loan}
+		ok, err := s.Lend(context.Background(), 25, loans)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok, loans[0]
+	}
+	ok, lost := ask(stores[0], 40)
+	if !ok || lost.Held != 40 {
+		t.Fatalf("%+v", lost)
+	}
+	if ok, loan := ask(stores[1], 70); ok || loan.Decision.Used != 40 {
+		t.Errorf("%t %+v while the other lasts", ok, loan.Decision)
+	}
+	clock.Advance(10 * time.Second)
+	for i, want := range []int64{70, 90, 90} {
+		ok, loan := ask(stores[1], []int64{70, 20, 20}[i])
+		if ok != (i < 2) || loan.Decision.Used != want {
+			t.Errorf("question %d after its expiry: %t %+v, want %d used", i, ok, loan.Decision, want)
+		}
+	}
+	if _, loan := ask(stores[0], 0, limits.Delta{Slot: lost.Head, Amount: 3, Last: 0}); loan.Decision.Used != 93 || loan.Held != 0 {
+		t.Errorf("a late report: %+v", loan)
+	}
+	clock.Advance(11 * time.Second)
+	ask(stores[2], 0)
+	reported := seq - 1
+	for seq = reported - 1; seq < reported; { // its answer was lost
+		if _, loan := ask(stores[0], 0, limits.Delta{Slot: lost.Head, Amount: 3, Last: 0}); loan.Decision.Used != 3 {
+			t.Errorf("a report that is sent again: %+v", loan.Decision)
+		}
+	}
+	seq++
+	clock.Advance(loanTTL*time.Millisecond + 11*time.Second)
+	ask(stores[2], 1)
+	ask(stores[2], 1)
+	if n := server.Must("HLEN {weir}:loans:a"); n != ":1" {
+		t.Errorf("%s loans are remembered", n)
+	}
+}
+
 // lend returns instances of one fleet, each a store of its own on server, and
 // what counts their round trips.
 func lend(t testing.TB, server *redistest.Server, instances int, terms limits.Terms) ([]*limits.Leased, []*counting) {
