@@ -2,10 +2,13 @@ package integration
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/weirproxy/weir/gateway"
+	"github.com/weirproxy/weir/integration/weirtest"
 )
 
 const cachedModel = "model m one/gpt-4.1\n"
@@ -68,5 +71,33 @@ func TestSavedWithoutReport(t *testing.T) {
 				t.Errorf("%s, cost %d; %s, saved %d", miss.UsageSource, miss.Cost.Total, hit.Cache, hit.Saved)
 			}
 		})
+	}
+}
+
+// TestCacheAcrossSDKs holds that what Anthropic's SDKs send with every request does
+// not keep their answers from clients of another dialect, nor the reverse.
+func TestCacheAcrossSDKs(t *testing.T) {
+	g := weirtest.Start(t, "provider sim simulator\nmodel m sim/default", "ai_gateway {\ncache exact\n}")
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for i, paths := range [][]string{{"/v1/messages", "/v1/chat/completions"}, {"/v1/chat/completions", "/v1/messages"}} {
+		for n, want := range []string{"miss", "hit"} {
+			body := fmt.Sprintf(`{"model":"m","max_tokens":5000,"messages":[{"role":"user","content":"hello %d"}]}`, i)
+			req, err := http.NewRequest(http.MethodPost, g.URL+paths[n], strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if paths[n] == "/v1/messages" {
+				req.Header.Set("Anthropic-Version", "2023-06-01")
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+			if got := res.Header.Get("X-AI-Cache"); res.StatusCode != 200 || got != want {
+				t.Errorf("%s: status %d, %s, want %s", paths[n], res.StatusCode, got, want)
+			}
+		}
 	}
 }

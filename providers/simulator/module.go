@@ -116,6 +116,13 @@ func (p *Provider) Provision(caddy.Context) (err error) {
 	return err
 }
 
+// Matters implements gateway.Forwarder. The version that SDKs of Messages send with
+// each request only says whose shape an error has: cached answers are shared with
+// clients of other dialects.
+func (p *Provider) Matters(name string, values []string) bool {
+	return name != "Anthropic-Version" && p.Client.Matters(name, values)
+}
+
 // Validate implements caddy.Validator.
 func (p *Provider) Validate() error {
 	if err := p.Check(); err != nil {
@@ -253,4 +260,5 @@ var (
 	_ caddy.Validator       = (*Provider)(nil)
 	_ caddyfile.Unmarshaler = (*Provider)(nil)
 	_ gateway.Provider      = (*Provider)(nil)
+	_ gateway.Forwarder     = (*Provider)(nil)
 )
