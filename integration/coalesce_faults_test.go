@@ -34,6 +34,8 @@ func (s *stage) watched(t *testing.T, ai, site string) (underWay func(n int)) {
 	if err := loadConfig(t, administered(s.Caddyfile("", s.config+ai, "ai_gateway {\n"+site+"\n}"), admin)); err != nil {
 		t.Fatal(err)
 	}
+	// The server before closes them, maybe just when the next request goes out there.
+	s.client.CloseIdleConnections()
 	return func(n int) {
 		t.Helper()
 		eventually(t, fmt.Sprintf("%d requests under way", n), func() bool {
