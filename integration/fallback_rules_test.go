@@ -427,7 +427,7 @@ func TestFallbackWhileDownCounts(t *testing.T) {
 		}
 		return n
 	}
-	s.plays("one", failing(503))
+	s.plays("one", failing(503, "Retry-After", "60"))
 	for range 3 {
 		s.ask(t, "one/gpt-4o", as(keyOfCI)...)
 	}
