@@ -24,10 +24,13 @@ func (i *Itinerary) choose(l *leg, skip func(route *Route, account string) bool)
 			return choice{}, false
 		}
 		c, ok := i.enter(l.routes[0], settings, skip)
-		if _, tried, _ := i.accounts(l.routes[0], skip); !ok && !tried {
+		if ok {
+			return c, true
+		}
+		if _, tried, _ := i.accounts(l.routes[0], skip); !tried {
 			i.passOver(l.routes[0])
 		}
-		return c, ok
+		return c, false
 	}
 	candidates := make([]balance.Candidate, 0, len(l.routes))
 	routes := make([]*Route, 0, len(l.routes))
