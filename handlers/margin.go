@@ -88,12 +88,8 @@ func (c *call) countExactly(r *limits.Reservation) error {
 // decide asks the store. Where a limit that counts prompts refuses, it is asked
 // again when all of them have been counted, the call's own and those of others.
 func (c *call) decide(r *limits.Reservation) (ok bool, err error) {
-	ctx := c.ctx
-	if r.Force {
-		ctx = c.life.Values()
-	}
 	before := c.returned(r)
-	ok, err = c.proxy.limits.Reserve(ctx, r)
+	ok, err = c.askStore(r)
 	if err == nil && !ok && c.refusedByCount(r) {
 		again := false
 		if q := &c.quota; q.need.rough {
@@ -105,13 +101,22 @@ func (c *call) decide(r *limits.Reservation) (ok bool, err error) {
 			again = true
 		}
 		if again = c.correctOthers(r) || again || c.returned(r) != before; again {
-			ok, err = c.proxy.limits.Reserve(c.ctx, r)
+			ok, err = c.askStore(r)
 		}
 	}
 	if err == nil {
 		c.noteMargins(r)
 	}
 	return ok, err
+}
+
+// askStore asks for r once. What is forced has been used: it is counted also if the
+// client has left meanwhile.
+func (c *call) askStore(r *limits.Reservation) (bool, error) {
+	if r.Force {
+		return c.proxy.limits.Reserve(c.life.Values(), r)
+	}
+	return c.proxy.limits.Reserve(c.ctx, r)
 }
 
 // returned changes when a margin of one of r's counters goes.

@@ -185,11 +185,10 @@ func (c *call) rebook(m manner) error {
 	return err
 }
 
-// holdAgain holds r, which has been settled, again, though the client may have left
-// meanwhile.
+// holdAgain holds r, which has been settled, again.
 func (c *call) holdAgain(r *limits.Reservation, of need) {
 	r.Force = true
-	if ok, err := c.proxy.limits.Reserve(c.life.Values(), r); ok && err == nil {
+	if ok, err := c.askStore(r); ok && err == nil {
 		c.quota.need = of
 		c.hold(r)
 	}
