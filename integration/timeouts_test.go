@@ -119,7 +119,7 @@ func TestIdleIsSilence(t *testing.T) {
 				for event := range strings.SplitAfterSeq(whole, "\n\n") {
 					_, _ = io.WriteString(w, event)
 					weirtest.Flush(w)
-					time.Sleep(100 * time.Millisecond)
+					time.Sleep(100 * time.Millisecond) // the upstream's own pace, which the timeout must bear
 				}
 			})
 			checkReply(t, &reply{status: 200, body: d.shown(words)}, rig.ask(t, d.path, d.body))

@@ -159,6 +159,37 @@ func frames(s *script, c net.Conn, verdict func(post int64) byte) {
 	}
 }
 
+// newHTTP2 is a script behind TLS that speaks HTTP/2, and a client of it.
+func newHTTP2(t *testing.T, serve func(*script, net.Conn, *bufio.Reader)) (*script, *Client) {
+	t.Helper()
+	a := newAuthority(t)
+	ln := tls.NewListener(scripttest.Listen(t, "127.0.0.1:0"), &tls.Config{
+		Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}, NextProtos: []string{"h2"},
+	})
+	s := newScriptOn(t, ln, serve)
+	return s, provision(t, &Config{BaseURL: "https://" + ln.Addr().String(), TransportRaw: a.transport()})
+}
+
+// checkSecond makes two calls, the first of which succeeds, and checks what becomes of
+// the second, success where phase is empty, and how many POSTs have come.
+func (s *script) checkSecond(t *testing.T, client *Client, posts int64, phase, message string) {
+	t.Helper()
+	if _, err := post(t, client); err != nil {
+		t.Fatal(err)
+	}
+	_, err := post(t, client)
+	if phase == "" {
+		if err != nil {
+			t.Error(err)
+		}
+	} else {
+		checkError(t, err, wire.KindUpstream, phase, message)
+	}
+	if got := s.posts.Load(); got != posts {
+		t.Errorf("%d POSTs came, want %d", got, posts)
+	}
+}
+
 // TestHTTP2Refusals holds that a stream which the upstream has not processed,
 // and says so, is sent again, and no other.
 func TestHTTP2Refusals(t *testing.T) {
@@ -178,11 +209,7 @@ func TestHTTP2Refusals(t *testing.T) {
 		{"internal error", internal, 2, 2, gateway.PhaseRoundTrip, closedMessage, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := newAuthority(t)
-			ln := tls.NewListener(scripttest.Listen(t, "127.0.0.1:0"), &tls.Config{
-				Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}, NextProtos: []string{"h2"},
-			})
-			s := newScriptOn(t, ln, func(s *script, c net.Conn, br *bufio.Reader) {
+			s, client := newHTTP2(t, func(s *script, c net.Conn, br *bufio.Reader) {
 				frames(s, c, func(post int64) byte {
 					if post >= tt.from && post <= tt.to {
 						return tt.code
@@ -190,21 +217,7 @@ func TestHTTP2Refusals(t *testing.T) {
 					return 0
 				})
 			})
-			client := provision(t, &Config{BaseURL: "https://" + ln.Addr().String(), TransportRaw: a.transport()})
-			if _, err := post(t, client); err != nil {
-				t.Fatal(err)
-			}
-			_, err := post(t, client)
-			if tt.phase == "" {
-				if err != nil {
-					t.Error(err)
-				}
-			} else {
-				checkError(t, err, wire.KindUpstream, tt.phase, tt.message)
-			}
-			if got := s.posts.Load(); got != tt.posts {
-				t.Errorf("%d POSTs came, want %d", got, tt.posts)
-			}
+			s.checkSecond(t, client, tt.posts, tt.phase, tt.message)
 		})
 	}
 }
@@ -230,11 +243,7 @@ func TestHTTP2GoingAway(t *testing.T) {
 		{"after, with words", 3, internal, "REFUSED_STREAM graceful shutdown GOAWAY", true, gateway.PhaseRoundTrip, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := newAuthority(t)
-			ln := tls.NewListener(scripttest.Listen(t, "127.0.0.1:0"), &tls.Config{
-				Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}, NextProtos: []string{"h2"},
-			})
-			s := newScriptOn(t, ln, func(s *script, c net.Conn, _ *bufio.Reader) {
+			s, client := newHTTP2(t, func(s *script, c net.Conn, _ *bufio.Reader) {
 				frames(s, c, func(post int64) byte {
 					if post != 2 {
 						return 0
@@ -247,21 +256,7 @@ func TestHTTP2GoingAway(t *testing.T) {
 					return 0
 				})
 			})
-			client := provision(t, &Config{BaseURL: "https://" + ln.Addr().String(), TransportRaw: a.transport()})
-			if _, err := post(t, client); err != nil {
-				t.Fatal(err)
-			}
-			_, err := post(t, client)
-			if tt.phase == "" {
-				if err != nil {
-					t.Error(err)
-				}
-			} else {
-				checkError(t, err, wire.KindUpstream, tt.phase, closedMessage)
-			}
-			if got := s.posts.Load(); got != tt.posts {
-				t.Errorf("%d POSTs came, want %d", got, tt.posts)
-			}
+			s.checkSecond(t, client, tt.posts, tt.phase, closedMessage)
 			if _, err := post(t, client); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
